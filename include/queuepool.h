@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * queuepool.h - the front door: lend costly things to many threads and get them back.
+ *
+ * Shape.   A `qpool` owns up to max_size resources made by your `qpool_ops`.  A thread holds one
+ *          through a `qpool_lease`; exactly one of release, discard, detach ends a lease.  A lease
+ *          may be moved (copied, the old copy forgotten); ending two copies is detected.
+ * Threads. Every function may be called from any thread unless its line says otherwise.
+ *          No lock of the pool is ever held while your code (ops, events, callbacks) runs.  From
+ *          inside it every verb works, but those that would wait on the same pool say EMISUSE.
+ * Time.    Durations are nanoseconds on the monotonic clock.  A timeout becomes one absolute
+ *          deadline at the door; being woken never starts it again.
+ * Zero.    In options 0 means "the default named beside the field"; QPOOL_ZERO and QPOOL_ZERO32
+ *          mean a literal zero, QPOOL_FOREVER and QPOOL_NOLIMIT no limit.
+ * Growth.  Structs that open with `size` grow at the end only; start from their _init() value.
+ * Errors.  0 is success.  `qpool_error` is untouched on success, filled on failure, may be NULL.
+ *          errno is left as it was.
+ */
+#ifndef QUEUEPOOL_H
+#define QUEUEPOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define QPOOL_VERSION_MAJOR 0
+#define QPOOL_VERSION_MINOR 1
+#define QPOOL_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define QPOOL_API __attribute__((visibility("default")))
+#define QPOOL_CHECKED __attribute__((warn_unused_result))
+#define QPOOL_SCOPED __attribute__((cleanup(qpool_scope_end)))          /* ends as a release */
+#define QPOOL_SCOPED_DISCARD __attribute__((cleanup(qpool_scope_fail))) /* ... as a discard */
+#else
+#define QPOOL_API
+#define QPOOL_CHECKED
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- values ------------------------------------------------------------------------- */
+
+typedef struct qpool qpool;  /* opaque; made by qpool_create */
+typedef int64_t qpool_nsec;  /* a duration; negative values but the named ones are EINVAL */
+
+#define QPOOL_DEFAULT ((qpool_nsec)-1) /* the pool's own acquire_timeout */
+/* What is idle now, or EAGAIN: never waits in line.  Asks the workers to open; opens here, within
+ * open_budget, only when the pool has no workers.  A check that is due runs within step_budget. */
+#define QPOOL_NOWAIT  ((qpool_nsec)0)
+#define QPOOL_FOREVER INT64_MAX        /* also "no limit" in options */
+#define QPOOL_ZERO    ((qpool_nsec)-2) /* in options: literally zero */
+#define QPOOL_NOLIMIT UINT32_MAX
+#define QPOOL_ZERO32  (UINT32_MAX - 1u)
+#define QPOOL_MSEC(n) ((qpool_nsec)((n) * 1000000LL))
+#define QPOOL_SEC(n)  ((qpool_nsec)((n) * 1000000000LL))
+
+/* One table is the truth: enum, names, sentences and manual are made from it. */
+#define QPOOL_ERRORS(X)                                                                     \
+	X(QPOOL_OK,        0, "OK",       "success")                                        \
+	X(QPOOL_EINVAL,    1, "EINVAL",   "an argument or option is outside its range")     \
+	X(QPOOL_ENOMEM,    2, "ENOMEM",   "out of memory")                                  \
+	X(QPOOL_EAGAIN,    3, "EAGAIN",   "nothing idle now, and the call may not wait")    \
+	X(QPOOL_ETIMEOUT,  4, "ETIMEOUT", "no resource came free in time")                  \
+	X(QPOOL_EBUSY,     5, "EBUSY",    "the line of waiters is full")                    \
+	X(QPOOL_EOPEN,     6, "EOPEN",    "the resource could not be opened")               \
+	X(QPOOL_EDENIED,   7, "EDENIED",  "the peer refuses: credentials, name or option")  \
+	X(QPOOL_EFULL,     8, "EFULL",    "the peer has no room for another one now")       \
+	X(QPOOL_ECHECK,    9, "ECHECK",   "the resource did not pass its check")            \
+	X(QPOOL_ECANCEL,  10, "ECANCEL",  "the request was cancelled or interrupted")       \
+	X(QPOOL_ECLOSED,  11, "ECLOSED",  "the pool is closing or closed")                  \
+	X(QPOOL_EFORKED,  12, "EFORKED",  "the lease was taken before a fork, by the parent") \
+	X(QPOOL_EMISUSE,  13, "EMISUSE",  "a stale, foreign or ended lease, or a wait inside a callback") \
+	X(QPOOL_ENOTSUP,  14, "ENOTSUP",  "asked for something this build does not know")   \
+	X(QPOOL_ESYS,     15, "ESYS",     "the operating system refused; see sys_errno")    \
+	X(QPOOL_EPEER,    16, "EPEER",    "the peer answered with an error; see native")    \
+	X(QPOOL_EUNKNOWN, 17, "EUNKNOWN", "the connection broke when it mattered: outcome unknown")
+
+typedef enum {
+#define QPOOL_X_(id, value, name, text) id = value,
+	QPOOL_ERRORS(QPOOL_X_)
+#undef QPOOL_X_
+	QPOOL_ERR_FORCE_INT_ = INT32_MAX
+} qpool_err;
+
+/* Detail of a failure; the caller owns it.  This struct is frozen: it never grows. */
+typedef struct qpool_error {
+	qpool_err code;
+	int32_t   sys_errno;    /* errno at the place of failure, or 0 */
+	char      native[8];    /* the peer's own code as text: SQLSTATE, SMTP reply; or "" */
+	char      message[240]; /* one sentence: cause first, then counts */
+} qpool_error;
+
+/* Why a resource was closed. */
+typedef enum {
+	QPOOL_WHY_IDLE = 1,  /* idle longer than max_idle */
+	QPOOL_WHY_AGE,       /* open longer than max_age, less its jitter */
+	QPOOL_WHY_USES,      /* lent max_uses times */
+	QPOOL_WHY_DISCARDED, /* its holder spoiled or discarded it */
+	QPOOL_WHY_CHECK,     /* peek or check failed */
+	QPOOL_WHY_RESET,     /* reset failed */
+	QPOOL_WHY_RENEWED,
+	QPOOL_WHY_SHRUNK,
+	QPOOL_WHY_CLOSED,    /* the pool closed */
+	QPOOL_WHY_FORCE_INT_ = INT32_MAX
+} qpool_why;
+
+/* ---- what a resource is ------------------------------------------------------------- */
+
+/* What a step is told.  The budget is the configured one or the time left, whichever is less. */
+typedef struct qpool_step {
+	size_t      size;
+	qpool_nsec  budget;
+	const char *key;       /* of a keyed pool, or NULL */
+	bool        on_worker; /* false: a caller's thread is paying for this */
+} qpool_step;
+
+/* Your code.  All run with no lock held, each resource inside at most one of them at a time. */
+typedef struct qpool_ops {
+	size_t      size;
+	const char *kind; /* "postgres", "smtp"...: for logs, stats and typed accessors; static text */
+	/* Make one.  Required.  EDENIED and EFULL are told apart from EOPEN, which is anything else. */
+	qpool_err (*open)(void *user, const qpool_step *step, void **out, qpool_error *error);
+	/* Unmake one.  Required.  Cannot fail; must not block for long. */
+	void (*close)(void *user, void *resource, qpool_why why);
+	/* On every acquire: does it look alive from here?  Sends nothing, waits for nothing.
+	 * EAGAIN: cannot tell, run check. */
+	qpool_err (*peek)(void *user, void *resource, qpool_error *error);
+	/* After sitting idle past check_after, or when peek could not tell: ask the peer. */
+	qpool_err (*check)(void *user, void *resource, const qpool_step *step, qpool_error *error);
+	/* After a lease: make it as new (roll back, RSET...).  Failure closes it, never the slot.
+	 * EAGAIN off a worker: run me again on one. */
+	qpool_err (*reset)(void *user, void *resource, const qpool_step *step, qpool_error *error);
+	/* Once after open: a short name for people.  Copied, not called by this version yet. */
+	void (*describe)(void *user, void *resource, char *out, size_t room);
+	/* In a forked child: drop the parent's resource, sending nothing.  Copied, not called yet:
+	 * in this version a pool belongs to the process that made it. */
+	void (*abandon)(void *user, void *resource);
+	/* Once, after the last close: free `user`. */
+	void (*destroy)(void *user);
+} qpool_ops;
+
+/* ---- a pool ------------------------------------------------------------------------- */
+
+typedef struct qpool_event qpool_event;
+typedef void qpool_event_fn(void *user, qpool *pool, const qpool_event *event);
+
+enum { QPOOL_NEWEST_FIRST = 0, QPOOL_OLDEST_FIRST = 1 };            /* options.order */
+enum { QPOOL_OPEN_RETRY = 0, QPOOL_OPEN_TELL = 1 };                 /* options.open_failure */
+enum { QPOOL_STRICT = 1u << 0, QPOOL_RESET_ON_WORKERS = 1u << 1 };  /* options.flags */
+
+typedef struct qpool_options {
+	size_t      size;
+	const char *name;            /* copied; default: ops->kind */
+	uint32_t    max_size;        /* default 10, at most 65,535; ZERO32: none, takers wait */
+	uint32_t    min_idle;        /* default 0; kept warm by workers only */
+	uint32_t    max_waiters;     /* default QPOOL_NOLIMIT */
+	uint32_t    max_uses;        /* default QPOOL_NOLIMIT leases of one resource */
+	uint32_t    max_opening;     /* default 4: opens in flight at once */
+	uint32_t    order;           /* default QPOOL_NEWEST_FIRST: fewest stay open */
+	uint32_t    open_failure;    /* default RETRY until the deadline; TELL: the opener fails at once */
+	uint32_t    flags;           /* QPOOL_STRICT: misuse aborts instead of returning EMISUSE */
+	uint32_t    age_jitter;      /* default 10 percent of max_age, taken off, drawn at open */
+	uint32_t    reserved_;       /* must be 0 */
+	qpool_nsec  acquire_timeout; /* default 30 s: what QPOOL_DEFAULT means */
+	qpool_nsec  max_overtake;    /* default 1.25 ms: a head waiter older than this gets the next one */
+	qpool_nsec  max_idle;        /* default 10 min since last release */
+	qpool_nsec  max_age;         /* default 30 min since open */
+	qpool_nsec  check_after;     /* default 30 s idle */
+	qpool_nsec  open_budget;     /* default 10 s */
+	qpool_nsec  step_budget;     /* default 1 s: check, reset */
+	qpool_nsec  retry_min;       /* default 50 ms: pause after a failed open, doubled up to ... */
+	qpool_nsec  retry_max;       /* default 5 s, full jitter; at most 100 ms while someone asks */
+	qpool_nsec  down_after;      /* default 5 s with every open failing and none open: from then
+	                              * acquires fail at once with the cause, while one probe goes on */
+	qpool_nsec  maintain_every;  /* default 30 s: between two passes of the workers */
+	qpool_nsec  held_long;       /* default QPOOL_FOREVER; this version knows no other */
+	uint64_t    event_mask;      /* bits 1 << type; default: all but ACQUIRED and RELEASED */
+	qpool_event_fn *on_event;    /* default none */
+	void       *event_user;
+} qpool_options;
+
+/* The only inlines here: they carry the size that *your* compiler saw. */
+#define QPOOL_INIT_(type) \
+	static inline type type##_init(void) { type v; memset(&v, 0, sizeof v); v.size = sizeof v; return v; }
+QPOOL_INIT_(qpool_options)
+QPOOL_INIT_(qpool_ops)
+
+/* Make a pool; opens nothing yet.  ops and options are copied; user passes to it only on OK.
+ * NULL options are all defaults.  EINVAL names the option, its value and the range. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_create(qpool **out, const qpool_options *options,
+    const qpool_ops *ops, void *user, qpool_error *error);
+/* Start `count` (1 to 1024) more worker threads (named, signals blocked): they open, close,
+ * maintain, keep min_idle, and let a waiter take whichever comes first, a returned or an opened
+ * one.  All or none: ESYS when the system gives no thread. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_start(qpool *pool, unsigned count, qpool_error *error);
+/* Join them, after the callback each is in; the pool works on without.  EMISUSE in a callback. */
+QPOOL_API qpool_err qpool_stop(qpool *pool);
+/* One maintenance pass now, on this thread: closes what is past its limits, one at a time, and
+ * never empties the pool meanwhile.  Returns how many it closed.  Runs close. */
+QPOOL_API size_t qpool_maintain(qpool *pool);
+/* Refuse newcomers, wake waiters with ECLOSED, stop workers, close idle ones, await leases until
+ * timeout (ETIMEOUT).  May be repeated.  After OK no callback runs and no thread of ours lives.
+ * EMISUSE inside a callback. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_close(qpool *pool, qpool_nsec timeout);
+/* Close and let go.  With leases out (or inside a callback) it does not wait: the last one to end
+ * frees.  Else only for the callback each worker is in.  NULL is fine.  Afterwards the pool may
+ * not be named again, only its leases may end. */
+QPOOL_API void qpool_free(qpool *pool);
+
+/* ---- a lease ------------------------------------------------------------------------ */
+
+/* Held by one thread at a time.  All zero is the empty lease. */
+typedef struct qpool_lease {
+	void    *resource; /* yours until the lease ends */
+	void    *slot_;    /* the pool's */
+	uint64_t turn_;    /* the pool's: makes a second end detectable */
+} qpool_lease;
+#define QPOOL_LEASE_INIT { NULL, NULL, 0 }
+
+/* Everything an acquire can be told. */
+typedef struct qpool_request {
+	size_t      size;
+	qpool_nsec  timeout; /* QPOOL_NOWAIT (0), a duration, QPOOL_DEFAULT or QPOOL_FOREVER */
+	const char *site;    /* where in the program: static text; QPOOL_SITE */
+	const char *label;   /* for what: static text */
+	/* Run on the waiting thread, no lock held, after a signal and every `interrupt_every` (0:
+	 * only after a signal); nonzero ends the wait with ECANCEL.  The place in line is kept. */
+	int       (*interrupted)(void *user);
+	void       *interrupt_user;
+	qpool_nsec  interrupt_every;
+} qpool_request;
+QPOOL_INIT_(qpool_request)
+
+/* Borrow: what is idle, else a new one, else wait in line.  On failure *out is empty.
+ * ETIMEOUT (with the last cause), EAGAIN, EBUSY, ECANCEL, ECLOSED, EMISUSE in a callback; EOPEN,
+ * EDENIED, EFULL as options.open_failure and down_after say; EINVAL. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_acquire(qpool *pool, qpool_nsec timeout,
+    qpool_lease *out, qpool_error *error);
+QPOOL_API QPOOL_CHECKED qpool_err qpool_acquire_at(qpool *pool, qpool_nsec timeout,
+    qpool_lease *out, qpool_error *error, const char *site);
+QPOOL_API QPOOL_CHECKED qpool_err qpool_acquire_with(qpool *pool, const qpool_request *request,
+    qpool_lease *out, qpool_error *error);
+#define QPOOL_SITE_STR2_(x) #x
+#define QPOOL_SITE_STR_(x)  QPOOL_SITE_STR2_(x)
+#define QPOOL_SITE          __FILE__ ":" QPOOL_SITE_STR_(__LINE__)
+/* The call by name records its place; the function of the same name stays for pointers and FFI. */
+#define qpool_acquire(pool, timeout, out, error) \
+	qpool_acquire_at((pool), (timeout), (out), (error), QPOOL_SITE)
+
+/* Give back and empty the lease.  An empty lease is a no-op.  A stale or foreign one changes
+ * nothing: EMISUSE.  Never fails otherwise, never allocates.  May run reset (<= step_budget). */
+QPOOL_API qpool_err qpool_release(qpool_lease *lease);
+/* Mark as broken: the coming release closes it.  Call it on the error path. */
+QPOOL_API qpool_err qpool_spoil(qpool_lease *lease);
+/* Spoil and release in one. */
+QPOOL_API qpool_err qpool_discard(qpool_lease *lease);
+/* Take the resource out of the pool for good; you must close it.  Its slot is empty again.
+ * NULL for an empty, stale or foreign lease. */
+QPOOL_API QPOOL_CHECKED void *qpool_detach(qpool_lease *lease);
+/* Say what the lease is for: static text.  Nothing happens on a stale lease. */
+QPOOL_API void qpool_label(qpool_lease *lease, const char *label);
+/* The pool it is of; NULL for the empty lease. */
+QPOOL_API qpool *qpool_of(const qpool_lease *lease);
+QPOOL_API void qpool_scope_end(qpool_lease *lease);  /* what QPOOL_SCOPED runs */
+QPOOL_API void qpool_scope_fail(qpool_lease *lease); /* what QPOOL_SCOPED_DISCARD runs */
+
+/* ---- looking ------------------------------------------------------------------------ */
+
+typedef enum {
+	QPOOL_EV_OPENED = 1, QPOOL_EV_OPEN_FAILED, QPOOL_EV_CLOSED, QPOOL_EV_ACQUIRED,
+	QPOOL_EV_RELEASED, QPOOL_EV_WAITED, QPOOL_EV_TIMED_OUT, QPOOL_EV_REFUSED,
+	QPOOL_EV_DOWN = 12, QPOOL_EV_UP = 13, QPOOL_EV_MISUSE = 15,
+	QPOOL_EV_FORCE_INT_ = INT32_MAX
+} qpool_event_type;
+
+/* Told by the slot's owner before it publishes the slot: in order per resource, not across. */
+struct qpool_event {
+	size_t             size;
+	qpool_event_type   type;
+	qpool_why          why;         /* CLOSED only */
+	uint64_t           resource_id; /* never reused in a pool; 0 where none */
+	qpool_nsec         took;        /* opening, waiting or holding, by type */
+	const qpool_error *error;       /* NULL unless the type is a failure */
+	const char        *site;        /* ACQUIRED, RELEASED, WAITED, TIMED_OUT, REFUSED; or NULL */
+};
+
+typedef struct qpool_stats {
+	size_t   size;
+	uint32_t max_size, min_idle, workers, waiting;
+	/* Each slot read once: the sum is max_size.  `exact`: two passes agreed, so it was true at
+	 * one instant. */
+	uint32_t empty, opening, idle, checking, leased, resetting, closing, over;
+	uint32_t exact, down;
+	/* Since creation; monotone, each by itself.  closes[why]; closes[0] counts detaches, so
+	 * opens = what is open + the sum of closes. */
+	uint64_t acquires, acquires_waited, timeouts, refusals, cancels;
+	uint64_t opens, open_failures, checks_failed, resets_failed, misuses, closes[16];
+	uint64_t wait_ns, wait_ns_max, open_ns, open_ns_max;
+	uint32_t open_peak, leased_peak, waiting_peak, reserved_;
+} qpool_stats;
+QPOOL_INIT_(qpool_stats)
+QPOOL_API void qpool_get_stats(const qpool *pool, qpool_stats *out);
+
+QPOOL_API const char *qpool_name(const qpool *pool);
+QPOOL_API const char *qpool_kind(const qpool *pool);
+QPOOL_API const char *qpool_err_name(qpool_err err); /* "ETIMEOUT" */
+QPOOL_API const char *qpool_err_text(qpool_err err); /* the sentence; never NULL */
+QPOOL_API const char *qpool_why_name(qpool_why why); /* "max age"; never NULL */
+QPOOL_API const char *qpool_version(void);           /* of the library that is loaded */
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* QUEUEPOOL_H */
