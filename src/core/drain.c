@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * drain: refuse, wake, close, wait, and let go.
+ *
+ *   open ── close, free ──→ closing ── quiet ──→ ending ── destroy returned ──→ ended
+ *
+ * From closing on nothing becomes idle: what comes back is closed by whoever brings it.  quiet (pool.h)
+ * means that nobody is left who could; then exactly one thread runs destroy: the closer that sees it, or,
+ * of a pool that was freed, whoever leaves the lock last.
+ */
+#include "core/drain.h"
+
+#include "core/exchange.h"
+#include "core/maintain.h"
+#include "core/steps.h"
+#include "core/worker.h"
+
+static void
+begin_closing(qpool *pool)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+
+	qp_pool_lock(pool);
+	pool->closing = true;
+	qp_crew_dismiss_locked(pool, &wakes);
+	qp_exchange_settle_locked(pool, NULL, &wakes);
+	qp_pool_unlock(pool, &wakes);
+	(void)qp_maintain_pass(pool);
+}
+
+static bool
+has_ended(const qpool *pool)
+{
+	return pool->ended;
+}
+
+/* Ending is one thread's work; the others wait for it. */
+static bool
+end_when_quiet(qpool *pool, int64_t deadline_ns)
+{
+	bool quiet;
+
+	qp_pool_lock(pool);
+	quiet = qp_pool_await_locked(pool, qp_pool_is_quiet_locked, deadline_ns);
+	if (quiet && pool->ending) {
+		quiet = qp_pool_await_locked(pool, has_ended, deadline_ns);
+	} else if (quiet) {
+		pool->ending = true;
+		qp_pool_unlock(pool, NULL);
+		qp_step_destroy(pool);
+		qp_pool_lock(pool);
+		pool->ended = true;
+	}
+	qp_pool_unlock(pool, NULL);
+	return quiet;
+}
+
+qpool_err
+qpool_close(qpool *pool, qpool_nsec timeout)
+{
+	int64_t timeout_ns, deadline_ns;
+
+	if (qp_pool_look(pool, NULL) != QPOOL_OK ||
+	    qp_options_timeout(&pool->config, timeout, &timeout_ns, NULL) != QPOOL_OK)
+		return QPOOL_EINVAL;
+	if (qp_step_is_inside(pool))
+		return qp_pool_misuse(pool, "qpool_close inside a callback would wait for itself");
+	deadline_ns = qp_clock_after(qp_clock_now(), timeout_ns);
+	begin_closing(pool);
+	if (!qp_crew_await(pool, deadline_ns) || !end_when_quiet(pool, deadline_ns))
+		return QPOOL_ETIMEOUT;
+	return QPOOL_OK;
+}
+
+static bool
+has_leases(qpool *pool)
+{
+	bool any = false;
+
+	qp_pool_lock(pool);
+	for (uint32_t i = 0; i < pool->fresh && !any; i++)
+		any = qp_slot_state(qp_pool_slot(pool, i)) == QP_LEASED;
+	qp_pool_unlock(pool, NULL);
+	return any;
+}
+
+void
+qpool_free(qpool *pool)
+{
+	if (qp_pool_look(pool, NULL) != QPOOL_OK)
+		return;
+	if (pool->ended) { /* closed before, by a call that happened before this one */
+		qp_pool_dispose(pool);
+		return;
+	}
+	begin_closing(pool);
+	if (!qp_step_is_inside(pool) && !has_leases(pool))
+		(void)qp_crew_await(pool, QP_TIME_NEVER);
+	qp_pool_lock(pool);
+	qp_crew_abandon_locked(pool);
+	pool->freed = true;
+	qp_pool_unlock(pool, NULL);
+}
+
+void
+qp_drain_end(qpool *pool)
+{
+	qp_step_destroy(pool);
+	qp_pool_dispose(pool);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * drain: how a pool ends.  qp_pool_unlock comes in for the thread that leaves a freed pool last.
+ */
+#ifndef QP_CORE_DRAIN_H
+#define QP_CORE_DRAIN_H
+
+#include "core/pool.h"
+
+/* The last word on a freed, quiet pool: destroy, then its memory. */
+void qp_drain_end(qpool *pool);
+
+#endif

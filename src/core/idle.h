@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * idle: the idle slots in the order in which they came back.  Taking the newest keeps few open: what is not
+ * needed sinks to the old end and ages out.  Guarded by the pool's lock; exchange and maintain come in.
+ */
+#ifndef QP_CORE_IDLE_H
+#define QP_CORE_IDLE_H
+
+#include "core/slot.h"
+
+/* count = members; newest == NULL iff oldest == NULL iff count == 0; every member is IDLE. */
+typedef struct qp_idle {
+	qp_slot *newest, *oldest;
+	uint32_t count;
+} qp_idle;
+
+void qp_idle_push(qp_idle *idle, qp_slot *slot);
+void qp_idle_remove(qp_idle *idle, qp_slot *slot);
+/* The equations above, link by link. */
+bool qp_idle_is_valid(const qp_idle *idle);
+
+#endif

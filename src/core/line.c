@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * line: the order in which an acquire looks (what is idle, then an empty slot to open, then a place in
+ * line), and the wait itself.  Decides nothing about others: that is settle.
+ */
+#include "core/line.h"
+
+#include "core/error.h"
+#include "core/exchange.h"
+#include "core/open.h"
+#include "core/steps.h"
+#include "core/worker.h"
+#include "platform/assert.h"
+
+void
+qp_line_enter(qp_asking *asking)
+{
+	qpool *pool = asking->pool;
+
+	asking->since_ns = qp_clock_now();
+	asking->deadline_ns = qp_clock_after(asking->since_ns, asking->timeout_ns);
+	qp_pool_lock(pool);
+	pool->visits++;
+	qp_pool_unlock(pool, NULL);
+}
+
+void
+qp_line_leave(qp_asking *asking, qpool_err err)
+{
+	qpool *pool = asking->pool;
+	qp_tally *tally = &pool->tally;
+
+	qp_pool_lock(pool);
+	pool->visits--;
+	if (asking->has_waited)
+		qp_tally_wait(tally, asking->waited_ns);
+	tally->timeouts += err == QPOOL_ETIMEOUT;
+	tally->refusals += err == QPOOL_EBUSY;
+	tally->cancels += err == QPOOL_ECANCEL;
+	qp_pool_unlock(pool, NULL);
+}
+
+int64_t
+qp_line_budget(const qp_asking *asking, int64_t budget_ns)
+{
+	int64_t left_ns;
+
+	if (asking->timeout_ns == 0)
+		return budget_ns;
+	left_ns = asking->deadline_ns == QP_TIME_NEVER ? QP_TIME_NEVER
+						       : asking->deadline_ns - qp_clock_now();
+	if (left_ns < 1)
+		left_ns = 1;
+	return left_ns < budget_ns ? left_ns : budget_ns;
+}
+
+/* Nobody in front: what is empty may be opened. */
+static bool
+is_first(const qpool *pool, const qp_asking *asking)
+{
+	const qp_waiter *head = pool->waitq.head;
+
+	return head == NULL || (asking->ticket != 0 && asking->ticket < head->ticket);
+}
+
+/* Something at once, or a reason to fail at once; OK with no slot: wait. */
+static qpool_err
+look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
+{
+	qpool *pool = asking->pool;
+	bool opens_here = !qp_crew_serves(&pool->crew) && !asking->inside;
+	bool hopeless;
+
+	if (pool->closing)
+		return QPOOL_ECLOSED;
+	if (pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
+		*slot = qp_exchange_take_locked(pool);
+		return QPOOL_OK;
+	}
+	hopeless =
+	    qp_backoff_is_hopeless(&pool->backoff, qp_exchange_any_exist_locked(pool), now_ns);
+	if (opens_here && is_first(pool, asking) && !(hopeless && asking->cause.code != QPOOL_OK) &&
+	    (now_ns < asking->deadline_ns || asking->timeout_ns == 0)) {
+		*slot = qp_exchange_begin_open_locked(pool, now_ns, true);
+		if (*slot != NULL)
+			return QPOOL_OK;
+	}
+	if (hopeless || asking->timeout_ns == 0) {
+		pool->nudged = qp_crew_serves(&pool->crew);
+		qp_crew_call_locked(pool, wakes);
+	}
+	if (hopeless) {
+		asking->cause = pool->backoff.error;
+		return asking->cause.code;
+	}
+	if (asking->timeout_ns == 0)
+		return QPOOL_EAGAIN;
+	if (asking->inside)
+		return QPOOL_EMISUSE;
+	if (now_ns >= asking->deadline_ns)
+		return QPOOL_ETIMEOUT;
+	if (asking->ticket == 0 && pool->waitq.count >= pool->config.max_waiters)
+		return QPOOL_EBUSY;
+	return QPOOL_OK;
+}
+
+/* When must this waiter wake by itself?  Its deadline, its hook, and, if it is the head of a pool without
+ * workers, the end of a pause: nobody else keeps that time. */
+static int64_t
+alarm_locked(const qp_asking *asking, const qp_waiter *waiter, int64_t hook_ns)
+{
+	const qpool *pool = asking->pool;
+	int64_t alarm_ns = waiter->deadline_ns < hook_ns ? waiter->deadline_ns : hook_ns;
+
+	if (pool->waitq.head == waiter && !qp_crew_serves(&pool->crew)) {
+		int64_t due_ns = qp_exchange_open_due_locked(pool, true);
+		if (due_ns < alarm_ns)
+			alarm_ns = due_ns;
+	}
+	return alarm_ns;
+}
+
+static int64_t
+next_hook(const qp_asking *asking)
+{
+	return asking->interrupted == NULL || asking->interrupt_every_ns == 0
+		   ? QP_TIME_NEVER
+		   : qp_clock_after(qp_clock_now(), asking->interrupt_every_ns);
+}
+
+/* Out of the line without an outcome of its own: whoever comes next is looked after. */
+static void
+give_up_locked(qpool *pool, qp_waiter *waiter, qpool_err err, qp_wakes *wakes)
+{
+	qp_waitq_fail(&pool->waitq, waiter, err);
+	qp_exchange_settle_locked(pool, NULL, wakes);
+}
+
+static bool
+is_final(qp_waiting outcome)
+{
+	return outcome == QP_SERVED || outcome == QP_FAILED;
+}
+
+/* The hook said stop.  A slot that was handed over meanwhile goes on to the next. */
+static void
+cancel(qp_asking *asking, qp_waiter *waiter)
+{
+	qpool *pool = asking->pool;
+	qp_wakes wakes = QP_WAKES_INIT;
+	qp_slot *slot = NULL;
+
+	qp_pool_lock(pool);
+	if (!is_final(qp_waitq_outcome(waiter))) {
+		give_up_locked(pool, waiter, QPOOL_ECANCEL, &wakes);
+	} else if (qp_waitq_outcome(waiter) == QP_SERVED) {
+		slot = waiter->slot;
+		if (qp_slot_state(slot) == QP_OPENING) {
+			pool->opening--;
+			qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
+			slot = NULL;
+		}
+		qp_exchange_settle_locked(pool, NULL, &wakes);
+	}
+	qp_pool_unlock(pool, &wakes);
+	if (slot != NULL)
+		qp_open_keep(pool, slot, QP_CHECKING);
+}
+
+/* Sleep once.  True: the hook ended the wait. */
+static bool
+sleep_once(const qp_asking *asking, qp_waiter *waiter, int64_t *hook_ns)
+{
+	/* Parked on ASLEEP: any other value is a reason to get up. */
+	qp_parked how = qp_park(&waiter->word, QP_ASLEEP, waiter->alarm_ns);
+
+	if (asking->interrupted == NULL || is_final(qp_waitq_outcome(waiter)))
+		return false;
+	if (how != QP_PARK_SIGNAL && (*hook_ns == QP_TIME_NEVER || qp_clock_now() < *hook_ns))
+		return false;
+	*hook_ns = next_hook(asking);
+	return qp_step_interrupted(asking->pool, asking->interrupted, asking->interrupt_user) != 0;
+}
+
+/* In line from here on.  The lock is held at entry and released at exit. */
+static qpool_err
+wait_and_unlock(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
+{
+	qpool *pool = asking->pool;
+	int64_t hook_ns = next_hook(asking);
+
+	qp_waitq_join(&pool->waitq, waiter);
+	qp_tally_peak(&pool->tally.waiting_peak, pool->waitq.count);
+	for (;;) {
+		qp_exchange_settle_locked(pool, waiter, wakes);
+		if (is_final(qp_waitq_outcome(waiter)))
+			break;
+		if (qp_waitq_refuses(waiter, qp_clock_now())) {
+			give_up_locked(pool, waiter, QPOOL_ETIMEOUT, wakes);
+			break;
+		}
+		waiter->alarm_ns = alarm_locked(asking, waiter, hook_ns);
+		qp_pool_unlock(pool, wakes);
+		if (sleep_once(asking, waiter, &hook_ns)) {
+			cancel(asking, waiter);
+			return QPOOL_ECANCEL;
+		}
+		if (is_final(qp_waitq_outcome(waiter)))
+			return waiter->err;
+		*wakes = (qp_wakes)QP_WAKES_INIT;
+		qp_pool_lock(pool);
+		if (!is_final(qp_waitq_outcome(waiter)))
+			qp_waitq_looked(&pool->waitq, waiter);
+	}
+	qp_pool_unlock(pool, wakes);
+	return waiter->err;
+}
+
+static qpool_err
+wait_in_line(qp_asking *asking, qp_slot **slot, qp_wakes *wakes)
+{
+	qp_waiter waiter;
+	int64_t began_ns = qp_clock_now();
+	qpool_err err;
+
+	memset(&waiter, 0, sizeof waiter);
+	waiter.since_ns = asking->since_ns;
+	waiter.deadline_ns = asking->deadline_ns;
+	waiter.ticket = asking->ticket;
+	waiter.cause = &asking->cause;
+	asking->has_waited = true;
+	err = wait_and_unlock(asking, &waiter, wakes);
+	asking->waited_ns += qp_clock_now() - began_ns;
+	*slot = waiter.slot;
+	return err;
+}
+
+qpool_err
+qp_line_get(qp_asking *asking, qp_slot **slot)
+{
+	qpool *pool = asking->pool;
+	qp_wakes wakes = QP_WAKES_INIT;
+	int64_t now_ns = qp_clock_now();
+	qpool_err err;
+
+	*slot = NULL;
+	qp_pool_lock(pool);
+	err = look_locked(asking, now_ns, slot, &wakes);
+	if (asking->ticket == 0)
+		asking->ticket = qp_waitq_ticket(&pool->waitq);
+	if (err == QPOOL_OK && *slot == NULL)
+		return wait_in_line(asking, slot, &wakes);
+	qp_pool_unlock(pool, &wakes);
+	return err;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * line: how one acquire gets a slot, at once or by standing in line.  acquire comes in, as often as it must
+ * (the slot it got may fail its check), and keeps its place meanwhile.
+ */
+#ifndef QP_CORE_LINE_H
+#define QP_CORE_LINE_H
+
+#include "core/pool.h"
+
+/* One acquire on its way; lives on its thread's stack. */
+typedef struct qp_asking {
+	/* fixed */
+	qpool *pool;
+	int64_t timeout_ns; /* 0: may not wait */
+	const char *site, *label;
+	int (*interrupted)(void *user);
+	void *interrupt_user;
+	int64_t interrupt_every_ns; /* 0: only after a signal */
+	bool inside;		    /* in a callback of this pool: takes what is idle, or fails */
+	/* its way */
+	int64_t since_ns, deadline_ns;
+	uint64_t ticket;   /* its place; 0 before it asked for one */
+	int64_t waited_ns; /* in line, summed */
+	bool has_waited;
+	qpool_error cause; /* why the last try failed; code OK: none did */
+} qp_asking;
+
+/* Begin: the time starts, and the pool stays while we are inside. */
+void qp_line_enter(qp_asking *asking);
+/* End, with what came out of it. */
+void qp_line_leave(qp_asking *asking, qpool_err err);
+/* *slot is CHECKING (it was idle) or OPENING (open it), and the caller's.  Or an error. */
+qpool_err qp_line_get(qp_asking *asking, qp_slot **slot);
+/* Time left for a step that may take `budget_ns`; at least 1 ns. */
+int64_t qp_line_budget(const qp_asking *asking, int64_t budget_ns);
+
+#endif

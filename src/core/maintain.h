@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * maintain: one pass over what is idle.  Looks at one slot at a time and owns it while it closes it, so the
+ * pool is never empty because it is being swept, and a slow close holds up nothing but itself.
+ */
+#ifndef QP_CORE_MAINTAIN_H
+#define QP_CORE_MAINTAIN_H
+
+#include "core/pool.h"
+
+/* Close on this thread what is past its limits, or everything idle if the pool is closing; returns how
+ * many.  The caller must be visiting or a worker. */
+size_t qp_maintain_pass(qpool *pool);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * notice: fills the public event and passes it on.
+ */
+#include "core/notice.h"
+
+#include "core/steps.h"
+
+void
+qp_notice_slot(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t took_ns)
+{
+	qpool_event event;
+
+	if (pool->config.on_event == NULL)
+		return;
+	memset(&event, 0, sizeof event);
+	event.size = sizeof event;
+	event.type = type;
+	event.why = type == QPOOL_EV_CLOSED ? slot->why : (qpool_why)0;
+	event.resource_id = slot->resource_id;
+	event.took = took_ns;
+	event.site = slot->site;
+	qp_step_event(pool, &event);
+}
+
+void
+qp_notice_pool(
+    qpool *pool, qpool_event_type type, int64_t took_ns, const qpool_error *error, const char *site)
+{
+	qpool_event event;
+
+	if (pool->config.on_event == NULL)
+		return;
+	memset(&event, 0, sizeof event);
+	event.size = sizeof event;
+	event.type = type;
+	event.took = took_ns;
+	event.error = error;
+	event.site = site;
+	qp_step_event(pool, &event);
+}

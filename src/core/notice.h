@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * notice: one line to tell one event.  A slot's owner tells what happens to it before it publishes the
+ * slot, so that events of one resource come in order.
+ */
+#ifndef QP_CORE_NOTICE_H
+#define QP_CORE_NOTICE_H
+
+#include "core/pool.h"
+
+/* Of a resource: OPENED, CLOSED, ACQUIRED, RELEASED. */
+void qp_notice_slot(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t took_ns);
+/* Of an acquire or the pool: the rest. */
+void qp_notice_pool(qpool *pool, qpool_event_type type, int64_t took_ns, const qpool_error *error,
+    const char *site);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * open: what success and failure of an open change, and the way back, closing.
+ */
+#include "core/open.h"
+
+#include "core/error.h"
+#include "core/exchange.h"
+#include "core/notice.h"
+#include "core/steps.h"
+#include "core/worker.h"
+#include "platform/random.h"
+
+/* Even over 0 .. this: how much of the age jitter is taken off. */
+#define JITTER_DRAWS 1000000
+
+static void
+stamp(qp_slot *slot, const qp_limits *limits, int64_t now_ns, uint64_t id, int64_t draw)
+{
+	slot->resource_id = id;
+	slot->opened_ns = slot->used_ns = now_ns;
+	slot->expires_ns = qp_expiry_at(limits, now_ns, draw);
+	slot->uses = 0;
+	slot->spoiled = false;
+	slot->site = slot->label = NULL;
+}
+
+static qpool_err
+succeeded(qpool *pool, qp_slot *slot, int64_t began_ns)
+{
+	int64_t now_ns = qp_clock_now();
+	qp_wakes wakes = QP_WAKES_INIT;
+	bool was_down;
+
+	qp_pool_lock(pool);
+	was_down = pool->backoff.told_down;
+	pool->backoff.told_down = false;
+	qp_backoff_succeeded(&pool->backoff);
+	qp_tally_open(&pool->tally, now_ns - began_ns, true);
+	stamp(slot, &pool->config.limits, now_ns, ++pool->ids,
+	    qp_random_upto(&pool->random, JITTER_DRAWS));
+	pool->opening--;
+	qp_slot_move(slot, QP_OPENING, QP_CHECKING);
+	qp_tally_peak(&pool->tally.owned_peak, pool->owned - pool->opening);
+	qp_tally_peak(&pool->tally.open_peak, pool->idle.count + pool->owned - pool->opening);
+	qp_exchange_settle_locked(pool, NULL, &wakes); /* the next may open now */
+	qp_pool_unlock(pool, &wakes);
+	if (was_down)
+		qp_notice_pool(pool, QPOOL_EV_UP, 0, NULL, NULL);
+	qp_notice_slot(pool, QPOOL_EV_OPENED, slot, now_ns - began_ns);
+	return QPOOL_OK;
+}
+
+/* With TELL an open that failed on a worker is told to the one it was for: the head. */
+static void
+tell_head_locked(qpool *pool, const qpool_error *error, qp_wakes *wakes)
+{
+	qp_waiter *head = pool->waitq.head;
+	qp_atomic_u32 *word;
+
+	if (head == NULL || (error->code == QPOOL_EFULL && qp_exchange_any_exist_locked(pool)))
+		return;
+	if (head->cause != NULL)
+		*head->cause = *error;
+	word =
+	    &head->word; /* its memory may go with the final word, and only the address is used */
+	qp_waitq_fail(&pool->waitq, head, error->code);
+	qp_wakes_add(wakes, word);
+}
+
+static void
+failed(qpool *pool, qp_slot *slot, int64_t began_ns, bool on_worker, const qpool_error *error)
+{
+	int64_t now_ns = qp_clock_now();
+	qp_wakes wakes = QP_WAKES_INIT;
+	bool goes_down;
+
+	qp_notice_pool(pool, QPOOL_EV_OPEN_FAILED, now_ns - began_ns, error, NULL);
+	qp_pool_lock(pool);
+	pool->opening--;
+	qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
+	qp_tally_open(&pool->tally, now_ns - began_ns, false);
+	qp_backoff_failed(&pool->backoff, began_ns, now_ns, error, &pool->random);
+	goes_down = !pool->backoff.told_down && qp_backoff_is_hopeless(&pool->backoff,
+						    qp_exchange_any_exist_locked(pool), now_ns);
+	pool->backoff.told_down = pool->backoff.told_down || goes_down;
+	if (on_worker && pool->config.tells)
+		tell_head_locked(pool, error, &wakes);
+	qp_exchange_settle_locked(pool, NULL, &wakes);
+	qp_pool_unlock(pool, &wakes);
+	if (goes_down)
+		qp_notice_pool(pool, QPOOL_EV_DOWN, 0, error, NULL);
+}
+
+qpool_err
+qp_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error)
+{
+	int64_t began_ns = qp_clock_now();
+	qpool_err err = qp_step_open(pool, slot, budget_ns, on_worker, error);
+
+	if (err == QPOOL_OK)
+		return succeeded(pool, slot, began_ns);
+	failed(pool, slot, began_ns, on_worker, error);
+	return err;
+}
+
+void
+qp_open_undo(qpool *pool, qp_slot *slot)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+
+	qp_notice_slot(pool, QPOOL_EV_CLOSED, slot, qp_clock_coarse() - slot->opened_ns);
+	qp_step_close(pool, slot);
+	qp_pool_lock(pool);
+	pool->tally.closes[slot->why]++;
+	qp_exchange_put_empty_locked(pool, slot, QP_CLOSING);
+	qp_exchange_settle_locked(pool, NULL, &wakes);
+	qp_pool_unlock(pool, &wakes);
+}
+
+void
+qp_open_retire(qpool *pool, qp_slot *slot, qp_state from, qpool_why why)
+{
+	slot->why = why;
+	qp_slot_move(slot, from, QP_CLOSING);
+	if (!qp_crew_offer(pool, slot))
+		qp_open_undo(pool, slot);
+}
+
+void
+qp_open_keep(qpool *pool, qp_slot *slot, qp_state from)
+{
+	if (!qp_exchange_put_idle(pool, slot, from))
+		qp_open_retire(pool, slot, from, QPOOL_WHY_CLOSED);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * open: from an OPENING slot to a resource, or back to an empty slot with everything said that a failure
+ * means.  acquire opens on the caller's thread, worker on its own.
+ */
+#ifndef QP_CORE_OPEN_H
+#define QP_CORE_OPEN_H
+
+#include "core/pool.h"
+
+/* OK: the slot is CHECKING and the caller's, to lease or to put idle.
+ * Else it is empty and gone, *error says why, and who waits has been looked after.  The caller must be
+ * visiting or a worker. */
+qpool_err qp_open(
+    qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error);
+/* Close now, on this thread: a CLOSING slot becomes empty. */
+void qp_open_undo(qpool *pool, qp_slot *slot);
+/* Close for this reason: by a worker if there is one, else now.  The slot is gone from the caller. */
+void qp_open_retire(qpool *pool, qp_slot *slot, qp_state from, qpool_why why);
+/* Put idle what was reset or just opened, or close it if the pool is closing. */
+void qp_open_keep(qpool *pool, qp_slot *slot, qp_state from);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * options: two tables, one for counts and one for durations, say each option's default and range; what
+ * depends on two options is asked afterwards.
+ */
+#include "core/options.h"
+
+#include "core/abi.h"
+#include "core/error.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* What a row allows beside its range. */
+enum { ZERO_OK = 1, NOLIMIT_OK = 2 };
+
+typedef struct count_row {
+	const char *name;
+	size_t from, to; /* offsets in qpool_options and qp_config */
+	uint32_t fallback, most;
+	unsigned allows;
+} count_row;
+
+typedef struct span_row {
+	const char *name;
+	size_t from, to;
+	int64_t fallback_ns;
+	unsigned allows;
+} span_row;
+
+#define COUNT(option, field, fallback, most, allows)                                               \
+	{                                                                                          \
+#option, offsetof(qpool_options, option), offsetof(qp_config, field), fallback,    \
+		    most, allows                                                                   \
+	}
+#define SPAN(option, field, fallback, allows)                                                      \
+	{                                                                                          \
+#option, offsetof(qpool_options, option), offsetof(qp_config, field), fallback,    \
+		    allows                                                                         \
+	}
+
+static const count_row counts[] = {
+    COUNT(max_size, max_size, 10, QP_MAX_SIZE, ZERO_OK),
+    COUNT(min_idle, min_idle, 0, QP_MAX_SIZE, ZERO_OK),
+    COUNT(max_waiters, max_waiters, QPOOL_NOLIMIT, QPOOL_ZERO32 - 1, ZERO_OK | NOLIMIT_OK),
+    COUNT(max_uses, limits.max_uses, QPOOL_NOLIMIT, QPOOL_ZERO32 - 1, ZERO_OK | NOLIMIT_OK),
+    COUNT(max_opening, max_opening, 4, QP_MAX_SIZE, 0),
+    COUNT(age_jitter, limits.age_jitter_percent, 10, 100, ZERO_OK),
+};
+
+static const span_row spans[] = {
+    SPAN(acquire_timeout, acquire_timeout_ns, QPOOL_SEC(30), ZERO_OK | NOLIMIT_OK),
+    SPAN(max_overtake, max_overtake_ns, 1250000, ZERO_OK | NOLIMIT_OK),
+    SPAN(max_idle, limits.max_idle_ns, QPOOL_SEC(600), ZERO_OK | NOLIMIT_OK),
+    SPAN(max_age, limits.max_age_ns, QPOOL_SEC(1800), ZERO_OK | NOLIMIT_OK),
+    SPAN(check_after, limits.check_after_ns, QPOOL_SEC(30), ZERO_OK | NOLIMIT_OK),
+    SPAN(open_budget, open_budget_ns, QPOOL_SEC(10), NOLIMIT_OK),
+    SPAN(step_budget, step_budget_ns, QPOOL_SEC(1), NOLIMIT_OK),
+    SPAN(retry_min, retry_min_ns, QPOOL_MSEC(50), ZERO_OK),
+    SPAN(retry_max, retry_max_ns, QPOOL_SEC(5), ZERO_OK),
+    SPAN(down_after, down_after_ns, QPOOL_SEC(5), ZERO_OK | NOLIMIT_OK),
+    SPAN(maintain_every, maintain_every_ns, QPOOL_SEC(30), NOLIMIT_OK),
+};
+
+static const void *
+at(const void *base, size_t offset)
+{
+	return (const char *)base + offset;
+}
+
+static qpool_err
+bad_count(const count_row *row, uint32_t value, qpool_error *error)
+{
+	const char *given = value == QPOOL_NOLIMIT  ? "QPOOL_NOLIMIT"
+			    : value == QPOOL_ZERO32 ? "QPOOL_ZERO32"
+						    : NULL;
+	char number[16];
+
+	(void)snprintf(number, sizeof number, "%" PRIu32, value);
+	return qp_error_set(error, QPOOL_EINVAL,
+	    "%s is %s; it must be 0 (the default), 1 to %" PRIu32 "%s%s", row->name,
+	    given != NULL ? given : number, row->most,
+	    row->allows & ZERO_OK ? ", QPOOL_ZERO32" : "",
+	    row->allows & NOLIMIT_OK ? ", QPOOL_NOLIMIT" : "");
+}
+
+static qpool_err
+read_count(qp_config *config, const count_row *row, uint32_t value, qpool_error *error)
+{
+	uint32_t *to = (uint32_t *)(void *)((char *)config + row->to);
+
+	if (value == 0)
+		*to = row->fallback;
+	else if (value == QPOOL_ZERO32 && (row->allows & ZERO_OK))
+		*to = 0;
+	else if (value <= row->most || (value == QPOOL_NOLIMIT && (row->allows & NOLIMIT_OK)))
+		*to = value;
+	else
+		return bad_count(row, value, error);
+	return QPOOL_OK;
+}
+
+static qpool_err
+bad_span(const span_row *row, int64_t value_ns, qpool_error *error)
+{
+	const char *given = value_ns == QPOOL_ZERO	? "QPOOL_ZERO"
+			    : value_ns == QPOOL_DEFAULT ? "QPOOL_DEFAULT"
+			    : value_ns == QPOOL_FOREVER ? "QPOOL_FOREVER"
+							: NULL;
+	char number[32];
+
+	(void)snprintf(number, sizeof number, "%" PRId64 " ns", value_ns);
+	return qp_error_set(error, QPOOL_EINVAL,
+	    "%s is %s; it must be 0 (the default, %s), a positive number of nanoseconds%s%s",
+	    row->name, given != NULL ? given : number, qp_error_span(row->fallback_ns).text,
+	    row->allows & ZERO_OK ? ", QPOOL_ZERO" : "",
+	    row->allows & NOLIMIT_OK ? ", QPOOL_FOREVER" : "");
+}
+
+static qpool_err
+read_span(qp_config *config, const span_row *row, int64_t value_ns, qpool_error *error)
+{
+	int64_t *to = (int64_t *)(void *)((char *)config + row->to);
+
+	if (value_ns == 0)
+		*to = row->fallback_ns;
+	else if (value_ns == QPOOL_ZERO && (row->allows & ZERO_OK))
+		*to = 0;
+	else if (value_ns > 0 && (value_ns != QPOOL_FOREVER || (row->allows & NOLIMIT_OK)))
+		*to = value_ns;
+	else
+		return bad_span(row, value_ns, error);
+	return QPOOL_OK;
+}
+
+static qpool_err
+read_tables(qp_config *config, const qpool_options *options, qpool_error *error)
+{
+	for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+		uint32_t value;
+		memcpy(&value, at(options, counts[i].from), sizeof value);
+		if (read_count(config, &counts[i], value, error) != QPOOL_OK)
+			return QPOOL_EINVAL;
+	}
+	for (size_t i = 0; i < sizeof spans / sizeof spans[0]; i++) {
+		int64_t value_ns;
+		memcpy(&value_ns, at(options, spans[i].from), sizeof value_ns);
+		if (read_span(config, &spans[i], value_ns, error) != QPOOL_OK)
+			return QPOOL_EINVAL;
+	}
+	return QPOOL_OK;
+}
+
+static qpool_err
+read_choices(qp_config *config, const qpool_options *options, qpool_error *error)
+{
+	const uint32_t known = QPOOL_STRICT | QPOOL_RESET_ON_WORKERS;
+
+	if (options->order > QPOOL_OLDEST_FIRST)
+		return qp_error_set(error, QPOOL_EINVAL,
+		    "order is %" PRIu32
+		    "; it must be QPOOL_NEWEST_FIRST (0) or QPOOL_OLDEST_FIRST (1)",
+		    options->order);
+	if (options->open_failure > QPOOL_OPEN_TELL)
+		return qp_error_set(error, QPOOL_EINVAL,
+		    "open_failure is %" PRIu32
+		    "; it must be QPOOL_OPEN_RETRY (0) or QPOOL_OPEN_TELL (1)",
+		    options->open_failure);
+	if (options->flags & ~known)
+		return qp_error_set(error, QPOOL_ENOTSUP,
+		    "flags is 0x%" PRIx32 "; this library knows QPOOL_STRICT (1) and "
+		    "QPOOL_RESET_ON_WORKERS (2)",
+		    options->flags);
+	if (options->reserved_ != 0)
+		return qp_error_set(error, QPOOL_ENOTSUP, "reserved_ is %" PRIu32 "; it must be 0",
+		    options->reserved_);
+	if (options->held_long != 0 && options->held_long != QPOOL_FOREVER)
+		return qp_error_set(error, QPOOL_ENOTSUP,
+		    "held_long is %" PRId64 " ns; this library knows 0 and QPOOL_FOREVER only",
+		    options->held_long);
+	config->oldest_first = options->order == QPOOL_OLDEST_FIRST;
+	config->tells = options->open_failure == QPOOL_OPEN_TELL;
+	config->is_strict = (options->flags & QPOOL_STRICT) != 0;
+	config->resets_on_workers = (options->flags & QPOOL_RESET_ON_WORKERS) != 0;
+	return QPOOL_OK;
+}
+
+static qpool_err
+compare(const qp_config *config, qpool_error *error)
+{
+	size_t length = strnlen(config->name, QP_MAX_NAME + 1);
+
+	if (length == 0 || length > QP_MAX_NAME)
+		return qp_error_set(error, QPOOL_EINVAL, "name is %s; it must have 1 to %u bytes",
+		    length == 0 ? "empty" : "too long", QP_MAX_NAME);
+	if (config->min_idle > config->max_size)
+		return qp_error_set(error, QPOOL_EINVAL,
+		    "min_idle is %" PRIu32 "; it must be at most max_size, which is %" PRIu32,
+		    config->min_idle, config->max_size);
+	if (config->retry_min_ns > config->retry_max_ns)
+		return qp_error_set(error, QPOOL_EINVAL,
+		    "retry_min is %s; it must be at most retry_max, which is %s",
+		    qp_error_span(config->retry_min_ns).text,
+		    qp_error_span(config->retry_max_ns).text);
+	return QPOOL_OK;
+}
+
+qpool_err
+qp_options_read(
+    qp_config *config, const qpool_options *options, const char *kind, qpool_error *error)
+{
+	const uint64_t quiet = 1u << QPOOL_EV_ACQUIRED | 1u << QPOOL_EV_RELEASED;
+	qpool_options known = qpool_options_init();
+	qpool_err err = QPOOL_OK;
+
+	if (options != NULL)
+		err = qp_abi_read(&known, sizeof known, options, "qpool_options", error);
+	if (err == QPOOL_OK)
+		err = read_tables(config, &known, error);
+	if (err == QPOOL_OK)
+		err = read_choices(config, &known, error);
+	if (err != QPOOL_OK)
+		return err;
+	config->name = known.name != NULL ? known.name : kind;
+	config->event_mask = known.event_mask != 0 ? known.event_mask : ~quiet;
+	config->on_event = known.on_event;
+	config->event_user = known.event_user;
+	return compare(config, error);
+}
+
+qpool_err
+qp_options_timeout(const qp_config *config, qpool_nsec timeout, int64_t *out_ns, qpool_error *error)
+{
+	if (timeout < 0 && timeout != QPOOL_DEFAULT)
+		return qp_error_set(error, QPOOL_EINVAL,
+		    "timeout is %" PRId64 " ns; it must be QPOOL_NOWAIT (0), a positive number of "
+		    "nanoseconds, QPOOL_DEFAULT or QPOOL_FOREVER",
+		    timeout);
+	*out_ns = timeout == QPOOL_DEFAULT ? config->acquire_timeout_ns : timeout;
+	return QPOOL_OK;
+}

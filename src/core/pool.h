@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pool: the struct all rooms of core/ share, its one lock, and the way out of that lock.  What a room may
+ * touch is said by the bands below; how slots and waiters meet is exchange's business alone.
+ *
+ * Lock order: there is one lock a pool, no two pools' locks are ever held together, and none is held while
+ * ops, events or hooks run (steps asserts it).
+ */
+#ifndef QP_CORE_POOL_H
+#define QP_CORE_POOL_H
+
+#include "core/backoff.h"
+#include "core/idle.h"
+#include "core/options.h"
+#include "core/slot.h"
+#include "core/tally.h"
+#include "core/waitq.h"
+#include "platform/lock.h"
+#include "platform/thread.h"
+
+#define QP_POOL_MAGIC  0x51504f4cu
+#define QP_CHUNK_LEAST 16u /* slots in the first chunk; each next one is twice as large */
+#define QP_CHUNKS      13u /* 16 * (2^13 - 1) >= 65,535 */
+
+/* Words to unpark once the lock is released.  The last thing they point into may be gone by then: only
+ * addresses are used. */
+typedef struct qp_wakes {
+	uint32_t count;
+	qp_atomic_u32 *words[8];
+} qp_wakes;
+
+#define QP_WAKES_INIT                                                                              \
+	{                                                                                          \
+		0,                                                                                 \
+		{                                                                                  \
+			NULL                                                                       \
+		}                                                                                  \
+	}
+
+/* One worker thread; see worker.c. */
+typedef struct qp_worker {
+	struct qp_worker *next;	       /* of all */
+	struct qp_worker *next_asleep; /* of those that sleep */
+	qpool *pool;
+	qp_thread thread;
+	bool has_left; /* guarded by the pool's lock, like orphan */
+	bool orphan;   /* nobody joins it: it frees itself */
+	/* atomic: what the worker parks on, see worker.c.  The first change publishes the worker (release,
+	 * pairs with the acquire in live); later ones are made under the lock, relaxed: what to do is read
+	 * under the lock. */
+	qp_atomic_u32 word;
+} qp_worker;
+
+/*
+ * alive = threads between start and their last unlock; hired = members of all.
+ * asleep lists the parked ones; at most one of them, the timekeeper, has an alarm (alarm_ns).
+ * called is a worker that was woken and has not looked yet, or NULL: at most one.
+ */
+typedef struct qp_crew {
+	uint32_t alive, hired;
+	bool stopping, joining;
+	qp_worker *all, *asleep, *called, *timekeeper;
+	int64_t alarm_ns;    /* the timekeeper's, or QP_TIME_NEVER */
+	int64_t maintain_ns; /* the next pass, or QP_TIME_NEVER: nothing can expire */
+} qp_crew;
+
+/*
+ * Every slot below `fresh` is in exactly one place:
+ *     fresh = idle.count + empties + owned,    fresh <= max_size
+ *     opening = slots in OPENING <= owned
+ *     resources that exist = idle.count + owned - opening
+ * A waiter sleeps unwoken only while there is nothing for it:
+ *     waitq.count > 0 and waitq.woken == NULL  =>  idle.count == 0
+ * The pool's memory lives while anything can still come back to it:
+ *     quiet = nothing owned, idle, waiting, visiting, alive or queued
+ */
+struct qpool {
+	/* fixed after create */
+	uint32_t magic;
+	char *name;
+	const char *kind;
+	qpool_ops ops;
+	void *user;
+	qp_config config;
+	qp_slot *chunks[QP_CHUNKS];
+	qp_lock lock;
+	/* guarded by lock */
+	uint32_t fresh;	    /* slots used so far */
+	uint32_t empties;   /* of those, how many are EMPTY */
+	qp_slot *empty_top; /* their stack, linked by older */
+	uint32_t owned;	    /* slots neither EMPTY nor IDLE */
+	uint32_t opening;   /* of those, in OPENING */
+	uint32_t visits;    /* threads inside a verb that own no slot */
+	bool nudged;	    /* somebody who does not wait wants one opened */
+	bool closing;	    /* qpool_close or qpool_free was called */
+	bool freed;	    /* no handle any more: the last to leave ends the pool */
+	bool ending;	    /* destroy runs or ran */
+	bool ended;	    /* destroy has returned: no callback will run */
+	qp_idle idle;
+	qp_waitq waitq;
+	qp_backoff backoff;
+	qp_crew crew;
+	qp_slot *job_first,
+	    *job_last; /* RESETTING and CLOSING slots for workers, linked by newer */
+	uint64_t random;
+	uint64_t ids; /* resources opened so far */
+	qp_tally tally;
+	uint32_t watchers; /* threads in qp_pool_await_locked */
+	/* atomic: grows at every unlock while somebody watches.  Written and read under the lock, relaxed;
+	 * parking on the value read there is what makes a change in between be seen. */
+	qp_atomic_u32 changes;
+};
+
+void qp_pool_lock(qpool *pool);
+/* Leave: in debug builds the equations are checked, then the wakes go out; whoever leaves a freed pool last
+ * ends it, so nothing may be touched afterwards that is not known to be owned.  NULL wakes nobody. */
+void qp_pool_unlock(qpool *pool, qp_wakes *wakes);
+/* Sleep until done(pool) holds, looking again whenever somebody leaves the lock; the lock is held at entry
+ * and at exit.  false: the deadline passed first. */
+bool qp_pool_await_locked(qpool *pool, bool (*done)(const qpool *pool), int64_t deadline_ns);
+/* To be unparked at unlock. */
+void qp_wakes_add(qp_wakes *wakes, qp_atomic_u32 *word);
+/* Slot number `index` < max_size. */
+qp_slot *qp_pool_slot(const qpool *pool, uint32_t index);
+/* Nothing can come back any more. */
+bool qp_pool_is_quiet_locked(const qpool *pool);
+/* The equations above, slot by slot (up to a size), and those of the rooms. */
+bool qp_pool_is_valid_locked(const qpool *pool);
+/* A pool somebody passed us: NULL or not a pool ends in EINVAL. */
+qpool_err qp_pool_look(const qpool *pool, qpool_error *error);
+/* Free memory; after the last callback. */
+void qp_pool_dispose(qpool *pool);
+/* Programmer's error: counted, told, and with QPOOL_STRICT the end.  No lock held; returns EMISUSE. */
+qpool_err qp_pool_misuse(qpool *pool, const char *what);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * steps: enter, call, leave.  A frame on the stack says which pools this thread is inside of; the chain
+ * hangs on the thread's pocket and may hold several pools, one calling another.
+ */
+#include "core/steps.h"
+
+#include "core/error.h"
+#include "platform/assert.h"
+
+#include <errno.h>
+
+typedef struct frame {
+	const qpool *pool;
+	struct frame *below;
+	int kept_errno;
+} frame;
+
+static void
+enter(frame *here, const qpool *pool)
+{
+	void **pocket = qp_thread_pocket();
+
+	qp_lock_must_hold_none();
+	here->pool = pool;
+	here->below = *pocket;
+	here->kept_errno = errno;
+	*pocket = here;
+}
+
+static void
+leave(const frame *here)
+{
+	void **pocket = qp_thread_pocket();
+
+	QP_MUST(*pocket == here);
+	*pocket = here->below;
+	errno = here->kept_errno;
+}
+
+bool
+qp_step_is_inside(const qpool *pool)
+{
+	for (const frame *f = *qp_thread_pocket(); f != NULL; f = f->below)
+		if (f->pool == pool)
+			return true;
+	return false;
+}
+
+/* What a callback returned, as one of our codes with a sentence. */
+static qpool_err
+made_sense_of(
+    const qpool *pool, qpool_err err, const char *step, qpool_err plain, qpool_error *error)
+{
+	if (!qp_error_is_known(err)) {
+		(void)qp_error_set(error, plain,
+		    "%s of kind '%s' returned %d, which is no qpool_err", step, pool->kind,
+		    (int)err);
+		return plain;
+	}
+	if (error->message[0] == '\0')
+		(void)qp_error_set(error, err, "%s of kind '%s' failed without a word: %s", step,
+		    pool->kind, qpool_err_text(err));
+	error->message[sizeof error->message - 1] = '\0';
+	error->native[sizeof error->native - 1] = '\0';
+	error->code = err;
+	return err;
+}
+
+static qpool_step
+step_of(int64_t budget_ns, bool on_worker)
+{
+	qpool_step step;
+
+	memset(&step, 0, sizeof step);
+	step.size = sizeof step;
+	step.budget = budget_ns;
+	step.on_worker = on_worker;
+	return step;
+}
+
+qpool_err
+qp_step_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error)
+{
+	qpool_step step = step_of(budget_ns, on_worker);
+	frame here;
+	qpool_err err;
+
+	memset(error, 0, sizeof *error);
+	slot->resource = NULL;
+	enter(&here, pool);
+	err = pool->ops.open(pool->user, &step, &slot->resource, error);
+	leave(&here);
+	if (err == QPOOL_OK && slot->resource != NULL)
+		return QPOOL_OK;
+	slot->resource = NULL;
+	if (err == QPOOL_OK)
+		return qp_error_set(error, QPOOL_EOPEN,
+		    "open of kind '%s' returned OK and no resource", pool->kind);
+	err = made_sense_of(pool, err, "open", QPOOL_EOPEN, error);
+	if (err != QPOOL_EDENIED && err != QPOOL_EFULL)
+		error->code = err = QPOOL_EOPEN;
+	return err;
+}
+
+void
+qp_step_close(qpool *pool, qp_slot *slot)
+{
+	frame here;
+
+	enter(&here, pool);
+	pool->ops.close(pool->user, slot->resource, slot->why);
+	leave(&here);
+	slot->resource = NULL;
+}
+
+qpool_err
+qp_step_peek(qpool *pool, qp_slot *slot, qpool_error *error)
+{
+	frame here;
+	qpool_err err;
+
+	memset(error, 0, sizeof *error);
+	enter(&here, pool);
+	err = pool->ops.peek(pool->user, slot->resource, error);
+	leave(&here);
+	if (err == QPOOL_OK || err == QPOOL_EAGAIN)
+		return err;
+	(void)made_sense_of(pool, err, "peek", QPOOL_ECHECK, error);
+	return QPOOL_ECHECK;
+}
+
+qpool_err
+qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error)
+{
+	qpool_step step = step_of(budget_ns, false);
+	frame here;
+	qpool_err err;
+
+	memset(error, 0, sizeof *error);
+	enter(&here, pool);
+	err = pool->ops.check(pool->user, slot->resource, &step, error);
+	leave(&here);
+	if (err == QPOOL_OK)
+		return err;
+	(void)made_sense_of(pool, err, "check", QPOOL_ECHECK, error);
+	return QPOOL_ECHECK;
+}
+
+qpool_err
+qp_step_reset(qpool *pool, qp_slot *slot, bool on_worker, qpool_error *error)
+{
+	qpool_step step = step_of(pool->config.step_budget_ns, on_worker);
+	frame here;
+	qpool_err err;
+
+	memset(error, 0, sizeof *error);
+	enter(&here, pool);
+	err = pool->ops.reset(pool->user, slot->resource, &step, error);
+	leave(&here);
+	if (err == QPOOL_OK || (err == QPOOL_EAGAIN && !on_worker))
+		return err;
+	return made_sense_of(pool, err, "reset", QPOOL_ECHECK, error);
+}
+
+void
+qp_step_destroy(qpool *pool)
+{
+	frame here;
+
+	if (pool->ops.destroy == NULL)
+		return;
+	enter(&here, pool);
+	pool->ops.destroy(pool->user);
+	leave(&here);
+}
+
+int
+qp_step_interrupted(qpool *pool, int (*hook)(void *user), void *user)
+{
+	frame here;
+	int answer;
+
+	enter(&here, pool);
+	answer = hook(user);
+	leave(&here);
+	return answer;
+}
+
+void
+qp_step_event(qpool *pool, const qpool_event *event)
+{
+	const qp_config *config = &pool->config;
+	frame here;
+
+	if (config->on_event == NULL || !(config->event_mask >> event->type & 1))
+		return;
+	enter(&here, pool);
+	config->on_event(config->event_user, pool, event);
+	leave(&here);
+}

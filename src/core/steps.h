@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * steps: the only door to user code.  Each function runs one callback with no lock held (debug builds
+ * assert it), keeps errno, marks the thread as being inside, and makes sense of what comes back.  It never
+ * moves a slot: the owner does that.
+ */
+#ifndef QP_CORE_STEPS_H
+#define QP_CORE_STEPS_H
+
+#include "core/pool.h"
+
+/* ops.open into slot->resource, with its times; OK means a resource is there.  A failure that names no
+ * known code, or no sentence, is given one. */
+qpool_err qp_step_open(
+    qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error);
+void qp_step_close(qpool *pool, qp_slot *slot);
+/* OK, or EAGAIN: ask by check, or ECHECK. */
+qpool_err qp_step_peek(qpool *pool, qp_slot *slot, qpool_error *error);
+qpool_err qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error);
+/* OK, or EAGAIN: again on a worker, or any failure. */
+qpool_err qp_step_reset(qpool *pool, qp_slot *slot, bool on_worker, qpool_error *error);
+void qp_step_destroy(qpool *pool);
+/* What the hook answered. */
+int qp_step_interrupted(qpool *pool, int (*hook)(void *user), void *user);
+/* The event function, if it is to hear of this type. */
+void qp_step_event(qpool *pool, const qpool_event *event);
+/* Is this thread inside a callback of this pool? */
+bool qp_step_is_inside(const qpool *pool);
+
+#endif

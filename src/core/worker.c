@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * worker: threads that do, one at a time and with no lock held, what callers need not wait for: jobs handed
+ * to them (resets and closes), opens that somebody wants, and the maintenance pass.
+ *
+ * Who wakes whom: at most one worker is called and on its way; one that takes work looks whether there is
+ * more and calls the next.  Of those that sleep at most one keeps the time, so an idle crew wakes one
+ * thread a pass, and none at all when nothing can expire.
+ */
+#include "core/worker.h"
+
+#include "core/error.h"
+#include "core/exchange.h"
+#include "core/maintain.h"
+#include "core/open.h"
+#include "core/reset.h"
+#include "core/steps.h"
+#include "platform/alloc.h"
+#include "platform/assert.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define MOST_WORKERS 1024u
+
+/*
+ *  HELD ──→ ASLEEP ⇄ CALLED
+ *    └────→ UNWANTED (a later start failed: it leaves having done nothing)
+ */
+enum { ASLEEP = 0, CALLED, HELD, UNWANTED };
+
+bool
+qp_crew_serves(const qp_crew *crew)
+{
+	return crew->alive > 0 && !crew->stopping;
+}
+
+/* ---- what there is to do ---- */
+
+/* While something is idle that can expire, a pass is due every maintain_every. */
+static void
+set_maintenance_locked(qpool *pool)
+{
+	qp_crew *crew = &pool->crew;
+	bool timed = pool->config.maintain_every_ns != QPOOL_FOREVER &&
+		     qp_expiry_is_timed(&pool->config.limits);
+
+	if (pool->idle.count == 0 || !timed)
+		crew->maintain_ns = QP_TIME_NEVER;
+	else if (crew->maintain_ns == QP_TIME_NEVER)
+		crew->maintain_ns =
+		    qp_clock_after(qp_clock_coarse(), pool->config.maintain_every_ns);
+}
+
+static bool
+somebody_asks(const qpool *pool)
+{
+	return pool->waitq.count > 0 || pool->nudged;
+}
+
+/* When a worker is needed next: 0 at once, QP_TIME_NEVER not at all. */
+static int64_t
+due_locked(const qpool *pool)
+{
+	int64_t due_ns = pool->crew.maintain_ns;
+
+	if (pool->job_first != NULL)
+		return 0;
+	if (!pool->closing && qp_exchange_wanted_locked(pool) > 0) {
+		int64_t open_ns = qp_exchange_open_due_locked(pool, somebody_asks(pool));
+		if (open_ns < due_ns)
+			due_ns = open_ns;
+	}
+	return due_ns;
+}
+
+void
+qp_crew_call_locked(qpool *pool, qp_wakes *wakes)
+{
+	qp_crew *crew = &pool->crew;
+	qp_worker *worker;
+
+	if (QP_LIKELY(crew->alive == 0))
+		return;
+	set_maintenance_locked(pool);
+	if (crew->called != NULL || crew->asleep == NULL || due_locked(pool) >= crew->alarm_ns)
+		return;
+	worker = crew->asleep;
+	crew->asleep = worker->next_asleep;
+	crew->called = worker;
+	if (crew->timekeeper == worker) {
+		crew->timekeeper = NULL;
+		crew->alarm_ns = QP_TIME_NEVER;
+	}
+	qp_store_relaxed(&worker->word, CALLED);
+	qp_wakes_add(wakes, &worker->word);
+}
+
+/* ---- jobs ---- */
+
+static void
+push_job_locked(qpool *pool, qp_slot *slot)
+{
+	slot->newer = NULL;
+	if (pool->job_last != NULL)
+		pool->job_last->newer = slot;
+	else
+		pool->job_first = slot;
+	pool->job_last = slot;
+}
+
+static qp_slot *
+pop_job_locked(qpool *pool)
+{
+	qp_slot *slot = pool->job_first;
+
+	if (slot == NULL)
+		return NULL;
+	pool->job_first = slot->newer;
+	if (pool->job_first == NULL)
+		pool->job_last = NULL;
+	slot->newer = NULL;
+	return slot;
+}
+
+bool
+qp_crew_offer(qpool *pool, qp_slot *slot)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+	bool taken;
+
+	qp_pool_lock(pool);
+	taken = qp_crew_serves(&pool->crew);
+	if (taken) {
+		push_job_locked(pool, slot);
+		qp_crew_call_locked(pool, &wakes);
+	}
+	qp_pool_unlock(pool, &wakes);
+	return taken;
+}
+
+static void
+do_job(qpool *pool, qp_slot *slot)
+{
+	if (qp_slot_state(slot) == QP_RESETTING)
+		qp_reset_on_worker(pool, slot);
+	else
+		qp_open_undo(pool, slot);
+}
+
+/* ---- a worker's life ---- */
+
+static void
+do_open(qpool *pool, qp_slot *slot)
+{
+	qpool_error ignored;
+
+	if (qp_open(pool, slot, pool->config.open_budget_ns, true, &ignored) == QPOOL_OK)
+		qp_open_keep(pool, slot, QP_CHECKING);
+}
+
+/* Do one thing, unlocked meanwhile; false: there is nothing to do now. */
+static bool
+work_locked(qpool *pool)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+	qp_slot *job = pop_job_locked(pool), *opening = NULL;
+	int64_t now_ns = qp_clock_now();
+	bool maintain = false;
+
+	if (job == NULL && pool->crew.stopping)
+		return false;
+	if (job == NULL && qp_exchange_wanted_locked(pool) > 0)
+		opening = qp_exchange_begin_open_locked(pool, now_ns, somebody_asks(pool));
+	if (job == NULL && opening == NULL && now_ns >= pool->crew.maintain_ns) {
+		maintain = true;
+		pool->crew.maintain_ns = qp_clock_after(now_ns, pool->config.maintain_every_ns);
+	}
+	if (job == NULL && opening == NULL && !maintain)
+		return false;
+	qp_crew_call_locked(pool, &wakes);
+	qp_pool_unlock(pool, &wakes);
+	if (job != NULL)
+		do_job(pool, job);
+	else if (opening != NULL)
+		do_open(pool, opening);
+	else
+		(void)qp_maintain_pass(pool);
+	qp_pool_lock(pool);
+	return true;
+}
+
+static void
+forget_sleeper_locked(qp_crew *crew, const qp_worker *self)
+{
+	qp_worker **link = &crew->asleep;
+
+	while (*link != NULL && *link != self)
+		link = &(*link)->next_asleep;
+	if (*link != NULL)
+		*link = self->next_asleep;
+	if (crew->timekeeper == self) {
+		crew->timekeeper = NULL;
+		crew->alarm_ns = QP_TIME_NEVER;
+	}
+	if (crew->called == self)
+		crew->called = NULL;
+}
+
+/* Sleep until called, or until the time comes if nobody keeps it yet. */
+static void
+sleep_locked(qpool *pool, qp_worker *self)
+{
+	qp_crew *crew = &pool->crew;
+	int64_t alarm_ns = QP_TIME_NEVER;
+
+	if (crew->timekeeper == NULL) {
+		alarm_ns = due_locked(pool);
+		if (alarm_ns != QP_TIME_NEVER) {
+			crew->timekeeper = self;
+			crew->alarm_ns = alarm_ns;
+		}
+	}
+	qp_store_relaxed(&self->word, ASLEEP);
+	if (crew->timekeeper == self && crew->asleep != NULL) {
+		/* Behind the first: who is called first should not be the one that keeps the time. */
+		self->next_asleep = crew->asleep->next_asleep;
+		crew->asleep->next_asleep = self;
+	} else {
+		self->next_asleep = crew->asleep;
+		crew->asleep = self;
+	}
+	qp_pool_unlock(pool, NULL);
+	(void)qp_park(&self->word, ASLEEP, alarm_ns);
+	qp_pool_lock(pool);
+	forget_sleeper_locked(crew, self);
+}
+
+static bool
+is_wanted(qp_worker *self)
+{
+	uint32_t word;
+
+	/* acquire, pairs with the release in publish: what start prepared is seen. */
+	while ((word = qp_load_acquire(&self->word)) == HELD)
+		(void)qp_park(&self->word, HELD, QP_TIME_NEVER);
+	return word != UNWANTED;
+}
+
+static void *
+live(void *argument)
+{
+	qp_worker *self = argument;
+	qpool *pool = self->pool;
+	bool orphan;
+
+	if (!is_wanted(self))
+		return NULL;
+	qp_pool_lock(pool);
+	for (;;) {
+		set_maintenance_locked(pool);
+		if (work_locked(pool))
+			continue;
+		if (pool->crew.stopping)
+			break;
+		sleep_locked(pool, self);
+	}
+	pool->crew.alive--;
+	self->has_left = true;
+	orphan = self->orphan;
+	qp_pool_unlock(pool, NULL);
+	if (orphan)
+		qp_alloc_free(self);
+	return NULL;
+}
+
+/* ---- hiring and dismissing ---- */
+
+void
+qp_crew_dismiss_locked(qpool *pool, qp_wakes *wakes)
+{
+	qp_crew *crew = &pool->crew;
+
+	crew->stopping = crew->hired > 0;
+	for (qp_worker *worker = crew->asleep; worker != NULL; worker = worker->next_asleep) {
+		qp_store_relaxed(&worker->word, CALLED);
+		qp_wakes_add(wakes, &worker->word);
+	}
+}
+
+static void
+join_and_free(qp_worker *worker)
+{
+	while (worker != NULL) {
+		qp_worker *next = worker->next;
+		qp_thread_join(&worker->thread);
+		qp_alloc_free(worker);
+		worker = next;
+	}
+}
+
+static bool
+all_have_left(const qpool *pool)
+{
+	return pool->crew.alive == 0 && !pool->crew.joining;
+}
+
+bool
+qp_crew_await(qpool *pool, int64_t deadline_ns)
+{
+	qp_crew *crew = &pool->crew;
+	qp_worker *all;
+	bool gone;
+
+	qp_pool_lock(pool);
+	gone = qp_pool_await_locked(pool, all_have_left, deadline_ns);
+	if (gone && crew->hired > 0) {
+		all = crew->all;
+		crew->all = NULL;
+		crew->joining = true;
+		qp_pool_unlock(pool, NULL);
+		join_and_free(all);
+		qp_pool_lock(pool);
+		crew->joining = crew->stopping = false;
+		crew->hired = 0;
+	}
+	qp_pool_unlock(pool, NULL);
+	return gone;
+}
+
+void
+qp_crew_abandon_locked(qpool *pool)
+{
+	qp_crew *crew = &pool->crew;
+	qp_worker *worker = crew->all, *next;
+
+	for (; worker != NULL; worker = next) {
+		next = worker->next;
+		qp_thread_detach(&worker->thread);
+		if (worker->has_left)
+			qp_alloc_free(worker);
+		else
+			worker->orphan = true;
+	}
+	crew->all = NULL;
+	crew->hired = 0;
+}
+
+/* `count` threads that wait to be wanted; NULL and an error when not all could be had. */
+static qp_worker *
+hire(qpool *pool, unsigned count, qpool_error *error)
+{
+	qp_worker *all = NULL;
+	char name[16];
+
+	/* 15 characters are all the system shows. */
+	(void)snprintf(name, sizeof name, "qp:%s", pool->name);
+	for (unsigned i = 0; i < count; i++) {
+		qp_worker *worker = qp_alloc_zero(1, sizeof *worker);
+		int failed = ENOMEM;
+		if (worker != NULL) {
+			worker->pool = pool;
+			/* relaxed: starting the thread publishes it. */
+			qp_store_relaxed(&worker->word, HELD);
+			failed = qp_thread_start(&worker->thread, name, live, worker);
+		}
+		if (failed != 0) {
+			qp_alloc_free(worker);
+			(void)qp_error_set(error, failed == ENOMEM ? QPOOL_ENOMEM : QPOOL_ESYS,
+			    "worker %u of %u of pool '%s' could not be started: %s; none was",
+			    i + 1, count, pool->name,
+			    failed == ENOMEM ? "out of memory" : "no thread to be had");
+			if (error != NULL)
+				error->sys_errno = failed;
+			return all;
+		}
+		worker->next = all;
+		all = worker;
+	}
+	return all;
+}
+
+/* Let those that are held go on, as workers or away. */
+static void
+publish(qp_worker *worker, uint32_t word)
+{
+	while (worker != NULL) {
+		qp_worker *next = worker->next;
+		/* release, pairs with the acquire in is_wanted. */
+		qp_store_release(&worker->word, word);
+		qp_unpark(&worker->word, 1);
+		worker = next;
+	}
+}
+
+static qpool_err
+may_start_locked(const qpool *pool, unsigned count, qpool_error *error)
+{
+	if (pool->closing)
+		return qp_error_set(
+		    error, QPOOL_ECLOSED, "pool '%s' is closing or closed", pool->name);
+	if (pool->crew.stopping)
+		return qp_error_set(error, QPOOL_EMISUSE,
+		    "pool '%s' is stopping its workers: start after qpool_stop has returned",
+		    pool->name);
+	if (pool->crew.hired + count > MOST_WORKERS)
+		return qp_error_set(error, QPOOL_EINVAL,
+		    "pool '%s' has %u workers; %u more are over %u", pool->name, pool->crew.hired,
+		    count, MOST_WORKERS);
+	return QPOOL_OK;
+}
+
+/* From held threads to a crew. */
+static qpool_err
+commit(qpool *pool, qp_worker *hired, unsigned count, qpool_error *error)
+{
+	qp_crew *crew = &pool->crew;
+	qp_worker *last = hired;
+	qp_wakes wakes = QP_WAKES_INIT;
+	qpool_err err;
+
+	while (last->next != NULL)
+		last = last->next;
+	qp_pool_lock(pool);
+	err = may_start_locked(pool, count, error);
+	if (err == QPOOL_OK) {
+		/* Before they are in the list of all: publish walks to the end of ours. */
+		publish(hired, ASLEEP);
+		last->next = crew->all;
+		crew->all = hired;
+		crew->hired += count;
+		crew->alive += count;
+		/* Waiters that would open for themselves now wait for the crew. */
+		qp_exchange_settle_locked(pool, NULL, &wakes);
+	}
+	qp_pool_unlock(pool, &wakes);
+	return err;
+}
+
+qpool_err
+qpool_start(qpool *pool, unsigned count, qpool_error *error)
+{
+	qpool_error own;
+	qp_worker *hired;
+	qpool_err err = qp_pool_look(pool, error);
+
+	if (err != QPOOL_OK)
+		return err;
+	if (count == 0 || count > MOST_WORKERS)
+		return qp_error_set(
+		    error, QPOOL_EINVAL, "count is %u; it must be 1 to %u", count, MOST_WORKERS);
+	qp_pool_lock(pool);
+	err = may_start_locked(pool, count, error);
+	pool->visits += err == QPOOL_OK;
+	qp_pool_unlock(pool, NULL);
+	if (err != QPOOL_OK)
+		return err;
+	memset(&own, 0, sizeof own);
+	hired = hire(pool, count, &own);
+	err = own.code == QPOOL_OK ? commit(pool, hired, count, &own) : own.code;
+	if (err != QPOOL_OK) {
+		publish(hired, UNWANTED);
+		join_and_free(hired);
+		if (error != NULL)
+			*error = own;
+	}
+	qp_pool_lock(pool);
+	pool->visits--;
+	qp_pool_unlock(pool, NULL);
+	return err;
+}
+
+qpool_err
+qpool_stop(qpool *pool)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+
+	if (qp_pool_look(pool, NULL) != QPOOL_OK)
+		return QPOOL_EINVAL;
+	if (qp_step_is_inside(pool))
+		return qp_pool_misuse(pool, "qpool_stop inside a callback would wait for itself");
+	qp_pool_lock(pool);
+	pool->visits++;
+	qp_crew_dismiss_locked(pool, &wakes);
+	qp_exchange_settle_locked(pool, NULL, &wakes); /* waiters open for themselves from now on */
+	qp_pool_unlock(pool, &wakes);
+	(void)qp_crew_await(pool, QP_TIME_NEVER);
+	qp_pool_lock(pool);
+	pool->visits--;
+	qp_pool_unlock(pool, NULL);
+	return QPOOL_OK;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * worker: the crew that opens, closes, resets and maintains so that callers need not.  exchange calls one
+ * when there is work; a sleeping crew costs nothing and wakes by itself only when something can expire.
+ */
+#ifndef QP_CORE_WORKER_H
+#define QP_CORE_WORKER_H
+
+#include "core/pool.h"
+
+/* Are there workers that will take what is handed to them? */
+bool qp_crew_serves(const qp_crew *crew);
+/* If there is work, or an earlier alarm to set, and nobody has been called for it: call one. */
+void qp_crew_call_locked(qpool *pool, qp_wakes *wakes);
+/* Hand over a RESETTING or CLOSING slot; false: no crew, it is still the caller's.  Takes the lock. */
+bool qp_crew_offer(qpool *pool, qp_slot *slot);
+/* Tell all to stop: they do the jobs they were given, and leave after the callback each is in. */
+void qp_crew_dismiss_locked(qpool *pool, qp_wakes *wakes);
+/* Wait until all that were dismissed have left, and join them; false: the deadline passed first.  Takes the
+ * lock.  Not from inside a callback of the pool. */
+bool qp_crew_await(qpool *pool, int64_t deadline_ns);
+/* Nobody will join those that were dismissed: each ends by itself. */
+void qp_crew_abandon_locked(qpool *pool);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * atomic: the only atomic operations there are, each with its memory order in its name, so that a reader
+ * sees orders by scanning and a test can put a model of memory underneath.  No seq_cst by default: who
+ * needs it adds it here with a paragraph.
+ */
+#ifndef QP_PLATFORM_ATOMIC_H
+#define QP_PLATFORM_ATOMIC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct qp_atomic_u32 {
+	_Atomic uint32_t value;
+} qp_atomic_u32;
+
+typedef struct qp_atomic_u64 {
+	_Atomic uint64_t value;
+} qp_atomic_u64;
+
+static inline uint32_t
+qp_load_relaxed(const qp_atomic_u32 *a)
+{
+	return atomic_load_explicit(&a->value, memory_order_relaxed);
+}
+
+static inline uint32_t
+qp_load_acquire(const qp_atomic_u32 *a)
+{
+	return atomic_load_explicit(&a->value, memory_order_acquire);
+}
+
+static inline void
+qp_store_relaxed(qp_atomic_u32 *a, uint32_t value)
+{
+	atomic_store_explicit(&a->value, value, memory_order_relaxed);
+}
+
+static inline void
+qp_store_release(qp_atomic_u32 *a, uint32_t value)
+{
+	atomic_store_explicit(&a->value, value, memory_order_release);
+}
+
+static inline uint32_t
+qp_add_release(qp_atomic_u32 *a, uint32_t more)
+{
+	return atomic_fetch_add_explicit(&a->value, more, memory_order_release);
+}
+
+static inline uint64_t
+qp_load64_relaxed(const qp_atomic_u64 *a)
+{
+	return atomic_load_explicit(&a->value, memory_order_relaxed);
+}
+
+static inline void
+qp_store64_relaxed(qp_atomic_u64 *a, uint64_t value)
+{
+	atomic_store_explicit(&a->value, value, memory_order_relaxed);
+}
+
+static inline uint64_t
+qp_add64_relaxed(qp_atomic_u64 *a, uint64_t more)
+{
+	return atomic_fetch_add_explicit(&a->value, more, memory_order_relaxed);
+}
+
+/* True when `a` was `expected` and is `desired` now. */
+static inline bool
+qp_cas64_acq_rel(qp_atomic_u64 *a, uint64_t expected, uint64_t desired)
+{
+	return atomic_compare_exchange_strong_explicit(
+	    &a->value, &expected, desired, memory_order_acq_rel, memory_order_relaxed);
+}
+
+#endif

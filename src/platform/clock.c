@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * clock: CLOCK_MONOTONIC and its coarse twin, both answered in user space by Linux.
+ */
+#include "platform/clock.h"
+
+#include "platform/assert.h"
+#include "platform/testing.h"
+
+#include <time.h>
+
+static int64_t
+read_clock(clockid_t which)
+{
+	struct timespec now;
+
+	QP_MUST(clock_gettime(which, &now) == 0);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t
+qp_clock_now(void)
+{
+#if QP_TESTING
+	int64_t virtual_ns;
+	if (qp_testing_clock(&virtual_ns))
+		return virtual_ns;
+#endif
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t
+qp_clock_coarse(void)
+{
+#if QP_TESTING
+	int64_t virtual_ns;
+	if (qp_testing_clock(&virtual_ns))
+		return virtual_ns;
+#endif
+	return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+int64_t
+qp_clock_after(int64_t now, int64_t span)
+{
+	return span >= QP_TIME_NEVER - now ? QP_TIME_NEVER : now + span;
+}

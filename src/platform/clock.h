@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * clock: nanoseconds on the monotonic clock, the only time there is.  Wall time never comes in: a step of
+ * it must not expire anything.  Under test the same functions read a virtual clock.
+ */
+#ifndef QP_PLATFORM_CLOCK_H
+#define QP_PLATFORM_CLOCK_H
+
+#include <stdint.h>
+
+#define QP_TIME_NEVER INT64_MAX
+
+/* Now, exactly; about 20 ns. */
+int64_t qp_clock_now(void);
+/* Now as of the last tick, up to some milliseconds ago, never ahead of qp_clock_now; about 3 ns. */
+int64_t qp_clock_coarse(void);
+/* now + span, QP_TIME_NEVER when that is beyond time. */
+int64_t qp_clock_after(int64_t now, int64_t span);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * park: a thread sleeps on a word of its own until somebody changes it.  This is the only way a thread of
+ * the pool sleeps.  To the porter: it is Linux's futex; any primitive will do that compares and sleeps as
+ * one step, takes an absolute monotonic deadline, and may wake for no reason.
+ */
+#ifndef QP_PLATFORM_PARK_H
+#define QP_PLATFORM_PARK_H
+
+#include "platform/atomic.h"
+#include "platform/clock.h"
+
+typedef enum qp_parked {
+	QP_PARK_LOOK,	  /* woken, or the word differed, or for no reason: look at the word */
+	QP_PARK_DEADLINE, /* the deadline has passed */
+	QP_PARK_SIGNAL	  /* a signal was handled meanwhile */
+} qp_parked;
+
+/* Sleep while *word == expected, at most until `deadline_ns` (QP_TIME_NEVER: for ever).  Keeps errno. */
+qp_parked qp_park(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns);
+/* Wake up to `most` threads parked on word.  Change the word first.  Only the address is used, so the word
+ * may be gone already: then at worst a stranger wakes for no reason. */
+void qp_unpark(qp_atomic_u32 *word, int most);
+/* Let another runnable thread go first. */
+void qp_yield(void);
+
+#endif

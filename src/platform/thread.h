@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * thread: start, join, name; and one pointer a thread may keep for the core.
+ */
+#ifndef QP_PLATFORM_THREAD_H
+#define QP_PLATFORM_THREAD_H
+
+#include <pthread.h>
+
+typedef struct qp_thread {
+	pthread_t handle;
+} qp_thread;
+
+/* Start `body(argument)` with every signal blocked, under a name of at most 15 characters.  0, or an errno
+ * and nothing started. */
+int qp_thread_start(qp_thread *thread, const char *name, void *(*body)(void *), void *argument);
+/* Wait for its end.  Not from the thread itself. */
+void qp_thread_join(qp_thread *thread);
+/* Let it end by itself; no join. */
+void qp_thread_detach(qp_thread *thread);
+/* The calling thread's own pointer, NULL at first; its address is stable while the thread lives. */
+void **qp_thread_pocket(void);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * wakeup: eventfd(2), closed on exec.
+ */
+#include "platform/wakeup.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int
+qp_wakeup_open(qp_wakeup *wakeup)
+{
+	int keep = errno, failed = 0;
+
+	wakeup->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (wakeup->fd < 0)
+		failed = errno;
+	errno = keep;
+	return failed;
+}
+
+void
+qp_wakeup_close(qp_wakeup *wakeup)
+{
+	int keep = errno;
+
+	(void)close(wakeup->fd);
+	wakeup->fd = -1;
+	errno = keep;
+}
+
+void
+qp_wakeup_raise(const qp_wakeup *wakeup)
+{
+	int keep = errno;
+	uint64_t one = 1;
+	/* EAGAIN: the count is full, so it is readable already. */
+	ssize_t ignored = write(wakeup->fd, &one, sizeof one);
+
+	(void)ignored;
+	errno = keep;
+}
+
+void
+qp_wakeup_clear(const qp_wakeup *wakeup)
+{
+	int keep = errno;
+	uint64_t count;
+	ssize_t ignored = read(wakeup->fd, &count, sizeof count);
+
+	(void)ignored;
+	errno = keep;
+}
