@@ -201,6 +201,7 @@ qp_exchange_put_idle(qpool *pool, qp_slot *slot, qp_state from)
 	}
 	qp_slot_move(slot, from, QP_IDLE);
 	pool->owned--;
+	pool->nudged = false; /* here is one */
 	qp_idle_push(&pool->idle, slot);
 	qp_exchange_settle_locked(pool, NULL, &wakes);
 	qp_pool_unlock(pool, &wakes);
