@@ -13,12 +13,21 @@
 #include "platform/assert.h"
 
 void
+qp_line_start(qp_asking *asking)
+{
+	if (asking->since_ns != 0)
+		return;
+	asking->since_ns = qp_clock_now();
+	asking->deadline_ns = qp_clock_after(asking->since_ns, asking->timeout_ns);
+}
+
+void
 qp_line_enter(qp_asking *asking)
 {
 	qpool *pool = asking->pool;
 
-	asking->since_ns = qp_clock_now();
-	asking->deadline_ns = qp_clock_after(asking->since_ns, asking->timeout_ns);
+	qp_line_start(asking);
+	asking->inside = qp_step_is_inside(pool);
 	qp_pool_lock(pool);
 	pool->visits++;
 	qp_pool_unlock(pool, NULL);
@@ -41,12 +50,13 @@ qp_line_leave(qp_asking *asking, qpool_err err)
 }
 
 int64_t
-qp_line_budget(const qp_asking *asking, int64_t budget_ns)
+qp_line_budget(qp_asking *asking, int64_t budget_ns)
 {
 	int64_t left_ns;
 
 	if (asking->timeout_ns == 0)
 		return budget_ns;
+	qp_line_start(asking);
 	left_ns = asking->deadline_ns == QP_TIME_NEVER ? QP_TIME_NEVER
 						       : asking->deadline_ns - qp_clock_now();
 	if (left_ns < 1)

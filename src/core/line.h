@@ -26,13 +26,15 @@ typedef struct qp_asking {
 	qpool_error cause; /* why the last try failed; code OK: none did */
 } qp_asking;
 
-/* Begin: the time starts, and the pool stays while we are inside. */
+/* The time starts, once; the common path never asks for it. */
+void qp_line_start(qp_asking *asking);
+/* Begin: the time has started, and the pool stays while we are inside. */
 void qp_line_enter(qp_asking *asking);
 /* End, with what came out of it. */
 void qp_line_leave(qp_asking *asking, qpool_err err);
 /* *slot is CHECKING (it was idle) or OPENING (open it), and the caller's.  Or an error. */
 qpool_err qp_line_get(qp_asking *asking, qp_slot **slot);
 /* Time left for a step that may take `budget_ns`; at least 1 ns. */
-int64_t qp_line_budget(const qp_asking *asking, int64_t budget_ns);
+int64_t qp_line_budget(qp_asking *asking, int64_t budget_ns);
 
 #endif

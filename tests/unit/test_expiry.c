@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Limits at their edges, in order of their names.
+ */
+#include "testing.h"
+
+#include "core/expiry.h"
+#include "platform/clock.h"
+
+static const qp_limits limits = {.max_idle_ns = 100, .max_age_ns = 1000, .check_after_ns = 50,
+    .max_uses = 3, .age_jitter_percent = 10};
+static const qp_limits none = {.max_idle_ns = QPOOL_FOREVER, .max_age_ns = QPOOL_FOREVER,
+    .check_after_ns = QPOOL_FOREVER, .max_uses = QPOOL_NOLIMIT};
+
+static qp_slot
+opened_at(int64_t opened_ns)
+{
+	qp_slot slot;
+
+	memset(&slot, 0, sizeof slot);
+	slot.opened_ns = slot.used_ns = opened_ns;
+	slot.expires_ns = opened_ns + 1000;
+	return slot;
+}
+
+static void
+idle_time_is_strict(void **state)
+{
+	qp_slot slot = opened_at(5000);
+
+	(void)state;
+	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 5100), QP_WHY_NONE);
+	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 5101), QPOOL_WHY_IDLE);
+	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 4000), QP_WHY_NONE); /* coarse clocks lag */
+}
+
+static void
+age_and_uses_are_asked_after_idle_time(void **state)
+{
+	qp_slot slot = opened_at(5000);
+
+	(void)state;
+	slot.used_ns = 5999;
+	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 5999), QP_WHY_NONE);
+	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 6000), QPOOL_WHY_AGE);
+	slot.uses = 2;
+	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 5999), QP_WHY_NONE);
+	slot.uses = 3;
+	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 5999), QPOOL_WHY_USES);
+	assert_int_equal(qp_expiry_of_returned(&limits, &slot, 5999), QPOOL_WHY_USES);
+	slot.spoiled = true;
+	assert_int_equal(qp_expiry_of_returned(&limits, &slot, 5999), QPOOL_WHY_DISCARDED);
+}
+
+static void
+returned_ones_have_not_been_idle(void **state)
+{
+	qp_slot slot = opened_at(5000);
+
+	(void)state;
+	assert_int_equal(qp_expiry_of_returned(&limits, &slot, 5500), QP_WHY_NONE);
+	assert_int_equal(qp_expiry_of_returned(&limits, &slot, 6000), QPOOL_WHY_AGE);
+}
+
+static void
+no_limit_is_no_limit(void **state)
+{
+	qp_slot slot = opened_at(0);
+
+	(void)state;
+	slot.uses = UINT64_MAX;
+	slot.expires_ns = QP_TIME_NEVER;
+	assert_int_equal(qp_expiry_of_idle(&none, &slot, QP_TIME_NEVER), QP_WHY_NONE);
+	assert_false(qp_expiry_needs_check(&none, &slot, QP_TIME_NEVER));
+	assert_false(qp_expiry_is_timed(&none));
+	assert_true(qp_expiry_is_timed(&limits));
+}
+
+static void
+a_check_is_due_after_sitting(void **state)
+{
+	qp_slot slot = opened_at(1000);
+
+	(void)state;
+	assert_false(qp_expiry_needs_check(&limits, &slot, 1049));
+	assert_true(qp_expiry_needs_check(&limits, &slot, 1050));
+}
+
+static void
+jitter_takes_off_at_most_its_share(void **state)
+{
+	qp_limits long_life = limits;
+
+	(void)state;
+	long_life.max_age_ns = 1000000000000;
+	assert_int_equal(qp_expiry_at(&long_life, 7, 0), 7 + 1000000000000);
+	assert_int_equal(qp_expiry_at(&long_life, 7, 1000000), 7 + 900000000000);
+	assert_int_equal(qp_expiry_at(&long_life, 7, 500000), 7 + 950000000000);
+	long_life.max_age_ns = QPOOL_FOREVER;
+	assert_int_equal(qp_expiry_at(&long_life, 7, 500000), QP_TIME_NEVER);
+	long_life.max_age_ns = INT64_MAX - 1;
+	long_life.age_jitter_percent = 100;
+	assert_true(qp_expiry_at(&long_life, INT64_MAX / 2, 0) == QP_TIME_NEVER);
+	assert_true(qp_expiry_at(&long_life, 7, 1000000) >= 7);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(idle_time_is_strict),
+	    cmocka_unit_test(age_and_uses_are_asked_after_idle_time),
+	    cmocka_unit_test(returned_ones_have_not_been_idle),
+	    cmocka_unit_test(no_limit_is_no_limit),
+	    cmocka_unit_test(a_check_is_due_after_sitting),
+	    cmocka_unit_test(jitter_takes_off_at_most_its_share),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
