@@ -240,6 +240,8 @@ tell_failure(const qp_asking *asking, qpool_err err, const qpool_error *error)
 		qp_notice_pool(asking->pool, QPOOL_EV_TIMED_OUT, took_ns, error, asking->site);
 	else if (err == QPOOL_EBUSY)
 		qp_notice_pool(asking->pool, QPOOL_EV_REFUSED, took_ns, error, asking->site);
+	else if (err == QPOOL_EOPEN || err == QPOOL_EDENIED || err == QPOOL_EFULL)
+		qp_open_tell_down(asking->pool);
 }
 
 /* We are inside (qp_line_enter) and leave here. */

@@ -45,13 +45,19 @@ qp_backoff_due(const qp_backoff *backoff, bool somebody_asks)
 	return somebody_asks && soon_ns < backoff->retry_ns ? soon_ns : backoff->retry_ns;
 }
 
+int64_t
+qp_backoff_hopeless_at(const qp_backoff *backoff)
+{
+	return backoff->failures == 0 ? QP_TIME_NEVER
+				      : qp_clock_after(backoff->since_ns, backoff->down_after_ns);
+}
+
 bool
 qp_backoff_is_hopeless(const qp_backoff *backoff, bool any_exist, int64_t now_ns)
 {
 	if (backoff->failures == 0 || any_exist)
 		return false;
-	return backoff->error.code == QPOOL_EDENIED ||
-	       now_ns - backoff->since_ns >= backoff->down_after_ns;
+	return backoff->error.code == QPOOL_EDENIED || now_ns >= qp_backoff_hopeless_at(backoff);
 }
 
 bool

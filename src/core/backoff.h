@@ -38,6 +38,8 @@ void qp_backoff_succeeded(qp_backoff *backoff);
 int64_t qp_backoff_due(const qp_backoff *backoff, bool somebody_asks);
 /* Should acquires fail at once?  `any_exist`: some resource is open. */
 bool qp_backoff_is_hopeless(const qp_backoff *backoff, bool any_exist, int64_t now_ns);
+/* When that begins by time alone, if nothing exists until then; INT64_MAX when calm. */
+int64_t qp_backoff_hopeless_at(const qp_backoff *backoff);
 bool qp_backoff_is_valid(const qp_backoff *backoff);
 
 #endif

@@ -24,6 +24,9 @@ qp_slot *qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebod
 uint32_t qp_exchange_wanted_locked(const qpool *pool);
 /* When the next open may begin: QP_TIME_NEVER while there is no empty slot or enough are opening. */
 int64_t qp_exchange_open_due_locked(const qpool *pool, bool somebody_asks);
+/* When the head must look by itself because nobody will wake it: the end of a pause, unless a crew keeps that
+ * time, and the moment from which a failing pool fails at once. */
+int64_t qp_exchange_alarm_locked(const qpool *pool);
 /* Give everyone in line what there is for them.  `self`, a member that is awake, is served where another
  * one would be woken to look; NULL when the caller does not wait. */
 void qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes);

@@ -58,6 +58,20 @@ qp_exchange_open_due_locked(const qpool *pool, bool somebody_asks)
 	return qp_backoff_due(&pool->backoff, somebody_asks);
 }
 
+int64_t
+qp_exchange_alarm_locked(const qpool *pool)
+{
+	int64_t alarm_ns = QP_TIME_NEVER, due_ns;
+
+	if (!qp_exchange_any_exist_locked(pool))
+		alarm_ns = qp_backoff_hopeless_at(&pool->backoff);
+	if (!qp_crew_serves(&pool->crew)) {
+		due_ns = qp_exchange_open_due_locked(pool, true);
+		alarm_ns = due_ns < alarm_ns ? due_ns : alarm_ns;
+	}
+	return alarm_ns;
+}
+
 static qp_slot *
 pop_empty(qpool *pool)
 {
@@ -148,23 +162,20 @@ offer_idle(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, 
 static bool
 offer_open(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 {
-	int64_t due_ns;
-	qp_slot *slot;
+	qp_slot *slot = NULL;
 
 	if (qp_backoff_is_hopeless(&pool->backoff, qp_exchange_any_exist_locked(pool), now_ns)) {
 		fail(pool, head, self, pool->backoff.error.code, wakes);
 		return true;
 	}
-	if (qp_crew_serves(&pool->crew))
-		return false; /* the crew is called at the end of settle */
-	slot = qp_exchange_begin_open_locked(pool, now_ns, true);
+	if (!qp_crew_serves(&pool->crew)) /* else it is called at the end of settle */
+		slot = qp_exchange_begin_open_locked(pool, now_ns, true);
 	if (slot != NULL) {
 		serve(pool, head, self, slot, wakes);
 		return true;
 	}
-	/* A pause runs: the head keeps the time.  If it sleeps past the end, let it look and see. */
-	due_ns = qp_exchange_open_due_locked(pool, true);
-	if (due_ns != QP_TIME_NEVER && head != self && head->alarm_ns > due_ns)
+	/* The head keeps the time.  If it would sleep too long, let it look and see. */
+	if (head != self && head->alarm_ns > qp_exchange_alarm_locked(pool))
 		wake(pool, head, wakes);
 	return false;
 }

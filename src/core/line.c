@@ -114,20 +114,16 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 	return QPOOL_OK;
 }
 
-/* When must this waiter wake by itself?  Its deadline, its hook, and, if it is the head of a pool without
- * workers, the end of a pause: nobody else keeps that time. */
+/* When must this waiter wake by itself?  Its deadline, its hook, and, as the head, what only it looks to. */
 static int64_t
 alarm_locked(const qp_asking *asking, const qp_waiter *waiter, int64_t hook_ns)
 {
 	const qpool *pool = asking->pool;
 	int64_t alarm_ns = waiter->deadline_ns < hook_ns ? waiter->deadline_ns : hook_ns;
+	int64_t head_ns =
+	    pool->waitq.head == waiter ? qp_exchange_alarm_locked(pool) : QP_TIME_NEVER;
 
-	if (pool->waitq.head == waiter && !qp_crew_serves(&pool->crew)) {
-		int64_t due_ns = qp_exchange_open_due_locked(pool, true);
-		if (due_ns < alarm_ns)
-			alarm_ns = due_ns;
-	}
-	return alarm_ns;
+	return head_ns < alarm_ns ? head_ns : alarm_ns;
 }
 
 static int64_t

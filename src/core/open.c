@@ -51,6 +51,26 @@ succeeded(qpool *pool, qp_slot *slot, int64_t began_ns)
 	return QPOOL_OK;
 }
 
+void
+qp_open_tell_down(qpool *pool)
+{
+	qp_backoff *backoff = &pool->backoff;
+	int64_t now_ns = qp_clock_now();
+	qpool_error cause;
+	int64_t failing_ns;
+	bool tells;
+
+	qp_pool_lock(pool);
+	tells = !backoff->told_down &&
+		qp_backoff_is_hopeless(backoff, qp_exchange_any_exist_locked(pool), now_ns);
+	backoff->told_down = backoff->told_down || tells;
+	cause = backoff->error;
+	failing_ns = now_ns - backoff->since_ns;
+	qp_pool_unlock(pool, NULL);
+	if (tells)
+		qp_notice_pool(pool, QPOOL_EV_DOWN, failing_ns, &cause, NULL);
+}
+
 /* With TELL an open that failed on a worker is told to the one it was for: the head. */
 static void
 tell_head_locked(qpool *pool, const qpool_error *error, qp_wakes *wakes)
@@ -73,7 +93,6 @@ failed(qpool *pool, qp_slot *slot, int64_t began_ns, bool on_worker, const qpool
 {
 	int64_t now_ns = qp_clock_now();
 	qp_wakes wakes = QP_WAKES_INIT;
-	bool goes_down;
 
 	qp_notice_pool(pool, QPOOL_EV_OPEN_FAILED, now_ns - began_ns, error, NULL);
 	qp_pool_lock(pool);
@@ -81,15 +100,11 @@ failed(qpool *pool, qp_slot *slot, int64_t began_ns, bool on_worker, const qpool
 	qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
 	qp_tally_open(&pool->tally, now_ns - began_ns, false);
 	qp_backoff_failed(&pool->backoff, began_ns, now_ns, error, &pool->random);
-	goes_down = !pool->backoff.told_down && qp_backoff_is_hopeless(&pool->backoff,
-						    qp_exchange_any_exist_locked(pool), now_ns);
-	pool->backoff.told_down = pool->backoff.told_down || goes_down;
 	if (on_worker && pool->config.tells)
 		tell_head_locked(pool, error, &wakes);
 	qp_exchange_settle_locked(pool, NULL, &wakes);
 	qp_pool_unlock(pool, &wakes);
-	if (goes_down)
-		qp_notice_pool(pool, QPOOL_EV_DOWN, 0, error, NULL);
+	qp_open_tell_down(pool);
 }
 
 qpool_err

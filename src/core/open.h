@@ -13,6 +13,9 @@
  * visiting or a worker. */
 qpool_err qp_open(
     qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error);
+/* If the pool has become hopeless (backoff.h) and nobody has said so: tell EV_DOWN.  Whoever fails because
+ * of it asks here; the caller must be visiting or a worker. */
+void qp_open_tell_down(qpool *pool);
 /* Close now, on this thread: a CLOSING slot becomes empty. */
 void qp_open_undo(qpool *pool, qp_slot *slot);
 /* Close for this reason: by a worker if there is one, else now.  The slot is gone from the caller. */

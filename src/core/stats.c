@@ -4,6 +4,7 @@
  * meanwhile; a second pass over the same words says whether anything did.
  */
 #include "core/abi.h"
+#include "core/exchange.h"
 #include "core/pool.h"
 
 typedef struct pass {
@@ -35,7 +36,8 @@ report_pool(qpool *pool, qpool_stats *now)
 	now->min_idle = pool->config.min_idle;
 	now->workers = pool->crew.alive;
 	now->waiting = pool->waitq.count;
-	now->down = pool->backoff.told_down;
+	now->down = qp_backoff_is_hopeless(
+	    &pool->backoff, qp_exchange_any_exist_locked(pool), qp_clock_now());
 	qp_tally_report(&pool->tally, now);
 }
 

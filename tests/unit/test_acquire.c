@@ -8,8 +8,7 @@
 
 #include <errno.h>
 
-static int
-virtual(void **state)
+static int virtual(void **state)
 {
 	(void)state;
 	qp_testing_clock_virtual(QPOOL_SEC(1000));
@@ -312,8 +311,8 @@ nowait_takes_what_is_idle_or_opens_but_never_waits(void **state)
 	assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &none, &error), QPOOL_EAGAIN);
 	assert_null(none.resource);
 	assert_null(none.slot_);
-	assert_string_equal(error.message,
-	    "nothing is idle in pool 'fake', and the call may not wait");
+	assert_string_equal(
+	    error.message, "nothing is idle in pool 'fake', and the call may not wait");
 	qpool_release(&lease);
 	assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &lease, &error), QPOOL_OK);
 	qpool_release(&lease);

@@ -109,7 +109,8 @@ success_ends_the_run(void **state)
 static void
 hopeless_when_denied_or_down_and_nothing_is_open(void **state)
 {
-	qpool_error error = cause(QPOOL_EOPEN), denied = cause(QPOOL_EDENIED), full = cause(QPOOL_EFULL);
+	qpool_error error = cause(QPOOL_EOPEN), denied = cause(QPOOL_EDENIED),
+		    full = cause(QPOOL_EFULL);
 	qp_backoff b = calm();
 	uint64_t random = 1;
 

@@ -7,10 +7,15 @@
 #include "core/expiry.h"
 #include "platform/clock.h"
 
-static const qp_limits limits = {.max_idle_ns = 100, .max_age_ns = 1000, .check_after_ns = 50,
-    .max_uses = 3, .age_jitter_percent = 10};
-static const qp_limits none = {.max_idle_ns = QPOOL_FOREVER, .max_age_ns = QPOOL_FOREVER,
-    .check_after_ns = QPOOL_FOREVER, .max_uses = QPOOL_NOLIMIT};
+static const qp_limits limits = {.max_idle_ns = 100,
+    .max_age_ns = 1000,
+    .check_after_ns = 50,
+    .max_uses = 3,
+    .age_jitter_percent = 10};
+static const qp_limits none = {.max_idle_ns = QPOOL_FOREVER,
+    .max_age_ns = QPOOL_FOREVER,
+    .check_after_ns = QPOOL_FOREVER,
+    .max_uses = QPOOL_NOLIMIT};
 
 static qp_slot
 opened_at(int64_t opened_ns)
@@ -31,7 +36,8 @@ idle_time_is_strict(void **state)
 	(void)state;
 	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 5100), QP_WHY_NONE);
 	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 5101), QPOOL_WHY_IDLE);
-	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 4000), QP_WHY_NONE); /* coarse clocks lag */
+	assert_int_equal(
+	    qp_expiry_of_idle(&limits, &slot, 4000), QP_WHY_NONE); /* coarse clocks lag */
 }
 
 static void

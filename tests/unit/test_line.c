@@ -8,8 +8,7 @@
 
 #include <stdlib.h>
 
-static int
-virtual(void **state)
+static int virtual(void **state)
 {
 	(void)state;
 	qp_testing_clock_virtual(QPOOL_SEC(1000));
@@ -365,7 +364,8 @@ the_hook_runs_at_its_interval_and_ends_the_wait(void **state)
 		qp_testing_clock_advance(QPOOL_MSEC(100));
 	}
 	assert_int_equal(actor_join(&a), QPOOL_ECANCEL);
-	assert_string_equal(a.error.message, "the wait for pool 'fake' was interrupted after 300 ms");
+	assert_string_equal(
+	    a.error.message, "the wait for pool 'fake' was interrupted after 300 ms");
 	assert_int_equal(stats_of(pool).cancels, 1);
 	assert_int_equal(stats_of(pool).waiting, 0);
 	qpool_release(&held);

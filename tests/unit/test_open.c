@@ -9,8 +9,7 @@
 
 #include <sched.h>
 
-static int
-virtual(void **state)
+static int virtual(void **state)
 {
 	(void)state;
 	qp_testing_clock_virtual(QPOOL_SEC(1000));
@@ -92,7 +91,8 @@ while_someone_waits_a_probe_goes_out_every_100_ms(void **state)
 	qp_testing_clock_advance(QPOOL_SEC(1));
 	assert_int_equal(actor_join(&a), QPOOL_ETIMEOUT);
 	/* The last cause comes first. */
-	assert_memory_equal(a.error.message, "fake refuses to open; pool 'fake' gave nothing within 3 s", 56);
+	assert_memory_equal(
+	    a.error.message, "fake refuses to open; pool 'fake' gave nothing within 3 s", 56);
 	assert_whole(pool);
 	end_pool(pool, peer);
 }
@@ -114,7 +114,8 @@ tell_fails_the_opener_at_once_and_nobody_else(void **state)
 	await_waiting(pool, 1);
 	fake_gate_open(peer, FAKE_OPEN);
 	assert_int_equal(actor_join(&teller), QPOOL_EOPEN);
-	assert_memory_equal(teller.error.message, "fake refuses to open (opening for pool 'fake'", 45);
+	assert_memory_equal(
+	    teller.error.message, "fake refuses to open (opening for pool 'fake'", 45);
 	assert_int_equal(stats_of(pool).waiting, 1);
 	qpool_release(&held);
 	assert_int_equal(actor_join(&waiter), QPOOL_OK);
@@ -176,7 +177,8 @@ denied_fails_everyone_at_once_when_nothing_is_open(void **state)
 	fake_gate_open(peer, FAKE_OPEN);
 	assert_int_equal(actor_join(&opener), QPOOL_EDENIED);
 	assert_int_equal(actor_join(&waiter), QPOOL_EDENIED);
-	assert_memory_equal(waiter.error.message, "fake refuses to open (opening for pool 'fake'", 45);
+	assert_memory_equal(
+	    waiter.error.message, "fake refuses to open (opening for pool 'fake'", 45);
 	/* A password may have been mended: the next one after the pause tries. */
 	qp_testing_clock_advance(QPOOL_MSEC(100));
 	assert_int_equal(qpool_acquire(pool, QPOOL_SEC(1), &lease, &error), QPOOL_OK);
@@ -279,7 +281,8 @@ down_fails_at_once_while_one_probe_goes_on(void **state)
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(qpool_acquire(pool, QPOOL_SEC(60), &lease, &error), QPOOL_EOPEN);
 	assert_in_range(fake_calls(peer, FAKE_OPEN) - before, 0, 1);
-	assert_memory_equal(error.message, "fake refuses to open (opening for pool 'fake', failing for", 58);
+	assert_memory_equal(
+	    error.message, "fake refuses to open (opening for pool 'fake', failing for", 58);
 	/* The next asker after the pause is the probe, and fails with its own cause. */
 	qp_testing_clock_advance(QPOOL_MSEC(100));
 	before = fake_calls(peer, FAKE_OPEN);
@@ -417,7 +420,8 @@ what_open_returns_is_made_sense_of(void **state)
 	} cases[] = {
 	    {ok_but_nothing, QPOOL_EOPEN, "open of kind 'resource' returned OK and no resource"},
 	    {nonsense, QPOOL_EOPEN, "open of kind 'resource' returned 4242, which is no qpool_err"},
-	    {wordless, QPOOL_EDENIED, "open of kind 'resource' failed without a word: the peer refuses"},
+	    {wordless, QPOOL_EDENIED,
+		"open of kind 'resource' failed without a word: the peer refuses"},
 	};
 
 	(void)state;

@@ -228,7 +228,8 @@ a_shorter_struct_leaves_the_rest_default(void **state)
 	assert_int_equal(c.limits.max_age_ns, QPOOL_SEC(1800));
 	older.size = 0;
 	assert_int_equal(try(&older, &error), QPOOL_EINVAL);
-	assert_string_equal(error.message, "qpool_options.size is 0: start from qpool_options_init()");
+	assert_string_equal(
+	    error.message, "qpool_options.size is 0: start from qpool_options_init()");
 }
 
 static void
@@ -271,8 +272,9 @@ a_refusal_says_all_of_it(void **state)
 	o = qpool_options_init();
 	o.open_budget = QPOOL_ZERO;
 	assert_int_equal(try(&o, &error), QPOOL_EINVAL);
-	assert_string_equal(error.message, "open_budget is QPOOL_ZERO; it must be 0 (the default, 10 s), "
-					   "a positive number of nanoseconds, QPOOL_FOREVER");
+	assert_string_equal(error.message,
+	    "open_budget is QPOOL_ZERO; it must be 0 (the default, 10 s), "
+	    "a positive number of nanoseconds, QPOOL_FOREVER");
 }
 
 int
