@@ -275,12 +275,13 @@ acquire_slowly(qp_asking *asking, qpool_lease *out, qpool_error *error)
 static qp_slot *
 take_at_once(qpool *pool)
 {
+	qp_wakes wakes = QP_WAKES_INIT;
 	qp_slot *slot = NULL;
 
 	qp_pool_lock(pool);
 	if (!pool->closing && qp_exchange_may_pass_locked(pool, 0))
-		slot = qp_exchange_take_locked(pool);
-	qp_pool_unlock(pool, NULL);
+		slot = qp_exchange_take_locked(pool, &wakes);
+	qp_pool_unlock(pool, &wakes);
 	return slot;
 }
 

@@ -15,8 +15,9 @@
 /* May a newcomer (ticket 0), or one whose place is `ticket`, take what is idle before the head does?
  * Only in front of it, or while the head has waited less than max_overtake. */
 bool qp_exchange_may_pass_locked(const qpool *pool, uint64_t ticket);
-/* The next idle slot, CHECKING and the caller's; NULL when none is idle. */
-qp_slot *qp_exchange_take_locked(qpool *pool);
+/* The next idle slot, CHECKING and the caller's; NULL when none is idle.  The crew is called when that
+ * leaves fewer than min_idle. */
+qp_slot *qp_exchange_take_locked(qpool *pool, qp_wakes *wakes);
 /* An empty slot, OPENING and the caller's; NULL when there is none, enough are opening, or a pause after
  * a failure runs. */
 qp_slot *qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebody_asks);

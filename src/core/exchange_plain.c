@@ -27,7 +27,7 @@ qp_exchange_may_pass_locked(const qpool *pool, uint64_t ticket)
 }
 
 qp_slot *
-qp_exchange_take_locked(qpool *pool)
+qp_exchange_take_locked(qpool *pool, qp_wakes *wakes)
 {
 	qp_slot *slot = pool->config.oldest_first ? pool->idle.oldest : pool->idle.newest;
 
@@ -37,6 +37,8 @@ qp_exchange_take_locked(qpool *pool)
 	qp_slot_move(slot, QP_IDLE, QP_CHECKING);
 	pool->owned++;
 	qp_tally_peak(&pool->tally.owned_peak, pool->owned - pool->opening);
+	if (QP_UNLIKELY(pool->idle.count < pool->config.min_idle))
+		qp_crew_call_locked(pool, wakes);
 	return slot;
 }
 
@@ -151,7 +153,7 @@ static bool
 offer_idle(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 {
 	if (head == self || now_ns - head->since_ns >= pool->config.max_overtake_ns) {
-		serve(pool, head, self, qp_exchange_take_locked(pool), wakes);
+		serve(pool, head, self, qp_exchange_take_locked(pool, wakes), wakes);
 		return true;
 	}
 	wake(pool, head, wakes);

@@ -84,7 +84,7 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 	if (pool->closing)
 		return QPOOL_ECLOSED;
 	if (pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
-		*slot = qp_exchange_take_locked(pool);
+		*slot = qp_exchange_take_locked(pool, wakes);
 		return QPOOL_OK;
 	}
 	hopeless =

@@ -59,9 +59,10 @@ typedef struct qp_worker {
 typedef struct qp_crew {
 	uint32_t alive, hired;
 	bool stopping, joining;
+	bool passing; /* a worker is in the maintenance pass */
 	qp_worker *all, *asleep, *called, *timekeeper;
 	int64_t alarm_ns;    /* the timekeeper's, or QP_TIME_NEVER */
-	int64_t maintain_ns; /* the next pass, or QP_TIME_NEVER: nothing can expire */
+	int64_t maintain_ns; /* the next pass, or QP_TIME_NEVER: nothing can expire, or one runs */
 } qp_crew;
 
 /*

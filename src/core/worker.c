@@ -45,7 +45,7 @@ set_maintenance_locked(qpool *pool)
 	bool timed = pool->config.maintain_every_ns != QPOOL_FOREVER &&
 		     qp_expiry_is_timed(&pool->config.limits);
 
-	if (pool->idle.count == 0 || !timed)
+	if (pool->idle.count == 0 || !timed || crew->passing)
 		crew->maintain_ns = QP_TIME_NEVER;
 	else if (crew->maintain_ns == QP_TIME_NEVER)
 		crew->maintain_ns =
@@ -174,7 +174,8 @@ work_locked(qpool *pool)
 		opening = qp_exchange_begin_open_locked(pool, now_ns, somebody_asks(pool));
 	if (job == NULL && opening == NULL && now_ns >= pool->crew.maintain_ns) {
 		maintain = true;
-		pool->crew.maintain_ns = qp_clock_after(now_ns, pool->config.maintain_every_ns);
+		pool->crew.passing = true;
+		pool->crew.maintain_ns = QP_TIME_NEVER;
 	}
 	if (job == NULL && opening == NULL && !maintain)
 		return false;
@@ -187,6 +188,7 @@ work_locked(qpool *pool)
 	else
 		(void)qp_maintain_pass(pool);
 	qp_pool_lock(pool);
+	pool->crew.passing = pool->crew.passing && !maintain;
 	return true;
 }
 
