@@ -114,7 +114,7 @@ find(qp_asking *asking, qp_slot **out)
 		*out = slot;
 		if (qp_slot_state(slot) == QP_OPENING) {
 			int64_t budget_ns = qp_line_budget(asking, pool->config.open_budget_ns);
-			err = qp_open(pool, slot, budget_ns, false, &asking->cause);
+			err = qp_open(pool, slot, budget_ns, &asking->cause);
 			if (err == QPOOL_OK)
 				return QPOOL_OK;
 			if (ends_here(asking, err))

@@ -202,23 +202,29 @@ qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
 	qp_crew_call_locked(pool, wakes);
 }
 
-bool
-qp_exchange_put_idle(qpool *pool, qp_slot *slot, qp_state from)
+void
+qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 {
-	qp_wakes wakes = QP_WAKES_INIT;
-
-	qp_pool_lock(pool);
-	if (pool->closing) {
-		qp_pool_unlock(pool, NULL);
-		return false;
-	}
 	qp_slot_move(slot, from, QP_IDLE);
 	pool->owned--;
 	pool->nudged = false; /* here is one */
 	qp_idle_push(&pool->idle, slot);
-	qp_exchange_settle_locked(pool, NULL, &wakes);
+}
+
+bool
+qp_exchange_put_idle(qpool *pool, qp_slot *slot, qp_state from)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+	bool closing;
+
+	qp_pool_lock(pool);
+	closing = pool->closing;
+	if (!closing) {
+		qp_exchange_put_idle_locked(pool, slot, from);
+		qp_exchange_settle_locked(pool, NULL, &wakes);
+	}
 	qp_pool_unlock(pool, &wakes);
-	return true;
+	return !closing;
 }
 
 void

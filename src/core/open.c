@@ -25,30 +25,44 @@ stamp(qp_slot *slot, const qp_limits *limits, int64_t now_ns, uint64_t id, int64
 	slot->site = slot->label = NULL;
 }
 
-static qpool_err
-succeeded(qpool *pool, qp_slot *slot, int64_t began_ns)
+static void
+stamp_new(qpool *pool, qp_slot *slot, int64_t now_ns)
 {
-	int64_t now_ns = qp_clock_now();
+	uint64_t id;
+	int64_t draw;
+
+	qp_pool_lock(pool);
+	id = ++pool->ids;
+	draw = qp_random_upto(&pool->random, JITTER_DRAWS);
+	qp_pool_unlock(pool, NULL);
+	stamp(slot, &pool->config.limits, now_ns, id, draw);
+}
+
+/* Count it as open.  What a worker opened goes idle in the same hold of the lock: in between it would be
+ * neither opening nor idle, and another one would be opened for the same waiter.  True: it did. */
+static bool
+publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool on_worker)
+{
 	qp_wakes wakes = QP_WAKES_INIT;
-	bool was_down;
+	bool was_down, goes_idle;
 
 	qp_pool_lock(pool);
 	was_down = pool->backoff.told_down;
 	pool->backoff.told_down = false;
 	qp_backoff_succeeded(&pool->backoff);
-	qp_tally_open(&pool->tally, now_ns - began_ns, true);
-	stamp(slot, &pool->config.limits, now_ns, ++pool->ids,
-	    qp_random_upto(&pool->random, JITTER_DRAWS));
+	qp_tally_open(&pool->tally, took_ns, true);
 	pool->opening--;
 	qp_slot_move(slot, QP_OPENING, QP_CHECKING);
 	qp_tally_peak(&pool->tally.owned_peak, pool->owned - pool->opening);
 	qp_tally_peak(&pool->tally.open_peak, pool->idle.count + pool->owned - pool->opening);
-	qp_exchange_settle_locked(pool, NULL, &wakes); /* the next may open now */
+	goes_idle = on_worker && !pool->closing;
+	if (goes_idle)
+		qp_exchange_put_idle_locked(pool, slot, QP_CHECKING);
+	qp_exchange_settle_locked(pool, NULL, &wakes); /* and the next may open now */
 	qp_pool_unlock(pool, &wakes);
 	if (was_down)
 		qp_notice_pool(pool, QPOOL_EV_UP, 0, NULL, NULL);
-	qp_notice_slot(pool, QPOOL_EV_OPENED, slot, now_ns - began_ns);
-	return QPOOL_OK;
+	return goes_idle;
 }
 
 void
@@ -107,16 +121,45 @@ failed(qpool *pool, qp_slot *slot, int64_t began_ns, bool on_worker, const qpool
 	qp_open_tell_down(pool);
 }
 
-qpool_err
-qp_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error)
+/* Open and stamp; the slot is still OPENING. */
+static qpool_err
+try_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, int64_t *took_ns,
+    qpool_error *error)
 {
-	int64_t began_ns = qp_clock_now();
+	int64_t began_ns = qp_clock_now(), now_ns;
 	qpool_err err = qp_step_open(pool, slot, budget_ns, on_worker, error);
 
+	if (err != QPOOL_OK) {
+		failed(pool, slot, began_ns, on_worker, error);
+		return err;
+	}
+	now_ns = qp_clock_now();
+	*took_ns = now_ns - began_ns;
+	stamp_new(pool, slot, now_ns);
+	qp_notice_slot(pool, QPOOL_EV_OPENED, slot, *took_ns);
+	return QPOOL_OK;
+}
+
+qpool_err
+qp_open(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error)
+{
+	int64_t took_ns;
+	qpool_err err = try_open(pool, slot, budget_ns, false, &took_ns, error);
+
 	if (err == QPOOL_OK)
-		return succeeded(pool, slot, began_ns);
-	failed(pool, slot, began_ns, on_worker, error);
+		(void)publish(pool, slot, took_ns, false);
 	return err;
+}
+
+void
+qp_open_on_worker(qpool *pool, qp_slot *slot)
+{
+	qpool_error ignored;
+	int64_t took_ns;
+
+	if (try_open(pool, slot, pool->config.open_budget_ns, true, &took_ns, &ignored) == QPOOL_OK &&
+	    !publish(pool, slot, took_ns, true))
+		qp_open_retire(pool, slot, QP_CHECKING, QPOOL_WHY_CLOSED);
 }
 
 void

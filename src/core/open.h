@@ -8,11 +8,11 @@
 
 #include "core/pool.h"
 
-/* OK: the slot is CHECKING and the caller's, to lease or to put idle.
- * Else it is empty and gone, *error says why, and who waits has been looked after.  The caller must be
- * visiting or a worker. */
-qpool_err qp_open(
-    qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error);
+/* On a caller's thread.  OK: the slot is CHECKING and the caller's.  Else it is empty and gone, *error says
+ * why, and who waits has been looked after.  The caller must be visiting. */
+qpool_err qp_open(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error);
+/* On a worker's: idle, or closed again if the pool is closing, or empty. */
+void qp_open_on_worker(qpool *pool, qp_slot *slot);
 /* If the pool has become hopeless (backoff.h) and nobody has said so: tell EV_DOWN.  Whoever fails because
  * of it asks here; the caller must be visiting or a worker. */
 void qp_open_tell_down(qpool *pool);

@@ -150,15 +150,6 @@ do_job(qpool *pool, qp_slot *slot)
 
 /* ---- a worker's life ---- */
 
-static void
-do_open(qpool *pool, qp_slot *slot)
-{
-	qpool_error ignored;
-
-	if (qp_open(pool, slot, pool->config.open_budget_ns, true, &ignored) == QPOOL_OK)
-		qp_open_keep(pool, slot, QP_CHECKING);
-}
-
 /* Do one thing, unlocked meanwhile; false: there is nothing to do now. */
 static bool
 work_locked(qpool *pool)
@@ -184,7 +175,7 @@ work_locked(qpool *pool)
 	if (job != NULL)
 		do_job(pool, job);
 	else if (opening != NULL)
-		do_open(pool, opening);
+		qp_open_on_worker(pool, opening);
 	else
 		(void)qp_maintain_pass(pool);
 	qp_pool_lock(pool);
