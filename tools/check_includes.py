@@ -4,7 +4,8 @@
 
 include/queuepool.h stands on C alone, an adapter's header on it and on its client library.
 src/platform knows nothing of pools; src/core knows src/platform and the public header; adapters, the
-command, examples and benchmarks live on the public headers, which is the proof that these suffice.
+command, examples and benchmarks live on the public headers, which is the proof that these suffice
+(these may also name the client library of an adapter that is there: its header hands out their types).
 Inside src/core the small rooms do not know the pool.  Every header compiles when included alone, the
 public ones as C99 and as C++17 too.  It looks at #include lines; what a room calls is check_wall's.
 """
@@ -36,6 +37,8 @@ CLIENT = {
     "smtp": {"curl/curl.h"},
     "redis": {"hiredis/hiredis.h"},
 }
+# Libraries that are nobody's client and that only one folder needs.
+OWN = {"cli": {"jansson.h"}}
 # Rooms that the pool is built of; none of their headers may look up at it, nor at what is above it.
 SMALL_ROOMS = set("abi backoff error expiry idle options slot tally version waitq".split())
 POOL_WORDS = {"qpool", "queuepool", "slot", "slots", "lease", "leases"}
@@ -55,10 +58,13 @@ def is_public(name):
 
 def resolve(tree, path, name):
     """The file of ours that a quoted name means, as a path in the tree, or None."""
-    for folder in (os.path.dirname(path), "src", "include", path.split("/")[0]):
+    home = path.split("/")[0]
+    for folder in (os.path.dirname(path), "src", "include", home):
         candidate = os.path.normpath(os.path.join(folder, name))
         if candidate in tree.known:
             return candidate
+    if home == "tests":  # they are given the folders of what they test, and of the harness
+        return next((known for known in tree.paths if known.endswith("/" + name)), None)
     return None
 
 
@@ -111,7 +117,10 @@ def judge_outside(tree, path, name, quoted):
         if parts[0] == "src" and name.startswith("queuepool/") and name != f"queuepool/{parts[2]}.h":
             return f"an adapter knows its own public header, not <{name}>"
         return None
-    if parts[0] == "src" and name in CLIENT.get(parts[2], ()):
+    adapters = [parts[2]] if parts[0] == "src" else [
+        a for a in CLIENT if f"include/queuepool/{a}.h" in tree.known
+    ]
+    if any(name in CLIENT.get(adapter, ()) for adapter in adapters) or name in OWN.get(parts[0], ()):
         return None
     if parts[0] == "bench":
         return None  # it measures rivals by their own headers
@@ -188,7 +197,7 @@ def compiles(tree, path, command):
 
 def check_alone(tree):
     inside = ["gcc", "-std=c17", "-D_GNU_SOURCE", "-I" + tree.path("src")]
-    testing = inside + ["-DQP_TESTING=1", "-DQP_DEBUG=1", "-I" + tree.path("tests")]
+    testing = inside + ["-DQP_TESTING=1", "-DQP_DEBUG=1", "-I" + tree.path("tests/harness")]
     for path in tree.under("src", "cli", "bench", "examples", ending=".h"):
         compiles(tree, path, inside)
     for path in tree.under("src", "tests", "fuzz", ending=".h"):
