@@ -9,6 +9,9 @@
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dcli=enabled
+# Without dpkg-dev meson takes Debian for one of those with lib64, where neither its linker nor its
+# pkg-config would look.
+options += $(if $(wildcard /etc/debian_version),-Dlibdir=lib)
 checked := $(options) -Dtests=enabled -Dbuildtype=debugoptimized
 # Tests that run slower than planned on a busy machine are no failures; hung ones still end.
 patience := -t 4
