@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The short way in.  Each goal sees to its own set-up, builds with meson and ninja into build/, and
+# needs no other step.  Who knows meson may leave this file alone: `meson setup build` works as ever.
+
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+.PHONY: build run test lint format bench tsan asan install clean help
+
+# What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
+options := -Dsqlite=enabled -Dcli=enabled
+# Without dpkg-dev meson takes Debian for one of those with lib64, where neither its linker nor its
+# pkg-config would look.
+options += $(if $(wildcard /etc/debian_version),-Dlibdir=lib)
+checked := $(options) -Dtests=enabled -Dbuildtype=debugoptimized
+# Tests that run slower than planned on a busy machine are no failures; hung ones still end.
+patience := -t 4
+
+build:
+	@tools/setup run
+	@tools/configure build $(options)
+	@ninja -C build
+	@echo 'built; next: make run (see it work), make test, make help'
+
+run:
+	@tools/setup run
+	@tools/configure build $(options)
+	@ninja -C build cli/queuepool
+	@build/cli/queuepool demo
+
+test:
+	@tools/setup test
+	@tools/configure build $(options) -Dtests=enabled
+	@tools/runtests build test $(patience)
+
+lint:
+	@tools/setup lint
+	@tools/lint
+
+format:
+	@tools/setup lint
+	@tools/lint --format
+
+bench:
+	@tools/setup bench
+	@tools/configure build $(options)
+	@ninja -C build
+	@build/bench/bench
+
+# A sanitizer's findings are failures; there are no suppression files.  AddressSanitizer sees little
+# of what -O2 has already thought away, so it gets -O1.  ThreadSanitizer of gcc 12
+# cannot place its shadow where the kernel randomises addresses by more bits than it knew of, so
+# they are fixed where the system lets us.
+fixed = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+tsan: export TSAN_OPTIONS := halt_on_error=1:second_deadlock_stack=1
+tsan:
+	@tools/setup test
+	@tools/configure build-tsan $(checked) -Db_sanitize=thread -Db_lundef=false
+	@$(fixed) tools/runtests build-tsan tsan $(patience)
+
+asan: export ASAN_OPTIONS := abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+asan: export UBSAN_OPTIONS := halt_on_error=1:abort_on_error=1:print_stacktrace=1
+asan:
+	@tools/setup test
+	@tools/configure build-asan $(checked) -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
+	@tools/runtests build-asan asan $(patience)
+
+install: build
+	@meson install -C build --no-rebuild
+
+clean:
+	rm -rf build build-*
+
+help:
+	@echo 'make          set up and build into build/'
+	@echo 'make run      the demo: a pool at work on a real database'
+	@echo 'make test     build and run every test'
+	@echo 'make lint     formatting, static analysis, the rules of the house'
+	@echo 'make format   lay the C files out as make lint wants them'
+	@echo 'make bench    measure, beside rivals, in one run'
+	@echo 'make tsan     the tests under ThreadSanitizer'
+	@echo 'make asan     the tests under AddressSanitizer, LeakSanitizer and UBSan'
+	@echo 'make install  install what was built (DESTDIR is respected)'
+	@echo 'make clean    remove build/ and build-*/'
