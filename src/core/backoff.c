@@ -24,8 +24,8 @@ qp_backoff_failed(qp_backoff *backoff, int64_t began_ns, int64_t now_ns, const q
 	backoff->last_ns = now_ns;
 	backoff->retry_ns = qp_clock_after(now_ns, qp_random_upto(random, backoff->ceiling_ns));
 	backoff->ceiling_ns = backoff->ceiling_ns > backoff->retry_max_ns / 2
-				  ? backoff->retry_max_ns
-				  : backoff->ceiling_ns * 2;
+	                          ? backoff->retry_max_ns
+	                          : backoff->ceiling_ns * 2;
 }
 
 void
@@ -49,7 +49,7 @@ int64_t
 qp_backoff_hopeless_at(const qp_backoff *backoff)
 {
 	return backoff->failures == 0 ? QP_TIME_NEVER
-				      : qp_clock_after(backoff->since_ns, backoff->down_after_ns);
+	                              : qp_clock_after(backoff->since_ns, backoff->down_after_ns);
 }
 
 bool

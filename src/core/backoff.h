@@ -21,7 +21,7 @@ typedef struct qp_backoff {
 	int64_t retry_min_ns, retry_max_ns, down_after_ns;
 	/* guarded by the pool's lock */
 	uint32_t failures;
-	bool told_down;	    /* EV_DOWN was told, EV_UP is owed */
+	bool told_down;     /* EV_DOWN was told, EV_UP is owed */
 	int64_t since_ns;   /* the first failure of this run */
 	int64_t last_ns;    /* the last one */
 	int64_t retry_ns;   /* when the next open may go out, if nobody asks */

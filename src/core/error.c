@@ -115,8 +115,8 @@ const char *
 qpool_err_name(qpool_err err)
 {
 	switch (err) {
-#define CASE(id, value, name, text)                                                                \
-	case id:                                                                                   \
+#define CASE(id, value, name, text) \
+	case id:                    \
 		return name;
 		QPOOL_ERRORS(CASE)
 #undef CASE
@@ -130,8 +130,8 @@ const char *
 qpool_err_text(qpool_err err)
 {
 	switch (err) {
-#define CASE(id, value, name, text)                                                                \
-	case id:                                                                                   \
+#define CASE(id, value, name, text) \
+	case id:                    \
 		return text;
 		QPOOL_ERRORS(CASE)
 #undef CASE

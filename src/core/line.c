@@ -58,7 +58,7 @@ qp_line_budget(qp_asking *asking, int64_t budget_ns)
 		return budget_ns;
 	qp_line_start(asking);
 	left_ns = asking->deadline_ns == QP_TIME_NEVER ? QP_TIME_NEVER
-						       : asking->deadline_ns - qp_clock_now();
+	                                               : asking->deadline_ns - qp_clock_now();
 	if (left_ns < 1)
 		left_ns = 1;
 	return left_ns < budget_ns ? left_ns : budget_ns;
@@ -130,8 +130,8 @@ static int64_t
 next_hook(const qp_asking *asking)
 {
 	return asking->interrupted == NULL || asking->interrupt_every_ns == 0
-		   ? QP_TIME_NEVER
-		   : qp_clock_after(qp_clock_now(), asking->interrupt_every_ns);
+	           ? QP_TIME_NEVER
+	           : qp_clock_after(qp_clock_now(), asking->interrupt_every_ns);
 }
 
 /* Out of the line without an outcome of its own: whoever comes next is looked after. */

@@ -17,7 +17,7 @@ typedef struct qp_asking {
 	int (*interrupted)(void *user);
 	void *interrupt_user;
 	int64_t interrupt_every_ns; /* 0: only after a signal */
-	bool inside;		    /* in a callback of this pool: takes what is idle, or fails */
+	bool inside;                /* in a callback of this pool: takes what is idle, or fails */
 	/* its way */
 	int64_t since_ns, deadline_ns;
 	uint64_t ticket;   /* its place; 0 before it asked for one */

@@ -76,7 +76,7 @@ qp_open_tell_down(qpool *pool)
 
 	qp_pool_lock(pool);
 	tells = !backoff->told_down &&
-		qp_backoff_is_hopeless(backoff, qp_exchange_any_exist_locked(pool), now_ns);
+	        qp_backoff_is_hopeless(backoff, qp_exchange_any_exist_locked(pool), now_ns);
 	backoff->told_down = backoff->told_down || tells;
 	cause = backoff->error;
 	failing_ns = now_ns - backoff->since_ns;
@@ -157,7 +157,8 @@ qp_open_on_worker(qpool *pool, qp_slot *slot)
 	qpool_error ignored;
 	int64_t took_ns;
 
-	if (try_open(pool, slot, pool->config.open_budget_ns, true, &took_ns, &ignored) == QPOOL_OK &&
+	if (try_open(pool, slot, pool->config.open_budget_ns, true, &took_ns, &ignored) ==
+		QPOOL_OK &&
 	    !publish(pool, slot, took_ns, true))
 		qp_open_retire(pool, slot, QP_CHECKING, QPOOL_WHY_CLOSED);
 }

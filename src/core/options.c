@@ -28,15 +28,15 @@ typedef struct span_row {
 	unsigned allows;
 } span_row;
 
-#define COUNT(option, field, fallback, most, allows)                                               \
-	{                                                                                          \
-#option, offsetof(qpool_options, option), offsetof(qp_config, field), fallback,    \
-		    most, allows                                                                   \
+#define COUNT(option, field, fallback, most, allows)                                            \
+	{                                                                                       \
+#option, offsetof(qpool_options, option), offsetof(qp_config, field), fallback, \
+		    most, allows                                                                \
 	}
-#define SPAN(option, field, fallback, allows)                                                      \
-	{                                                                                          \
-#option, offsetof(qpool_options, option), offsetof(qp_config, field), fallback,    \
-		    allows                                                                         \
+#define SPAN(option, field, fallback, allows)                                                   \
+	{                                                                                       \
+#option, offsetof(qpool_options, option), offsetof(qp_config, field), fallback, \
+		    allows                                                                      \
 	}
 
 static const count_row counts[] = {
@@ -72,8 +72,8 @@ static qpool_err
 bad_count(const count_row *row, uint32_t value, qpool_error *error)
 {
 	const char *given = value == QPOOL_NOLIMIT  ? "QPOOL_NOLIMIT"
-			    : value == QPOOL_ZERO32 ? "QPOOL_ZERO32"
-						    : NULL;
+	                    : value == QPOOL_ZERO32 ? "QPOOL_ZERO32"
+	                                            : NULL;
 	char number[16];
 
 	(void)snprintf(number, sizeof number, "%" PRIu32, value);
@@ -103,10 +103,10 @@ read_count(qp_config *config, const count_row *row, uint32_t value, qpool_error 
 static qpool_err
 bad_span(const span_row *row, int64_t value_ns, qpool_error *error)
 {
-	const char *given = value_ns == QPOOL_ZERO	? "QPOOL_ZERO"
-			    : value_ns == QPOOL_DEFAULT ? "QPOOL_DEFAULT"
-			    : value_ns == QPOOL_FOREVER ? "QPOOL_FOREVER"
-							: NULL;
+	const char *given = value_ns == QPOOL_ZERO      ? "QPOOL_ZERO"
+	                    : value_ns == QPOOL_DEFAULT ? "QPOOL_DEFAULT"
+	                    : value_ns == QPOOL_FOREVER ? "QPOOL_FOREVER"
+	                                                : NULL;
 	char number[32];
 
 	(void)snprintf(number, sizeof number, "%" PRId64 " ns", value_ns);

@@ -29,17 +29,17 @@ typedef struct qp_wakes {
 	qp_atomic_u32 *words[8];
 } qp_wakes;
 
-#define QP_WAKES_INIT                                                                              \
-	{                                                                                          \
-		0,                                                                                 \
-		{                                                                                  \
-			NULL                                                                       \
-		}                                                                                  \
+#define QP_WAKES_INIT        \
+	{                    \
+		0,           \
+		{            \
+			NULL \
+		}            \
 	}
 
 /* One worker thread; see worker.c. */
 typedef struct qp_worker {
-	struct qp_worker *next;	       /* of all */
+	struct qp_worker *next;        /* of all */
 	struct qp_worker *next_asleep; /* of those that sleep */
 	qpool *pool;
 	qp_thread thread;
@@ -86,17 +86,17 @@ struct qpool {
 	qp_slot *chunks[QP_CHUNKS];
 	qp_lock lock;
 	/* guarded by lock */
-	uint32_t fresh;	    /* slots used so far */
+	uint32_t fresh;     /* slots used so far */
 	uint32_t empties;   /* of those, how many are EMPTY */
 	qp_slot *empty_top; /* their stack, linked by older */
-	uint32_t owned;	    /* slots neither EMPTY nor IDLE */
+	uint32_t owned;     /* slots neither EMPTY nor IDLE */
 	uint32_t opening;   /* of those, in OPENING */
 	uint32_t visits;    /* threads inside a verb that own no slot */
-	bool nudged;	    /* somebody who does not wait wants one opened */
-	bool closing;	    /* qpool_close or qpool_free was called */
-	bool freed;	    /* no handle any more: the last to leave ends the pool */
-	bool ending;	    /* destroy runs or ran */
-	bool ended;	    /* destroy has returned: no callback will run */
+	bool nudged;        /* somebody who does not wait wants one opened */
+	bool closing;       /* qpool_close or qpool_free was called */
+	bool freed;         /* no handle any more: the last to leave ends the pool */
+	bool ending;        /* destroy runs or ran */
+	bool ended;         /* destroy has returned: no callback will run */
 	qp_idle idle;
 	qp_waitq waitq;
 	qp_backoff backoff;

@@ -57,7 +57,7 @@ typedef struct qp_slot {
 	int64_t expires_ns; /* opened_ns + max_age - its jitter */
 	int64_t used_ns;    /* end of the last lease, or opened_ns */
 	int64_t leased_ns;  /* begin of this lease; coarse */
-	uint64_t uses;	    /* leases of this resource, this one included */
+	uint64_t uses;      /* leases of this resource, this one included */
 	const char *site, *label;
 	qpool_why why; /* in CLOSING: what close will be told */
 	bool spoiled;

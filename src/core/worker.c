@@ -43,7 +43,7 @@ set_maintenance_locked(qpool *pool)
 {
 	qp_crew *crew = &pool->crew;
 	bool timed = pool->config.maintain_every_ns != QPOOL_FOREVER &&
-		     qp_expiry_is_timed(&pool->config.limits);
+	             qp_expiry_is_timed(&pool->config.limits);
 
 	if (pool->idle.count == 0 || !timed || crew->passing)
 		crew->maintain_ns = QP_TIME_NEVER;

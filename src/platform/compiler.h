@@ -13,11 +13,11 @@
 #define QP_TESTING 0 /* 1: virtual clock and fault points, see testing.h */
 #endif
 
-#define QP_LIKELY(x)	__builtin_expect(!!(x), 1)
-#define QP_UNLIKELY(x)	__builtin_expect(!!(x), 0)
-#define QP_COLD		__attribute__((cold, noinline))
+#define QP_LIKELY(x)    __builtin_expect(!!(x), 1)
+#define QP_UNLIKELY(x)  __builtin_expect(!!(x), 0)
+#define QP_COLD         __attribute__((cold, noinline))
 #define QP_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define QP_NORETURN	__attribute__((noreturn))
+#define QP_NORETURN     __attribute__((noreturn))
 #define QP_THREAD_LOCAL _Thread_local
 
 #endif

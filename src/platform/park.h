@@ -11,9 +11,9 @@
 #include "platform/clock.h"
 
 typedef enum qp_parked {
-	QP_PARK_LOOK,	  /* woken, or the word differed, or for no reason: look at the word */
+	QP_PARK_LOOK,     /* woken, or the word differed, or for no reason: look at the word */
 	QP_PARK_DEADLINE, /* the deadline has passed */
-	QP_PARK_SIGNAL	  /* a signal was handled meanwhile */
+	QP_PARK_SIGNAL    /* a signal was handled meanwhile */
 } qp_parked;
 
 /* Sleep while *word == expected, at most until `deadline_ns` (QP_TIME_NEVER: for ever).  Keeps errno. */

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAGIC	0x46414b45u
+#define MAGIC   0x46414b45u
 #define MUST(x) ((x) ? (void)0 : broken(#x, __LINE__))
 
 typedef struct script {

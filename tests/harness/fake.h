@@ -34,7 +34,7 @@ typedef struct fake_resource {
 	bool dirty;  /* set by a holder; reset clears it, an acquirer must never see it */
 	uint64_t checks, resets;
 	qpool_nsec budget; /* of the last step that had one */
-	bool on_worker;	   /* the last step was */
+	bool on_worker;    /* the last step was */
 } fake_resource;
 
 /* Runs inside a callback, before the script decides; for tests of re-entry. */

@@ -10,10 +10,10 @@ static void
 every_code_has_a_name_and_a_sentence(void **state)
 {
 	(void)state;
-#define LOOK(id, value, name, text)                                                                \
-	assert_int_equal(id, value);                                                               \
-	assert_string_equal(qpool_err_name(id), name);                                             \
-	assert_string_equal(qpool_err_text(id), text);                                             \
+#define LOOK(id, value, name, text)                    \
+	assert_int_equal(id, value);                   \
+	assert_string_equal(qpool_err_name(id), name); \
+	assert_string_equal(qpool_err_text(id), text); \
 	assert_true(qp_error_is_known(id));
 	QPOOL_ERRORS(LOOK)
 #undef LOOK

@@ -6,8 +6,7 @@
 
 #include "platform/testing.h"
 
-static int
-virtual(void **state)
+static int virtual(void **state)
 {
 	(void)state;
 	qp_testing_clock_virtual(QPOOL_SEC(1000));

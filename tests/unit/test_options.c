@@ -44,19 +44,19 @@ refused(const qpool_options *options, qpool_err expected, const char *option)
 	assert_non_null(strstr(error.message, expected == QPOOL_EINVAL ? "must" : ""));
 }
 
-#define REFUSED(field, value)                                                                      \
-	do {                                                                                       \
-		qpool_options o_ = qpool_options_init();                                           \
-		o_.field = (value);                                                                \
-		refused(&o_, QPOOL_EINVAL, #field " is ");                                         \
+#define REFUSED(field, value)                              \
+	do {                                               \
+		qpool_options o_ = qpool_options_init();   \
+		o_.field = (value);                        \
+		refused(&o_, QPOOL_EINVAL, #field " is "); \
 	} while (0)
-#define TAKEN(field, value)                                                                        \
-	do {                                                                                       \
-		qpool_options o_ = qpool_options_init();                                           \
-		qpool_error e_;                                                                    \
-		o_.field = (value);                                                                \
-		if (try(&o_, &e_) != QPOOL_OK)                                                     \
-			fail_msg("%s: %s", #field, e_.message);                                    \
+#define TAKEN(field, value)                                     \
+	do {                                                    \
+		qpool_options o_ = qpool_options_init();        \
+		qpool_error e_;                                 \
+		o_.field = (value);                             \
+		if (try(&o_, &e_) != QPOOL_OK)                  \
+			fail_msg("%s: %s", #field, e_.message); \
 	} while (0)
 
 static void
@@ -137,10 +137,10 @@ static void
 bad_durations_are_named_with_their_range(void **state)
 {
 	(void)state;
-#define DURATION(field)                                                                            \
-	REFUSED(field, QPOOL_DEFAULT);                                                             \
-	REFUSED(field, -3);                                                                        \
-	REFUSED(field, INT64_MIN);                                                                 \
+#define DURATION(field)                \
+	REFUSED(field, QPOOL_DEFAULT); \
+	REFUSED(field, -3);            \
+	REFUSED(field, INT64_MIN);     \
 	TAKEN(field, 1)
 	DURATION(acquire_timeout);
 	DURATION(max_overtake);

@@ -11,8 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int
-virtual(void **state)
+static int virtual(void **state)
 {
 	(void)state;
 	qp_testing_clock_virtual(QPOOL_SEC(1000));
@@ -78,7 +77,8 @@ static void
 a_lease_of_nobody_is_misuse(void **state)
 {
 	uint64_t junk[64] = {0};
-	qpool_lease foreign = {junk, junk, 1}, odd = {junk, (char *)junk + 1, 1}, half = {junk, NULL, 0};
+	qpool_lease foreign = {junk, junk, 1}, odd = {junk, (char *)junk + 1, 1},
+		    half = {junk, NULL, 0};
 
 	(void)state;
 	assert_int_equal(qpool_release(&foreign), QPOOL_EMISUSE);
@@ -262,7 +262,8 @@ reset_makes_it_as_new(void **state)
 static void
 a_failing_reset_costs_the_resource_not_the_slot(void **state)
 {
-	static const qpool_err failures[] = {QPOOL_ECHECK, QPOOL_EPEER, QPOOL_EAGAIN, (qpool_err)777};
+	static const qpool_err failures[] = {
+	    QPOOL_ECHECK, QPOOL_EPEER, QPOOL_EAGAIN, (qpool_err)777};
 	fake *peer = fake_new();
 	qpool *pool = pool_of(peer, fake_ops(), NULL);
 
@@ -270,7 +271,8 @@ a_failing_reset_costs_the_resource_not_the_slot(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		qpool_lease lease = must_acquire(pool);
 		fake_of(&lease)->dirty = true;
-		fake_fail(peer, FAKE_RESET, 1, failures[i]); /* EAGAIN without a worker: a failure */
+		fake_fail(
+		    peer, FAKE_RESET, 1, failures[i]); /* EAGAIN without a worker: a failure */
 		assert_int_equal(qpool_release(&lease), QPOOL_OK);
 		assert_int_equal(fake_live(peer), 0);
 		assert_int_equal(fake_last_why(peer), QPOOL_WHY_RESET);

@@ -9,8 +9,7 @@
 
 #include <sched.h>
 
-static int
-virtual(void **state)
+static int virtual(void **state)
 {
 	(void)state;
 	qp_testing_clock_virtual(QPOOL_SEC(1000));
