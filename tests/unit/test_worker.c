@@ -417,6 +417,7 @@ when_the_crew_goes_waiters_open_for_themselves(void **state)
 	actor_acquires(&a[1], pool, QPOOL_FOREVER);
 	await_waiting(pool, 2);
 	actor_runs(&stopper, stop, pool);
+	qp_testing_await_parked(3); /* both waiters, and the stopper: the crew is dismissed */
 	fake_gate_pass(peer, FAKE_OPEN, 1);
 	await_stats(pool, no_worker_is_left);
 	fake_gate_open(peer, FAKE_OPEN);
