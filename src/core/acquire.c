@@ -319,8 +319,6 @@ begin(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_lease *out, qpoo
 	err = qp_pool_look(pool, error);
 	if (err != QPOOL_OK)
 		return err;
-	memset(asking, 0, sizeof *asking);
-	asking->pool = pool;
 	return qp_options_timeout(&pool->config, timeout, &asking->timeout_ns, error);
 }
 

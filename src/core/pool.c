@@ -61,6 +61,7 @@ read_ops(qpool_ops *known, const qpool_ops *ops, qpool_error *error)
 {
 	qpool_err err;
 
+	memset(known, 0, sizeof *known);
 	if (ops == NULL)
 		return qp_error_set(
 		    error, QPOOL_EINVAL, "ops is NULL: the pool must know how to open");

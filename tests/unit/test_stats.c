@@ -139,7 +139,7 @@ an_older_callers_struct_is_not_overrun(void **state)
 		qpool_stats known;
 		uint64_t later;
 	} big;
-	qpool_stats *out = (qpool_stats *)(void *)malloc(sizeof small);
+	void *out = malloc(sizeof small);
 	size_t size = sizeof small;
 
 	(void)state;
