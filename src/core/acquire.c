@@ -312,6 +312,8 @@ begin(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_lease *out, qpoo
 {
 	qpool_err err;
 
+	memset(asking, 0, sizeof *asking);
+	asking->pool = pool;
 	if (out == NULL)
 		return qp_error_set(
 		    error, QPOOL_EINVAL, "out is NULL: there is no place for the lease");
