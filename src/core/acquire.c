@@ -312,7 +312,9 @@ begin(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_lease *out, qpoo
 {
 	qpool_err err;
 
-	memset(asking, 0, sizeof *asking);
+	/* Not the cause: it is large, and read only when its code says that there is one. */
+	memset(asking, 0, offsetof(qp_asking, cause));
+	asking->cause.code = QPOOL_OK;
 	asking->pool = pool;
 	if (out == NULL)
 		return qp_error_set(
