@@ -9,7 +9,9 @@
 #include "platform/testing.h"
 #include "testing.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1

@@ -4,7 +4,6 @@
  */
 #include "regress.h"
 
-#include <stdlib.h>
 
 /* As many as there are slots can be lent at once: nothing was lost. */
 static void
