@@ -45,6 +45,9 @@ time_runs(void **state)
 
 #define IN_VIRTUAL_TIME(test) cmocka_unit_test_setup_teardown(test, time_stands, time_runs)
 #define IN_REAL_TIME(test)    cmocka_unit_test(test)
+/* All of them, or what TEST_ONLY=pattern in the environment says. */
+#define RUN(tests) \
+	(cmocka_set_test_filter(getenv("TEST_ONLY")), cmocka_run_group_tests(tests, NULL, NULL))
 
 /* All defaults, but this size and no pause after a failed open. */
 static inline qpool_options

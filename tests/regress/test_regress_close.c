@@ -504,5 +504,5 @@ main(void)
 	    IN_VIRTUAL_TIME(psycopg_1124_close_that_uses_the_pool_comes_to_an_end),
 	    IN_REAL_TIME(go_22699_pools_leave_no_thread_descriptor_or_byte),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN(tests);
 }

@@ -4,7 +4,6 @@
  */
 #include "regress.h"
 
-
 /* As many as there are slots can be lent at once: nothing was lost. */
 static void
 assert_all_can_be_lent(qpool *pool)
@@ -88,8 +87,7 @@ sqlalchemy_2772_failed_reopening_leaves_the_counts_right(void **state)
 	assert_int_equal(qpool_discard(&lease), QPOOL_OK);
 	fake_fail(peer, FAKE_OPEN, 50, QPOOL_EOPEN);
 	for (unsigned i = 0; i < 50; i++) {
-		assert_int_equal(
-		    qpool_acquire(pool, QPOOL_FOREVER, &lease, &error), QPOOL_EOPEN);
+		assert_int_equal(qpool_acquire(pool, QPOOL_FOREVER, &lease, &error), QPOOL_EOPEN);
 		assert_whole(pool);
 	}
 	assert_int_equal(stats_of(pool).open_failures, 50);
@@ -263,8 +261,7 @@ pgagroal_746_half_an_open_is_no_open(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		ops.open = i == 0 ? open_says_both : open_says_nothing;
 		assert_int_equal(qpool_create(&pool, &options, &ops, NULL, &error), QPOOL_OK);
-		assert_int_equal(
-		    qpool_acquire(pool, QPOOL_FOREVER, &lease, &error), QPOOL_EOPEN);
+		assert_int_equal(qpool_acquire(pool, QPOOL_FOREVER, &lease, &error), QPOOL_EOPEN);
 		assert_null(lease.resource);
 		assert_int_equal(stats_of(pool).opens, 0);
 		assert_whole(pool);
@@ -435,5 +432,5 @@ main(void)
 	    IN_VIRTUAL_TIME(commons_pool_419_return_and_discard_at_once_end_one_lease),
 	    IN_REAL_TIME(aimee_2198_thread_that_ends_takes_nothing_along),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN(tests);
 }

@@ -413,5 +413,5 @@ main(void)
 	    IN_VIRTUAL_TIME(node_postgres_3543_open_that_outlives_its_asker_becomes_idle),
 	    IN_VIRTUAL_TIME(node_pg_pool_85_timeout_in_the_middle_takes_out_itself_alone),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN(tests);
 }

@@ -266,8 +266,7 @@ hikaricp_1909_nobody_passes_a_head_older_than_max_overtake(void **state)
 	qp_testing_clock_advance(QPOOL_MSEC(2)); /* over the default of 1.25 ms */
 	for (unsigned i = 0; i < WAITERS; i++) {
 		must_release(i == 0 ? &lease : &actors[i - 1].lease);
-		assert_int_equal(
-		    qpool_acquire(pool, QPOOL_NOWAIT, &stolen, NULL), QPOOL_EAGAIN);
+		assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &stolen, NULL), QPOOL_EAGAIN);
 		assert_int_equal(actor_join(&actors[i]), QPOOL_OK);
 		assert_int_equal(actors[i].rank, i + 1);
 	}
@@ -640,5 +639,5 @@ main(void)
 	    IN_REAL_TIME(glibc_25847_no_hand_over_is_lost),
 	    IN_REAL_TIME(villa_1688_workers_stop_whenever_they_are_told),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RUN(tests);
 }
