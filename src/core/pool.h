@@ -53,7 +53,7 @@ typedef struct qp_worker {
 
 /*
  * alive = threads between start and their last unlock; hired = members of all.
- * asleep lists the parked ones; at most one of them, the timekeeper, has an alarm (alarm_ns).
+ * asleep lists the parked ones; the timekeeper is the one whose alarm (alarm_ns) comes first, or NULL.
  * called is a worker that was woken and has not looked yet, or NULL: at most one.
  */
 typedef struct qp_crew {
