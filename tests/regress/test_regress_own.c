@@ -92,12 +92,79 @@ own_stop_does_not_wait_for_workers_started_after_it(void **state)
 	end_pool(pool, peer);
 }
 
+static void
+frees(fake *peer, fake_step step, void *argument)
+{
+	qpool **pool = argument;
+
+	fake_hook_on(peer, step, NULL, NULL);
+	qpool_free(*pool);
+}
+
+/* A pool that was freed inside the callback of a close: the close went on in memory that was gone. */
+static void
+own_pool_may_be_freed_inside_the_callbacks_of_its_close(void **state)
+{
+	const fake_step steps[] = {FAKE_CLOSE, FAKE_DESTROY};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		fake *peer = fake_new();
+		qpool *pool = pool_of(peer, fake_ops(), NULL);
+		qpool_lease leases[3];
+
+		for (unsigned k = 0; k < 3; k++)
+			leases[k] = must_acquire(pool);
+		for (unsigned k = 0; k < 3; k++)
+			must_release(&leases[k]);
+		if (i >= 2)
+			must_start(pool, 2);
+		fake_hook_on(peer, steps[i % 2], frees, &pool);
+		assert_int_equal(qpool_close(pool, QPOOL_FOREVER), QPOOL_OK);
+		fake_end(peer);
+	}
+}
+
+static void *
+closes(void *argument)
+{
+	if (qpool_close(argument, QPOOL_FOREVER) != QPOOL_OK)
+		abort();
+	return NULL;
+}
+
+/* A pool that was freed while others waited in close: the end of its last lease freed it under them. */
+static void
+own_pool_outlives_those_who_wait_in_close(void **state)
+{
+	enum { CLOSERS = 3 };
+
+	(void)state;
+	for (unsigned i = 0; i < ROUNDS(300); i++) {
+		fake *peer = fake_new();
+		qpool *pool = pool_of(peer, fake_ops(), NULL);
+		qpool_lease lease = must_acquire(pool);
+		pthread_t closers[CLOSERS];
+
+		for (unsigned k = 0; k < CLOSERS; k++)
+			actor_runs(&closers[k], closes, pool);
+		qp_testing_await_parked(CLOSERS); /* for the lease */
+		qpool_free(pool);
+		must_release(&lease);
+		for (unsigned k = 0; k < CLOSERS; k++)
+			pthread_join(closers[k], NULL);
+		fake_end(peer);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    IN_VIRTUAL_TIME(own_timekeeper_sleeps_no_longer_than_the_next_probe),
 	    IN_REAL_TIME(own_stop_does_not_wait_for_workers_started_after_it),
+	    IN_VIRTUAL_TIME(own_pool_may_be_freed_inside_the_callbacks_of_its_close),
+	    IN_VIRTUAL_TIME(own_pool_outlives_those_who_wait_in_close),
 	};
 	return RUN(tests);
 }
