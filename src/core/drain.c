@@ -6,7 +6,8 @@
  *
  * From closing on nothing becomes idle: what comes back is closed by whoever brings it.  quiet (pool.h)
  * means that nobody is left who could; then exactly one thread runs destroy: the closer that sees it, or,
- * of a pool that was freed, whoever leaves the lock last.
+ * of a pool that was freed, whoever leaves the lock last.  Closers may be inside qpool_close while a callback
+ * of theirs, or another thread, frees the pool: then the last of them is the last of all.
  */
 #include "core/drain.h"
 
@@ -59,6 +60,7 @@ qpool_err
 qpool_close(qpool *pool, qpool_nsec timeout)
 {
 	int64_t timeout_ns, deadline_ns;
+	bool done;
 
 	if (qp_pool_look(pool, NULL) != QPOOL_OK ||
 	    qp_options_timeout(&pool->config, timeout, &timeout_ns, NULL) != QPOOL_OK)
@@ -66,10 +68,15 @@ qpool_close(qpool *pool, qpool_nsec timeout)
 	if (qp_step_is_inside(pool))
 		return qp_pool_misuse(pool, "qpool_close inside a callback would wait for itself");
 	deadline_ns = qp_clock_after(qp_clock_now(), timeout_ns);
+	qp_pool_lock(pool);
+	pool->closers++;
+	qp_pool_unlock(pool, NULL);
 	begin_closing(pool);
-	if (!qp_crew_await(pool, deadline_ns) || !end_when_quiet(pool, deadline_ns))
-		return QPOOL_ETIMEOUT;
-	return QPOOL_OK;
+	done = qp_crew_await(pool, deadline_ns) && end_when_quiet(pool, deadline_ns);
+	qp_pool_lock(pool);
+	pool->closers--;
+	qp_pool_unlock(pool, NULL);
+	return done ? QPOOL_OK : QPOOL_ETIMEOUT;
 }
 
 static bool
@@ -89,10 +96,6 @@ qpool_free(qpool *pool)
 {
 	if (qp_pool_look(pool, NULL) != QPOOL_OK)
 		return;
-	if (pool->ended) { /* closed before, by a call that happened before this one */
-		qp_pool_dispose(pool);
-		return;
-	}
 	begin_closing(pool);
 	if (!qp_step_is_inside(pool) && !has_leases(pool))
 		(void)qp_crew_await(pool, QP_TIME_NEVER);
@@ -105,6 +108,7 @@ qpool_free(qpool *pool)
 void
 qp_drain_end(qpool *pool)
 {
-	qp_step_destroy(pool);
+	if (!pool->ended)
+		qp_step_destroy(pool);
 	qp_pool_dispose(pool);
 }

@@ -7,7 +7,7 @@
 
 #include "core/pool.h"
 
-/* The last word on a freed, quiet pool: destroy, then its memory. */
+/* The last word on a freed, quiet pool: destroy, unless a closer ran it, then its memory. */
 void qp_drain_end(qpool *pool);
 
 #endif

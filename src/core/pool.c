@@ -160,9 +160,10 @@ qp_pool_unlock(qpool *pool, qp_wakes *wakes)
 		qp_store_relaxed(&pool->changes, qp_load_relaxed(&pool->changes) + 1);
 		watched = &pool->changes;
 	}
-	if (QP_UNLIKELY(pool->freed && !pool->ending)) {
+	/* ending != ended: somebody runs destroy, and looks again afterwards. */
+	if (QP_UNLIKELY(pool->freed && pool->closers == 0 && pool->ending == pool->ended)) {
 		last = qp_pool_is_quiet_locked(pool);
-		pool->ending = last;
+		pool->ending = pool->ending || last;
 	}
 	qp_lock_release(&pool->lock);
 	for (uint32_t i = 0; wakes != NULL && i < wakes->count; i++)

@@ -53,7 +53,7 @@ typedef struct qp_worker {
 
 /*
  * alive = threads between start and their last unlock; hired = members of all.
- * asleep lists the parked ones; at most one of them, the timekeeper, has an alarm (alarm_ns).
+ * asleep lists the parked ones; the timekeeper is the one whose alarm (alarm_ns) comes first, or NULL.
  * called is a worker that was woken and has not looked yet, or NULL: at most one.
  */
 typedef struct qp_crew {
@@ -74,6 +74,7 @@ typedef struct qp_crew {
  *     waitq.count > 0 and waitq.woken == NULL  =>  idle.count == 0
  * The pool's memory lives while anything can still come back to it:
  *     quiet = nothing owned, idle, waiting, visiting, alive or queued
+ * and, once it was freed, until the last closer has left.
  */
 struct qpool {
 	/* fixed after create */
@@ -92,6 +93,7 @@ struct qpool {
 	uint32_t owned;     /* slots neither EMPTY nor IDLE */
 	uint32_t opening;   /* of those, in OPENING */
 	uint32_t visits;    /* threads inside a verb that own no slot */
+	uint32_t closers;   /* threads inside qpool_close: they await quiet, and then leave */
 	bool nudged;        /* somebody who does not wait wants one opened */
 	bool closing;       /* qpool_close or qpool_free was called */
 	bool freed;         /* no handle any more: the last to leave ends the pool */

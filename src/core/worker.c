@@ -200,19 +200,19 @@ forget_sleeper_locked(qp_crew *crew, const qp_worker *self)
 		crew->called = NULL;
 }
 
-/* Sleep until called, or until the time comes if nobody keeps it yet. */
+/* Sleep until called, or until the time comes if nobody else wakes by then. */
 static void
 sleep_locked(qpool *pool, qp_worker *self)
 {
 	qp_crew *crew = &pool->crew;
-	int64_t alarm_ns = QP_TIME_NEVER;
+	int64_t alarm_ns = due_locked(pool);
 
-	if (crew->timekeeper == NULL) {
-		alarm_ns = due_locked(pool);
-		if (alarm_ns != QP_TIME_NEVER) {
-			crew->timekeeper = self;
-			crew->alarm_ns = alarm_ns;
-		}
+	if (alarm_ns < crew->alarm_ns) {
+		/* One that kept a later time wakes then, for nothing. */
+		crew->timekeeper = self;
+		crew->alarm_ns = alarm_ns;
+	} else {
+		alarm_ns = QP_TIME_NEVER;
 	}
 	qp_store_relaxed(&self->word, ASLEEP);
 	if (crew->timekeeper == self && crew->asleep != NULL) {
@@ -292,10 +292,13 @@ join_and_free(qp_worker *worker)
 	}
 }
 
+/* Once another one has joined them a new crew may be there: not ours to wait for. */
 static bool
 all_have_left(const qpool *pool)
 {
-	return pool->crew.alive == 0 && !pool->crew.joining;
+	const qp_crew *crew = &pool->crew;
+
+	return !crew->stopping || (crew->alive == 0 && !crew->joining);
 }
 
 bool
@@ -307,7 +310,7 @@ qp_crew_await(qpool *pool, int64_t deadline_ns)
 
 	qp_pool_lock(pool);
 	gone = qp_pool_await_locked(pool, all_have_left, deadline_ns);
-	if (gone && crew->hired > 0) {
+	if (gone && crew->stopping) {
 		all = crew->all;
 		crew->all = NULL;
 		crew->joining = true;

@@ -26,6 +26,7 @@ static struct {
 	/* guarded by mutex */
 	struct parked *list;
 	unsigned parked;
+	uint64_t parks;
 	unsigned calls[QP_FAULTS], fail_at[QP_FAULTS];
 	bool for_good[QP_FAULTS];
 	/* atomic; now_ns also guarded by mutex for writers */
@@ -93,6 +94,15 @@ qp_testing_parked(void)
 	return parked;
 }
 
+uint64_t
+qp_testing_parks(void)
+{
+	pthread_mutex_lock(&t.mutex);
+	uint64_t parks = t.parks;
+	pthread_mutex_unlock(&t.mutex);
+	return parks;
+}
+
 int64_t
 qp_testing_next_deadline(void)
 {
@@ -142,6 +152,7 @@ qp_testing_park(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns, qp_
 		self.next = t.list;
 		t.list = &self;
 		t.parked++;
+		t.parks++;
 		pthread_cond_broadcast(&t.changed);
 		while (!self.awake)
 			pthread_cond_wait(&t.changed, &t.mutex);

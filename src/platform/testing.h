@@ -30,6 +30,8 @@ void qp_testing_clock_advance(int64_t by_ns);
 /* Wait until at least / exactly `count` threads are parked (and not yet woken) in virtual time. */
 void qp_testing_await_parked(unsigned count);
 unsigned qp_testing_parked(void);
+/* How often a thread has gone to sleep in virtual time so far: who is woken for nothing parks again. */
+uint64_t qp_testing_parks(void);
 /* The earliest deadline any parked thread has; QP_TIME_NEVER when none has one. */
 int64_t qp_testing_next_deadline(void);
 /* Wake every parked thread for no reason, or as by a signal. */
