@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * source: where a pool's connections come from, read once from target and options and shared by
+ * all of them.  The door makes and frees it; every other room only reads it, from any thread.
+ */
+#ifndef QP_SQLITE_SOURCE_H
+#define QP_SQLITE_SOURCE_H
+
+#include <queuepool/sqlite.h>
+
+#include <stdatomic.h>
+
+#if SQLITE_VERSION_NUMBER < 3031000
+#error "libqueuepool-sqlite needs SQLite 3.31 or newer"
+#endif
+
+/* Of a target in messages: the longer ones lose their middle. */
+#define QP_SQLITE_SHOWN 100
+
+typedef struct qp_sqlite_source {
+	char *target;
+	char
+	    *file; /* the path on disk that `target` names, or NULL: memory, temporary, other VFS */
+	char *at_open;            /* or NULL */
+	char *vfs;                /* or NULL */
+	const char *journal_mode; /* static text, or NULL: wal where it can be had */
+	bool keeps_journal_mode;
+	bool strict;
+	bool hides_sql; /* at_open holds a key: SQLite's words on it are not repeated */
+	int open_flags;
+	int busy_ms;
+	char shown[QP_SQLITE_SHOWN]; /* the target, fit for messages: short, printable, no key */
+	/* What at_open leaves in every session, for `strict`: written by each open, read by each
+	 * reset.  A plain word each, ordered with nothing: an older or newer print of the same
+	 * SQL is equal. */
+	atomic_ullong temp_print, attached_print;
+} qp_sqlite_source;
+
+/* EINVAL, ENOTSUP, ENOMEM; *out only on success. */
+qpool_err qp_sqlite_source_make(qp_sqlite_source **out, const char *target,
+    const qpool_sqlite_options *given, qpool_error *error);
+void qp_sqlite_source_free(qp_sqlite_source *source); /* NULL is fine */
+
+#endif
