@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * load: the busy time of all CPUs in /proc/stat (see proc(5)), stolen time included, less our own.
+ */
+#include "load.h"
+
+#include "timing.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* /proc/stat counts ticks: a short sample may look this much busier than it was. */
+enum { SLACK_TICKS = 2 };
+
+static int64_t
+tick_ns(void)
+{
+	return TIMING_SEC / sysconf(_SC_CLK_TCK);
+}
+
+/* -1: cannot be told. */
+static int64_t
+busy(void)
+{
+	int64_t user, nice, system, irq, softirq, steal;
+	FILE *file = fopen("/proc/stat", "re");
+	int read;
+
+	if (file == NULL)
+		return -1;
+	read = fscanf(file,
+	    "cpu %" SCNd64 " %" SCNd64 " %" SCNd64 " %*d %*d %" SCNd64 " %" SCNd64 " %" SCNd64,
+	    &user, &nice, &system, &irq, &softirq, &steal);
+	(void)fclose(file);
+	if (read != 6)
+		return -1;
+	return (user + nice + system + irq + softirq + steal) * tick_ns();
+}
+
+bool
+load_is_visible(void)
+{
+	return busy() > 0;
+}
+
+load_mark
+load_now(void)
+{
+	load_mark mark = {.wall_ns = timing_now(), .busy_ns = busy(), .ours_ns = timing_cpu()};
+
+	return mark;
+}
+
+double
+load_foreign(const load_mark *since)
+{
+	load_mark now = load_now();
+	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+	double room = (double)(now.wall_ns - since->wall_ns) * cpus;
+	int64_t foreign = now.busy_ns - since->busy_ns - (now.ours_ns - since->ours_ns);
+
+	foreign -= SLACK_TICKS * tick_ns();
+	return foreign < 0 ? 0 : (double)foreign / room;
+}

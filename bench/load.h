@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * load: did somebody else use this machine while we measured?  Rounds come in.
+ */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct load_mark {
+	int64_t wall_ns, busy_ns, ours_ns;
+} load_mark;
+
+/* Can it be told here at all? */
+bool load_is_visible(void);
+load_mark load_now(void);
+/* The share of all CPUs that others took since the mark, 0 to 1. */
+double load_foreign(const load_mark *since);
+
+/* More than this disturbs: a burst of some 50 ms in a second already moves a p99. */
+#define LOAD_MOST 0.02
+
+#endif
