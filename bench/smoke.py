@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""smoke: does the benchmark run, and is what it writes consistent?  Says nothing about speed.
+
+usage: smoke.py BENCH
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+BENCH = ''
+
+
+def bench(*words):
+    return subprocess.run([BENCH, *words], capture_output=True, text=True, timeout=60)
+
+
+def measured(*words):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'run.json')
+        done = bench('--smoke', *words, '--json', path)
+        assert os.listdir(folder) == ['run.json'], done.stderr
+        with open(path, encoding='utf-8') as file:
+            return done, json.load(file)
+
+
+def rows_of(run, work):
+    return {row['name']: row['metrics'] for each in run['works'] if each['id'] == work for row in each['rows']}
+
+
+class Figures(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.done, cls.run_ = measured('--any-load')
+
+    def test_quiet_without_a_terminal(self):
+        self.assertEqual((self.done.returncode, self.done.stderr), (0, ''))
+        self.assertNotIn('\r', self.done.stdout)
+
+    def test_every_row_has_every_round(self):
+        self.assertEqual([work['id'] for work in self.run_['works']], ['W1', 'W2', 'W4'])
+        for work in self.run_['works']:
+            self.assertEqual(work['rounds']['kept'], work['rounds']['asked'])
+            for row in work['rows']:
+                for metric in row['metrics'].values():
+                    self.assertEqual(len(metric['rounds']), work['rounds']['kept'])
+
+    def test_rows(self):
+        pools = {'mutex', 'mutex_clocks', 'queuepool'}
+        self.assertLessEqual(pools | {'none', 'cmpxchg2', 'queuepool_unlimited'}, set(rows_of(self.run_, 'W1')))
+        self.assertEqual(pools, set(rows_of(self.run_, 'W2')))
+        self.assertEqual(pools | {'none'}, set(rows_of(self.run_, 'W4')))
+
+    def test_times_are_positive_and_ordered(self):
+        for work in 'W1', 'W2':
+            for metrics in rows_of(self.run_, work).values():
+                self.assertGreater(metrics['ns']['min'], 0)
+                self.assertLessEqual(metrics['ns']['min'], metrics['ns']['max'])
+
+    def test_waits_are_ordered(self):
+        for name, metrics in rows_of(self.run_, 'W4').items():
+            self.assertGreater(metrics['acquires_per_s']['median'], 0)
+            self.assertLessEqual(metrics['least_served']['median'], metrics['most_served']['median'])
+            waits = [metrics[key]['median'] for key in ('wait_p50_ms', 'wait_p99_ms', 'wait_max_ms')]
+            if name == 'none':
+                self.assertEqual(waits, [None] * 3)
+            else:
+                self.assertEqual(waits, sorted(waits))
+
+    def test_the_bound_is_one(self):
+        self.assertEqual(rows_of(self.run_, 'W4')['none']['share_of_bound']['median'], 1)
+        self.assertEqual(rows_of(self.run_, 'W1')['cmpxchg2']['times_cmpxchg2']['median'], 1)
+
+    def test_targets_say_what_their_figures_say(self):
+        self.assertEqual(sum(one['held'] for one in self.run_['targets']), 3)
+        for one in self.run_['targets']:
+            met = one['figure'] <= one['goal'] if one['op'] == '<=' else one['figure'] >= one['goal']
+            self.assertEqual(one['met'], met)
+            self.assertIn(one['text'], self.done.stdout)
+
+
+class Check(unittest.TestCase):
+    def test_exit_code_follows_the_held_targets(self):
+        done, run = measured('--any-load', '--only', 'W4', '--check')
+        held = [one['met'] for one in run['targets'] if one['held']]
+        self.assertEqual(done.returncode, 0 if all(held) else 1)
+
+    def test_disturbed_rounds_are_dropped_and_nothing_is_shown(self):
+        spin = [sys.executable, '-c', 'import time\nend = time.time() + 20\nwhile time.time() < end: pass']
+        others = [subprocess.Popen(spin) for _ in range(os.cpu_count() or 1)]
+        try:
+            done, run = measured('--only', 'W4', '--check')
+        finally:
+            for other in others:
+                other.kill()
+                other.wait()
+        if not run['sees_load']:
+            self.skipTest('no /proc/stat')
+        rounds = run['works'][0]['rounds']
+        self.assertEqual((rounds['kept'], rounds['repeated'], rounds['dropped']), (0, 2, 1))
+        self.assertGreater(rounds['worst_load'], 0.02)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('no figure', done.stdout)
+        for one in run['targets']:
+            self.assertIsNone(one['figure'])
+            self.assertIsNone(one['met'])
+
+
+class BadInput(unittest.TestCase):
+    def refused(self, named, *words):
+        done = bench(*words)
+        self.assertEqual((done.returncode, done.stdout), (2, ''))
+        self.assertEqual(done.stderr.count('\n'), 1, done.stderr)
+        self.assertIn(named, done.stderr)
+
+    def test_options(self):
+        self.refused('--fast', '--fast')
+        self.refused('--fast', '--fast', 'more')
+        self.refused('-q', '-q')
+        self.refused('--quick=1', '--quick=1')
+        self.refused('more', '--quick', 'more')
+        self.refused('--json', '--json')
+        self.refused('W9', '--only', 'W9')
+        self.refused('--only', '--only', '')
+        self.refused('W1,', '--only', 'W1,')
+        self.refused('--check', '--check', '--only', 'W1')
+
+    def test_json_that_cannot_be_written(self):
+        self.refused('/nowhere/run.json', '--smoke', '--json', '/nowhere/run.json')
+        with tempfile.TemporaryDirectory() as folder:
+            self.refused(folder, '--smoke', '--json', folder)
+        self.refused('--json', '--smoke', '--json', '')
+        self.refused('too long', '--smoke', '--json', 'x' * 5000)
+
+
+if __name__ == '__main__':
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    BENCH = sys.argv.pop(1)
+    unittest.main()
