@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * stop: Ctrl-C and its kin, turned into a word the waiting thread reads.  The first signal asks for an
+ * orderly end; a second one kills the program at once, after the emergency hook.
+ */
+#ifndef CLI_STOP_H
+#define CLI_STOP_H
+
+#include <stdbool.h>
+
+#include <queuepool.h>
+
+/* From now on SIGINT, SIGTERM and SIGHUP are caught (unless they were ignored: nohup stays nohup).
+ * False with errno set when the system refuses. */
+bool stop_catch(void);
+/* Block them on this thread: for threads that must not be the one disturbed. */
+void stop_block_here(void);
+/* Run from the handler of a second signal: async-signal-safe calls only.  May be NULL. */
+void stop_at_once(void (*hook)(void));
+/* 0, or the first signal that came. */
+int stop_signal(void);
+/* Sleep until a signal comes, someone nudges, or `timeout` is over.  One thread waits. */
+void stop_wait(qpool_nsec timeout);
+void stop_nudge(void);
+
+#endif
