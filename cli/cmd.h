@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * cmd: the sub-commands, each in a file of its own.  They get the words from their own name on, and return
+ * the exit code.
+ */
+#ifndef CLI_CMD_H
+#define CLI_CMD_H
+
+int cmd_ping(int argc, char **argv);
+
+extern const char cmd_ping_help[];
+
+#endif
