@@ -23,6 +23,7 @@ static const struct command {
 	const char *help;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+    {"bench", "measure a pool on your database", cmd_bench_help, cmd_bench},
     {"ping", "open, check and close one connection", cmd_ping_help, cmd_ping},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
