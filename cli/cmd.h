@@ -6,9 +6,11 @@
 #ifndef CLI_CMD_H
 #define CLI_CMD_H
 
+int cmd_demo(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_ping(int argc, char **argv);
 
+extern const char cmd_demo_help[];
 extern const char cmd_bench_help[];
 extern const char cmd_ping_help[];
 

@@ -23,6 +23,7 @@ static const struct command {
 	const char *help;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+    {"demo", "see a pool at work on a database of its own", cmd_demo_help, cmd_demo},
     {"bench", "measure a pool on your database", cmd_bench_help, cmd_bench},
     {"ping", "open, check and close one connection", cmd_ping_help, cmd_ping},
 };

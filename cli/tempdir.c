@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tempdir: every name is put together when the folder is made, so that removing it needs only rename, unlink
+ * and rmdir, which a signal handler may call.  The rename comes first: threads that go on working meanwhile find
+ * the folder gone, and cannot make a file in it between the last unlink and the rmdir.
+ */
+#include "tempdir.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "say.h"
+
+static const char *const endings[] = {"", "-wal", "-shm", "-journal"};
+#define ENDINGS (sizeof endings / sizeof endings[0])
+
+struct place {
+	char folder[PATH_MAX];
+	char files[ENDINGS][PATH_MAX + 32];
+};
+
+static struct place here, aside;
+static volatile sig_atomic_t made;
+
+static void
+name_files(struct place *place)
+{
+	for (size_t i = 0; i < ENDINGS; i++)
+		snprintf(place->files[i], sizeof place->files[i], "%s/bank.db%s", place->folder,
+		    endings[i]);
+}
+
+static void
+unlink_files(const struct place *place)
+{
+	for (size_t i = 0; i < ENDINGS; i++)
+		unlink(place->files[i]);
+}
+
+int
+tempdir_make(void)
+{
+	const char *parent = getenv("TMPDIR");
+	if (parent == NULL || parent[0] == '\0')
+		parent = "/tmp";
+	int length = snprintf(here.folder, sizeof here.folder, "%s/queuepool-demo-XXXXXX", parent);
+	bool fits = length + (int)sizeof "-gone" <= (int)sizeof here.folder;
+	if (!fits)
+		errno = ENAMETOOLONG;
+	if (!fits || mkdtemp(here.folder) == NULL) {
+		say_bad("cannot make a temporary folder in %s: %s", parent, strerror(errno));
+		say_try("TMPDIR=/some/other/folder queuepool demo");
+		return EXIT_BAD;
+	}
+	snprintf(aside.folder, sizeof aside.folder, "%.*s-gone", length, here.folder);
+	name_files(&here);
+	name_files(&aside);
+	made = 1;
+	return EXIT_OK;
+}
+
+const char *
+tempdir_database(void)
+{
+	return here.files[0];
+}
+
+void
+tempdir_empty(void)
+{
+	unlink_files(&here);
+}
+
+void
+tempdir_remove(void)
+{
+	if (!made)
+		return;
+	made = 0;
+	const struct place *place = rename(here.folder, aside.folder) == 0 ? &aside : &here;
+	unlink_files(place);
+	rmdir(place->folder);
+}
