@@ -481,6 +481,35 @@ limits_of_zero_do_not_chase_their_tail(void **state)
 	end_pool(pool, peer);
 }
 
+static void
+who_waits_hastens_the_probe_with_any_number_of_workers(void **state)
+{
+	int64_t now_ns = QPOOL_SEC(1000);
+
+	for (unsigned workers = 1; workers <= 3; workers++) {
+		fake *peer = fake_new();
+		qpool_options o = qpool_options_init();
+		qpool *pool;
+		actor a;
+
+		(void)state;
+		o.min_idle = 1;
+		o.retry_min = o.retry_max = QPOOL_SEC(5);
+		o.down_after = QPOOL_FOREVER;
+		fake_fail(peer, FAKE_OPEN, 1, QPOOL_EOPEN);
+		pool = pool_with_workers(peer, &o, workers);
+		qp_testing_await_parked(workers); /* it failed, and one of them keeps the pause */
+		actor_acquires(&a, pool, QPOOL_FOREVER);
+		qp_testing_await_parked(workers + 1); /* somebody asks: the pause is shorter now */
+		now_ns += QPOOL_MSEC(100);
+		assert_true(qp_testing_next_deadline() <= now_ns);
+		qp_testing_clock_advance(QPOOL_MSEC(100));
+		assert_int_equal(actor_join(&a), QPOOL_OK);
+		qpool_release(&a.lease);
+		end_pool(pool, peer);
+	}
+}
+
 #define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
@@ -505,6 +534,7 @@ main(void)
 	    VIRTUAL(when_the_crew_goes_waiters_open_for_themselves),
 	    VIRTUAL(start_is_all_or_none),
 	    VIRTUAL(limits_of_zero_do_not_chase_their_tail),
+	    VIRTUAL(who_waits_hastens_the_probe_with_any_number_of_workers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
