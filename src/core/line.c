@@ -79,18 +79,21 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 {
 	qpool *pool = asking->pool;
 	bool opens_here = !qp_crew_serves(&pool->crew) && !asking->inside;
+	/* What is idle is not for one that is late: with no time left it would fail its check and be closed,
+	 * and the next one after it. */
+	bool in_time = asking->timeout_ns == 0 || now_ns < asking->deadline_ns;
 	bool hopeless;
 
 	if (pool->closing)
 		return QPOOL_ECLOSED;
-	if (pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
+	if (in_time && pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
 		*slot = qp_exchange_take_locked(pool, wakes);
 		return QPOOL_OK;
 	}
 	hopeless =
 	    qp_backoff_is_hopeless(&pool->backoff, qp_exchange_any_exist_locked(pool), now_ns);
-	if (opens_here && is_first(pool, asking) && !(hopeless && asking->cause.code != QPOOL_OK) &&
-	    (now_ns < asking->deadline_ns || asking->timeout_ns == 0)) {
+	if (in_time && opens_here && is_first(pool, asking) &&
+	    !(hopeless && asking->cause.code != QPOOL_OK)) {
 		*slot = qp_exchange_begin_open_locked(pool, now_ns, true);
 		if (*slot != NULL)
 			return QPOOL_OK;
@@ -107,7 +110,7 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 		return QPOOL_EAGAIN;
 	if (asking->inside)
 		return QPOOL_EMISUSE;
-	if (now_ns >= asking->deadline_ns)
+	if (!in_time)
 		return QPOOL_ETIMEOUT;
 	if (asking->ticket == 0 && pool->waitq.count >= pool->config.max_waiters)
 		return QPOOL_EBUSY;
