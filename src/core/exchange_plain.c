@@ -236,6 +236,8 @@ qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 	pool->empty_top = slot;
 	pool->empties++;
 	pool->owned--;
+	if (from != QP_OPENING && pool->backoff.failures > 0 && !qp_exchange_any_exist_locked(pool))
+		qp_backoff_bare(&pool->backoff, qp_clock_now());
 }
 
 void
