@@ -48,16 +48,31 @@ qp_exchange_any_exist_locked(const qpool *pool)
 	return pool->idle.count + pool->owned > pool->opening;
 }
 
+static uint32_t
+most_opening(const qpool *pool)
+{
+	return pool->backoff.failures > 0 ? 1 : pool->config.max_opening;
+}
+
 int64_t
 qp_exchange_open_due_locked(const qpool *pool, bool somebody_asks)
 {
-	uint32_t most = pool->backoff.failures > 0 ? 1 : pool->config.max_opening;
-
-	if (pool->opening >= most)
+	if (pool->opening >= most_opening(pool))
 		return QP_TIME_NEVER;
 	if (pool->empties == 0 && pool->fresh >= pool->config.max_size)
 		return QP_TIME_NEVER;
 	return qp_backoff_due(&pool->backoff, somebody_asks);
+}
+
+uint32_t
+qp_exchange_opens_locked(const qpool *pool, int64_t now_ns)
+{
+	uint32_t room = pool->empties + (pool->config.max_size - pool->fresh), may_begin;
+
+	if (now_ns < qp_exchange_open_due_locked(pool, true))
+		return pool->opening;
+	may_begin = most_opening(pool) - pool->opening;
+	return pool->opening + (may_begin < room ? may_begin : room);
 }
 
 int64_t

@@ -73,6 +73,17 @@ is_first(const qpool *pool, const qp_asking *asking)
 	return head == NULL || (asking->ticket != 0 && asking->ticket < head->ticket);
 }
 
+/* With a crew also those stand in line who would else be opening for themselves: they do not count. */
+static bool
+is_full(const qpool *pool, int64_t now_ns)
+{
+	uint64_t most = pool->config.max_waiters;
+
+	if (qp_crew_serves(&pool->crew))
+		most += qp_exchange_opens_locked(pool, now_ns);
+	return pool->waitq.count >= most;
+}
+
 /* Something at once, or a reason to fail at once; OK with no slot: wait. */
 static qpool_err
 look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
@@ -112,7 +123,7 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 		return QPOOL_EMISUSE;
 	if (!in_time)
 		return QPOOL_ETIMEOUT;
-	if (asking->ticket == 0 && pool->waitq.count >= pool->config.max_waiters)
+	if (asking->ticket == 0 && is_full(pool, now_ns))
 		return QPOOL_EBUSY;
 	return QPOOL_OK;
 }

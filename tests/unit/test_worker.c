@@ -510,6 +510,39 @@ who_waits_hastens_the_probe_with_any_number_of_workers(void **state)
 	}
 }
 
+static bool
+three_wait(const qpool_stats *s)
+{
+	return s->waiting == 3;
+}
+
+static void
+who_is_opened_for_does_not_count_as_waiting(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = qpool_options_init();
+	qpool_lease lease;
+	qpool *pool;
+	actor a[3];
+
+	(void)state;
+	o.max_size = 3;
+	o.max_waiters = QPOOL_ZERO32;
+	pool = pool_with_workers(peer, &o, 1);
+	fake_gate_shut(peer, FAKE_OPEN);
+	for (unsigned i = 0; i < 3; i++) /* three are empty: without workers each would open one */
+		actor_acquires(&a[i], pool, QPOOL_FOREVER);
+	await_stats(pool, three_wait);
+	assert_int_equal(qpool_acquire(pool, QPOOL_FOREVER, &lease, NULL), QPOOL_EBUSY);
+	fake_gate_open(peer, FAKE_OPEN);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(actor_join(&a[i]), QPOOL_OK);
+	assert_int_equal(qpool_acquire(pool, QPOOL_FOREVER, &lease, NULL), QPOOL_EBUSY);
+	for (unsigned i = 0; i < 3; i++)
+		qpool_release(&a[i].lease);
+	end_pool(pool, peer);
+}
+
 #define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
@@ -535,6 +568,7 @@ main(void)
 	    VIRTUAL(start_is_all_or_none),
 	    VIRTUAL(limits_of_zero_do_not_chase_their_tail),
 	    VIRTUAL(who_waits_hastens_the_probe_with_any_number_of_workers),
+	    VIRTUAL(who_is_opened_for_does_not_count_as_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
