@@ -543,6 +543,50 @@ who_is_opened_for_does_not_count_as_waiting(void **state)
 	end_pool(pool, peer);
 }
 
+typedef struct stops {
+	qpool *pool;
+	pthread_barrier_t both;
+} stops;
+
+#define STOPS 1000
+
+static void *
+only_stops(void *argument)
+{
+	stops *s = argument;
+
+	for (unsigned i = 0; i < STOPS; i++) {
+		pthread_barrier_wait(&s->both);
+		qpool_stop(s->pool);
+		pthread_barrier_wait(&s->both); /* back, with no other stop to help it */
+	}
+	return NULL;
+}
+
+static void
+a_stop_does_not_wait_for_those_who_came_after_it(void **state)
+{
+	fake *peer = fake_new();
+	stops s = {.pool = pool_of(peer, fake_ops(), NULL)};
+	pthread_t thread;
+
+	(void)state;
+	pthread_barrier_init(&s.both, NULL, 2);
+	actor_runs(&thread, only_stops, &s);
+	for (unsigned i = 0; i < STOPS; i++) {
+		assert_int_equal(qpool_start(s.pool, 1, NULL), QPOOL_OK);
+		pthread_barrier_wait(&s.both);
+		assert_int_equal(qpool_stop(s.pool), QPOOL_OK);
+		if (qpool_start(s.pool, 1, NULL) != QPOOL_OK)
+			assert_int_equal(stats_of(s.pool).workers, 0);
+		pthread_barrier_wait(&s.both);
+		assert_int_equal(qpool_stop(s.pool), QPOOL_OK);
+	}
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&s.both);
+	end_pool(s.pool, peer);
+}
+
 #define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
@@ -569,6 +613,7 @@ main(void)
 	    VIRTUAL(limits_of_zero_do_not_chase_their_tail),
 	    VIRTUAL(who_waits_hastens_the_probe_with_any_number_of_workers),
 	    VIRTUAL(who_is_opened_for_does_not_count_as_waiting),
+	    cmocka_unit_test(a_stop_does_not_wait_for_those_who_came_after_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
