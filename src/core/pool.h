@@ -51,6 +51,11 @@ typedef struct qp_worker {
 	qp_atomic_u32 word;
 } qp_worker;
 
+/* Slots in the order in which they were handed over, linked by newer. */
+typedef struct qp_jobs {
+	qp_slot *first, *last;
+} qp_jobs;
+
 /*
  * alive = threads between start and their last unlock; hired = members of all.
  * asleep lists the parked ones; the timekeeper is the one whose alarm (alarm_ns) comes first, or NULL.
@@ -59,7 +64,8 @@ typedef struct qp_worker {
 typedef struct qp_crew {
 	uint32_t alive, hired;
 	bool stopping, joining;
-	bool passing; /* a worker is in the maintenance pass */
+	bool passing;        /* the maintenance pass is under way: */
+	uint32_t pass_index; /* the slot it looks at next */
 	qp_worker *all, *asleep, *called, *timekeeper;
 	int64_t alarm_ns;    /* the timekeeper's, or QP_TIME_NEVER */
 	int64_t maintain_ns; /* the next pass, or QP_TIME_NEVER: nothing can expire, or one runs */
@@ -103,8 +109,7 @@ struct qpool {
 	qp_waitq waitq;
 	qp_backoff backoff;
 	qp_crew crew;
-	qp_slot *job_first,
-	    *job_last; /* RESETTING and CLOSING slots for workers, linked by newer */
+	qp_jobs resets, closes; /* RESETTING and CLOSING slots for workers */
 	uint64_t random;
 	uint64_t ids; /* resources opened so far */
 	qp_tally tally;
