@@ -253,6 +253,27 @@ a_thread_start_can_be_made_to_fail(void **state)
 }
 
 static void
+a_refused_thread_keeps_errno(void **state)
+{
+	pthread_attr_t usual, huge;
+	qp_thread thread;
+	int failed;
+
+	(void)state;
+	assert_int_equal(pthread_getattr_default_np(&usual), 0);
+	assert_int_equal(pthread_getattr_default_np(&huge), 0);
+	assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 50), 0);
+	assert_int_equal(pthread_setattr_default_np(&huge), 0);
+	errno = 4321;
+	failed = qp_thread_start(&thread, "huge", store_and_unpark, NULL);
+	assert_int_equal(errno, 4321);
+	assert_int_equal(pthread_setattr_default_np(&usual), 0);
+	assert_int_not_equal(failed, 0);
+	pthread_attr_destroy(&huge);
+	pthread_attr_destroy(&usual);
+}
+
+static void
 a_wakeup_is_readable_once_raised(void **state)
 {
 	qp_wakeup wakeup;
@@ -323,6 +344,7 @@ main(void)
 	    cmocka_unit_test(the_nth_allocation_fails_and_keeps_errno),
 	    cmocka_unit_test(threads_are_named_and_take_no_signals),
 	    cmocka_unit_test(a_thread_start_can_be_made_to_fail),
+	    cmocka_unit_test(a_refused_thread_keeps_errno),
 	    cmocka_unit_test(a_wakeup_is_readable_once_raised),
 	    cmocka_unit_test(a_child_knows_that_it_is_one),
 	    cmocka_unit_test(random_is_spread_and_bounded),
