@@ -241,13 +241,16 @@ qpool_err
 qp_pool_misuse(qpool *pool, const char *what)
 {
 	qpool_error error;
+	bool tells;
 
 	qp_pool_lock(pool);
 	pool->tally.misuses++;
 	pool->visits++;
+	tells = !pool->ending; /* after close no callback runs, not even for this */
 	qp_pool_unlock(pool, NULL);
 	(void)qp_error_set(&error, QPOOL_EMISUSE, "pool '%s': %s", pool->name, what);
-	qp_notice_pool(pool, QPOOL_EV_MISUSE, 0, &error, NULL);
+	if (tells)
+		qp_notice_pool(pool, QPOOL_EV_MISUSE, 0, &error, NULL);
 	if (pool->config.is_strict)
 		qp_assert_fail("misuse", error.message, __FILE__, __LINE__);
 	qp_pool_lock(pool);
