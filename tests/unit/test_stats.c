@@ -37,6 +37,22 @@ churns(void *argument)
 	return NULL;
 }
 
+static uint64_t
+open_now(const qpool_stats *s)
+{
+	return s->idle + s->checking + s->leased + s->resetting + s->closing;
+}
+
+static uint64_t
+closed(const qpool_stats *s)
+{
+	uint64_t count = 0;
+
+	for (unsigned why = 0; why < 16; why++)
+		count += s->closes[why];
+	return count;
+}
+
 static void
 counts_always_add_up(void **state)
 {
@@ -53,6 +69,8 @@ counts_always_add_up(void **state)
 	for (int i = 0; i < 20000; i++) {
 		qpool_stats s = stats_of(churn.pool);
 		assert_int_equal(sum(&s), 3);
+		if (s.exact)
+			assert_int_equal(s.opens, open_now(&s) + closed(&s));
 		exact += s.exact;
 	}
 	qp_store_release(&churn.stop, 1);
