@@ -36,7 +36,7 @@ qp_exchange_take_locked(qpool *pool, qp_wakes *wakes)
 	qp_idle_remove(&pool->idle, slot);
 	qp_slot_move(slot, QP_IDLE, QP_CHECKING);
 	pool->owned++;
-	qp_tally_peak(&pool->tally.owned_peak, pool->owned - pool->opening);
+	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 	if (QP_UNLIKELY(pool->idle.count < pool->config.min_idle))
 		qp_crew_call_locked(pool, wakes);
 	return slot;
@@ -251,6 +251,7 @@ qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 	pool->empty_top = slot;
 	pool->empties++;
 	pool->owned--;
+	pool->leaving -= from == QP_CLOSING;
 	if (from != QP_OPENING && pool->backoff.failures > 0 && !qp_exchange_any_exist_locked(pool))
 		qp_backoff_bare(&pool->backoff, qp_clock_now());
 }

@@ -27,6 +27,7 @@ qp_maintain_take_locked(qpool *pool, uint32_t *index, int64_t now_ns)
 		slot->why = why;
 		qp_slot_move(slot, QP_IDLE, QP_CLOSING);
 		pool->owned++;
+		pool->leaving++;
 		return slot;
 	}
 	return NULL;

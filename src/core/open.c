@@ -53,7 +53,7 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool on_worker)
 	qp_tally_open(&pool->tally, took_ns, true);
 	pool->opening--;
 	qp_slot_move(slot, QP_OPENING, QP_CHECKING);
-	qp_tally_peak(&pool->tally.owned_peak, pool->owned - pool->opening);
+	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 	qp_tally_peak(&pool->tally.open_peak, pool->idle.count + pool->owned - pool->opening);
 	goes_idle = on_worker && !pool->closing;
 	if (goes_idle)

@@ -142,6 +142,12 @@ qp_pool_lock(qpool *pool)
 	qp_lock_acquire(&pool->lock);
 }
 
+uint32_t
+qp_pool_lent_locked(const qpool *pool)
+{
+	return pool->owned - pool->opening - pool->leaving;
+}
+
 bool
 qp_pool_is_quiet_locked(const qpool *pool)
 {
@@ -207,7 +213,7 @@ slots_are_valid(const qpool *pool)
 	owned = pool->fresh - counts[QP_EMPTY] - counts[QP_IDLE];
 	return stacked == pool->empties && counts[QP_EMPTY] == pool->empties &&
 	       counts[QP_IDLE] == pool->idle.count && owned == pool->owned &&
-	       counts[QP_OPENING] == pool->opening;
+	       counts[QP_OPENING] == pool->opening && counts[QP_CLOSING] >= pool->leaving;
 }
 
 bool

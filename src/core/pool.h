@@ -74,7 +74,7 @@ typedef struct qp_crew {
 /*
  * Every slot below `fresh` is in exactly one place:
  *     fresh = idle.count + empties + owned,    fresh <= max_size
- *     opening = slots in OPENING <= owned
+ *     opening = slots in OPENING <= owned,     leaving <= slots in CLOSING
  *     resources that exist = idle.count + owned - opening
  * A waiter sleeps unwoken only while there is nothing for it:
  *     waitq.count > 0 and waitq.woken == NULL  =>  idle.count == 0
@@ -98,6 +98,7 @@ struct qpool {
 	qp_slot *empty_top; /* their stack, linked by older */
 	uint32_t owned;     /* slots neither EMPTY nor IDLE */
 	uint32_t opening;   /* of those, in OPENING */
+	uint32_t leaving;   /* of those, in CLOSING, once their owner has come by */
 	uint32_t visits;    /* threads inside a verb that own no slot */
 	uint32_t closers;   /* threads inside qpool_close: they await quiet, and then leave */
 	bool nudged;        /* somebody who does not wait wants one opened */
@@ -130,6 +131,8 @@ bool qp_pool_await_locked(qpool *pool, bool (*done)(const qpool *pool), int64_t 
 void qp_wakes_add(qp_wakes *wakes, qp_atomic_u32 *word);
 /* Slot number `index` < max_size. */
 qp_slot *qp_pool_slot(const qpool *pool, uint32_t index);
+/* How many are lent, or on their way to or from a lease: neither idle, nor opening, nor closing. */
+uint32_t qp_pool_lent_locked(const qpool *pool);
 /* Nothing can come back any more. */
 bool qp_pool_is_quiet_locked(const qpool *pool);
 /* The equations above, slot by slot (up to a size), and those of the rooms. */

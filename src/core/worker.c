@@ -128,13 +128,13 @@ bool
 qp_crew_offer(qpool *pool, qp_slot *slot)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
-	bool taken;
+	bool resets = qp_slot_state(slot) == QP_RESETTING, taken;
 
 	qp_pool_lock(pool);
+	pool->leaving += !resets;
 	taken = qp_crew_serves(&pool->crew);
 	if (taken) {
-		push_job_locked(
-		    qp_slot_state(slot) == QP_RESETTING ? &pool->resets : &pool->closes, slot);
+		push_job_locked(resets ? &pool->resets : &pool->closes, slot);
 		qp_crew_call_locked(pool, &wakes);
 	}
 	qp_pool_unlock(pool, &wakes);

@@ -239,12 +239,42 @@ a_broken_equation_is_noticed(void **state)
 	end_pool(pool, peer);
 }
 
+static void *
+discards(void *lease)
+{
+	qpool_discard(lease);
+	return NULL;
+}
+
+static void
+what_is_being_closed_is_not_lent(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_of(peer, fake_ops(), NULL);
+	qpool_lease lease = must_acquire(pool), other;
+	pthread_t thread;
+
+	(void)state;
+	fake_gate_shut(peer, FAKE_CLOSE);
+	actor_runs(&thread, discards, &lease);
+	fake_gate_await(peer, FAKE_CLOSE, 1);
+	other = must_acquire(pool);
+	assert_int_equal(stats_of(pool).leased, 1);
+	assert_int_equal(stats_of(pool).closing, 1);
+	assert_int_equal(stats_of(pool).leased_peak, 1);
+	fake_gate_open(peer, FAKE_CLOSE);
+	pthread_join(thread, NULL);
+	qpool_release(&other);
+	end_pool(pool, peer);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(counts_always_add_up),
 	    cmocka_unit_test(counters_say_what_happened),
+	    cmocka_unit_test(what_is_being_closed_is_not_lent),
 	    cmocka_unit_test(waits_are_measured_for_those_who_wait),
 	    cmocka_unit_test(an_older_callers_struct_is_not_overrun),
 	    cmocka_unit_test(no_pool_has_no_name),
