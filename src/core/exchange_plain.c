@@ -18,7 +18,7 @@
 bool
 qp_exchange_may_pass_locked(const qpool *pool, uint64_t ticket)
 {
-	const qp_waiter *head = pool->waitq.head;
+	const qp_waiter *head = qp_waitq_first(&pool->waitq);
 	int64_t most_ns = pool->config.max_overtake_ns;
 
 	if (head == NULL || (ticket != 0 && ticket < head->ticket) || most_ns == QPOOL_FOREVER)
@@ -204,7 +204,7 @@ qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
 	int64_t now_ns = pool->waitq.head != NULL ? qp_clock_now() : 0;
 	bool done = false;
 
-	while (!done && (head = pool->waitq.head) != NULL) {
+	while (!done && (head = qp_waitq_first(&pool->waitq)) != NULL) {
 		if (pool->closing)
 			fail(pool, head, self, QPOOL_ECLOSED, wakes);
 		else if (head != self && qp_waitq_refuses(head, now_ns))

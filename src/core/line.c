@@ -7,7 +7,6 @@
 
 #include "core/error.h"
 #include "core/exchange.h"
-#include "core/open.h"
 #include "core/steps.h"
 #include "core/worker.h"
 #include "platform/assert.h"
@@ -68,7 +67,7 @@ qp_line_budget(qp_asking *asking, int64_t budget_ns)
 static bool
 is_first(const qpool *pool, const qp_asking *asking)
 {
-	const qp_waiter *head = pool->waitq.head;
+	const qp_waiter *head = qp_waitq_first(&pool->waitq);
 
 	return head == NULL || (asking->ticket != 0 && asking->ticket < head->ticket);
 }
@@ -135,7 +134,7 @@ alarm_locked(const qp_asking *asking, const qp_waiter *waiter, int64_t hook_ns)
 	const qpool *pool = asking->pool;
 	int64_t alarm_ns = waiter->deadline_ns < hook_ns ? waiter->deadline_ns : hook_ns;
 	int64_t head_ns =
-	    pool->waitq.head == waiter ? qp_exchange_alarm_locked(pool) : QP_TIME_NEVER;
+	    qp_waitq_first(&pool->waitq) == waiter ? qp_exchange_alarm_locked(pool) : QP_TIME_NEVER;
 
 	return head_ns < alarm_ns ? head_ns : alarm_ns;
 }
@@ -162,44 +161,31 @@ is_final(qp_waiting outcome)
 	return outcome == QP_SERVED || outcome == QP_FAILED;
 }
 
-/* The hook said stop.  A slot that was handed over meanwhile goes on to the next. */
-static void
-cancel(qp_asking *asking, qp_waiter *waiter)
+/* After this sleep, is it time for the hook? */
+static bool
+hook_is_due(const qp_asking *asking, qp_parked how, int64_t hook_ns)
+{
+	if (asking->interrupted == NULL)
+		return false;
+	return how == QP_PARK_SIGNAL || (hook_ns != QP_TIME_NEVER && qp_clock_now() >= hook_ns);
+}
+
+/* Away while the hook runs, whose time nobody knows; what comes meanwhile is for those behind.  The lock is
+ * held at entry and at exit.  True: the hook says stop. */
+static bool
+run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
 {
 	qpool *pool = asking->pool;
 	qp_wakes wakes = QP_WAKES_INIT;
-	qp_slot *slot = NULL;
+	bool stop;
 
-	qp_pool_lock(pool);
-	if (!is_final(qp_waitq_outcome(waiter))) {
-		give_up_locked(pool, waiter, QPOOL_ECANCEL, &wakes);
-	} else if (qp_waitq_outcome(waiter) == QP_SERVED) {
-		slot = waiter->slot;
-		if (qp_slot_state(slot) == QP_OPENING) {
-			pool->opening--;
-			qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
-			slot = NULL;
-		}
-		qp_exchange_settle_locked(pool, NULL, &wakes);
-	}
+	qp_waitq_away(&pool->waitq, waiter);
+	qp_exchange_settle_locked(pool, NULL, &wakes);
 	qp_pool_unlock(pool, &wakes);
-	if (slot != NULL)
-		qp_open_keep(pool, slot, QP_CHECKING);
-}
-
-/* Sleep once.  True: the hook ended the wait. */
-static bool
-sleep_once(const qp_asking *asking, qp_waiter *waiter, int64_t *hook_ns)
-{
-	/* Parked on ASLEEP: any other value is a reason to get up. */
-	qp_parked how = qp_park(&waiter->word, QP_ASLEEP, waiter->alarm_ns);
-
-	if (asking->interrupted == NULL || is_final(qp_waitq_outcome(waiter)))
-		return false;
-	if (how != QP_PARK_SIGNAL && (*hook_ns == QP_TIME_NEVER || qp_clock_now() < *hook_ns))
-		return false;
-	*hook_ns = next_hook(asking);
-	return qp_step_interrupted(asking->pool, asking->interrupted, asking->interrupt_user) != 0;
+	stop = qp_step_interrupted(pool, asking->interrupted, asking->interrupt_user) != 0;
+	qp_pool_lock(pool);
+	waiter->away = false;
+	return stop;
 }
 
 /* In line from here on.  The lock is held at entry and released at exit. */
@@ -212,6 +198,7 @@ wait_and_unlock(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
 	qp_waitq_join(&pool->waitq, waiter);
 	qp_tally_peak(&pool->tally.waiting_peak, pool->waitq.count);
 	for (;;) {
+		qp_parked how;
 		qp_exchange_settle_locked(pool, waiter, wakes);
 		if (is_final(qp_waitq_outcome(waiter)))
 			break;
@@ -221,16 +208,22 @@ wait_and_unlock(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
 		}
 		waiter->alarm_ns = alarm_locked(asking, waiter, hook_ns);
 		qp_pool_unlock(pool, wakes);
-		if (sleep_once(asking, waiter, &hook_ns)) {
-			cancel(asking, waiter);
-			return QPOOL_ECANCEL;
-		}
+		/* Parked on ASLEEP: any other value is a reason to get up. */
+		how = qp_park(&waiter->word, QP_ASLEEP, waiter->alarm_ns);
 		if (is_final(qp_waitq_outcome(waiter)))
 			return waiter->err;
 		*wakes = (qp_wakes)QP_WAKES_INIT;
 		qp_pool_lock(pool);
-		if (!is_final(qp_waitq_outcome(waiter)))
-			qp_waitq_looked(&pool->waitq, waiter);
+		if (is_final(qp_waitq_outcome(waiter)))
+			break;
+		qp_waitq_looked(&pool->waitq, waiter);
+		if (!hook_is_due(asking, how, hook_ns))
+			continue;
+		if (run_hook_locked(asking, waiter)) {
+			give_up_locked(pool, waiter, QPOOL_ECANCEL, wakes);
+			break;
+		}
+		hook_ns = next_hook(asking);
 	}
 	qp_pool_unlock(pool, wakes);
 	return waiter->err;

@@ -89,7 +89,7 @@ qp_open_tell_down(qpool *pool)
 static void
 tell_head_locked(qpool *pool, const qpool_error *error, qp_wakes *wakes)
 {
-	qp_waiter *head = pool->waitq.head;
+	qp_waiter *head = qp_waitq_first(&pool->waitq);
 	qp_atomic_u32 *word;
 
 	if (head == NULL || (error->code == QPOOL_EFULL && qp_exchange_any_exist_locked(pool)))

@@ -225,7 +225,8 @@ qp_pool_is_valid_locked(const qpool *pool)
 	    pool->opening > pool->owned)
 		return false;
 	/* The sentence the whole library exists for. */
-	if (pool->waitq.count > 0 && pool->waitq.woken == NULL && pool->idle.count > 0)
+	if (qp_waitq_first(&pool->waitq) != NULL && pool->waitq.woken == NULL &&
+	    pool->idle.count > 0)
 		return false;
 	if (pool->fresh > CHECKED_SLOTS || pool->waitq.count > CHECKED_SLOTS)
 		return true;

@@ -77,7 +77,7 @@ typedef struct qp_crew {
  *     opening = slots in OPENING <= owned,     leaving <= slots in CLOSING
  *     resources that exist = idle.count + owned - opening
  * A waiter sleeps unwoken only while there is nothing for it:
- *     waitq.count > 0 and waitq.woken == NULL  =>  idle.count == 0
+ *     somebody in line is not away, and waitq.woken == NULL  =>  idle.count == 0
  * The pool's memory lives while anything can still come back to it:
  *     quiet = nothing owned, idle, waiting, visiting, alive or queued
  * and, once it was freed, until the last closer has left.
