@@ -129,7 +129,7 @@ find(qp_asking *asking, qp_slot **out)
 
 /* Counts for a sentence. */
 typedef struct picture {
-	uint32_t owned, existing, opening, waiting, max_size;
+	uint32_t lent, existing, opening, waiting, max_size;
 	int64_t failing_ns;
 	qpool_error cause;
 } picture;
@@ -141,8 +141,8 @@ take_picture(qpool *pool)
 
 	memset(&p, 0, sizeof p);
 	qp_pool_lock(pool);
-	p.owned = pool->owned - pool->opening;
-	p.existing = pool->idle.count + p.owned;
+	p.lent = qp_pool_lent_locked(pool);
+	p.existing = pool->idle.count + pool->owned - pool->opening;
 	p.opening = pool->opening;
 	p.waiting = pool->waitq.count;
 	p.max_size = pool->config.max_size;
@@ -169,13 +169,13 @@ explain_timeout(const qp_asking *asking, qpool_error *error)
 		qp_error_add(error, "; ");
 	} else {
 		(void)qp_error_set(error, QPOOL_ETIMEOUT,
-		    "%s: ", p.owned >= p.max_size ? "all are lent" : "none came free");
+		    "%s: ", p.lent >= p.max_size ? "all are lent" : "none came free");
 	}
 	qp_error_add(error,
 	    "pool '%s' gave nothing within %s: %" PRIu32 " of %" PRIu32 " lent, %" PRIu32
 	    " open, %" PRIu32 " opening, %" PRIu32 " more wait",
-	    name, qp_error_span(asking->timeout_ns).text, p.owned, p.max_size, p.existing,
-	    p.opening, p.waiting);
+	    name, qp_error_span(asking->timeout_ns).text, p.lent, p.max_size, p.existing, p.opening,
+	    p.waiting);
 }
 
 static void

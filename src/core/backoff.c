@@ -34,6 +34,12 @@ qp_backoff_succeeded(qp_backoff *backoff)
 	backoff->failures = 0;
 }
 
+void
+qp_backoff_bare(qp_backoff *backoff, int64_t now_ns)
+{
+	backoff->bare_ns = now_ns;
+}
+
 int64_t
 qp_backoff_due(const qp_backoff *backoff, bool somebody_asks)
 {
@@ -48,8 +54,11 @@ qp_backoff_due(const qp_backoff *backoff, bool somebody_asks)
 int64_t
 qp_backoff_hopeless_at(const qp_backoff *backoff)
 {
+	int64_t from_ns =
+	    backoff->bare_ns > backoff->since_ns ? backoff->bare_ns : backoff->since_ns;
+
 	return backoff->failures == 0 ? QP_TIME_NEVER
-	                              : qp_clock_after(backoff->since_ns, backoff->down_after_ns);
+	                              : qp_clock_after(from_ns, backoff->down_after_ns);
 }
 
 bool

@@ -6,7 +6,7 @@
  * the pool's lock; exchange, acquire and worker come in.
  *
  *   calm: failures == 0.   failing: failures > 0, since_ns <= last_ns <= retry_ns, error says why.
- *   hopeless: failing, no resource exists, and either the peer denies us or down_after has passed.
+ *   hopeless: failing, no resource exists, and either the peer denies us or both have been so for down_after.
  */
 #ifndef QP_CORE_BACKOFF_H
 #define QP_CORE_BACKOFF_H
@@ -23,6 +23,7 @@ typedef struct qp_backoff {
 	uint32_t failures;
 	bool told_down;     /* EV_DOWN was told, EV_UP is owed */
 	int64_t since_ns;   /* the first failure of this run */
+	int64_t bare_ns;    /* when the last resource there was went, if that was in this run */
 	int64_t last_ns;    /* the last one */
 	int64_t retry_ns;   /* when the next open may go out, if nobody asks */
 	int64_t ceiling_ns; /* of the next pause */
@@ -34,6 +35,8 @@ void qp_backoff_failed(qp_backoff *backoff, int64_t began_ns, int64_t now_ns,
     const qpool_error *error, uint64_t *random);
 /* An open succeeded: calm again. */
 void qp_backoff_succeeded(qp_backoff *backoff);
+/* The last resource there was is gone. */
+void qp_backoff_bare(qp_backoff *backoff, int64_t now_ns);
 /* When the next open may go out; 0 (at once) when calm. */
 int64_t qp_backoff_due(const qp_backoff *backoff, bool somebody_asks);
 /* Should acquires fail at once?  `any_exist`: some resource is open. */

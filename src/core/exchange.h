@@ -25,6 +25,8 @@ qp_slot *qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebod
 uint32_t qp_exchange_wanted_locked(const qpool *pool);
 /* When the next open may begin: QP_TIME_NEVER while there is no empty slot or enough are opening. */
 int64_t qp_exchange_open_due_locked(const qpool *pool, bool somebody_asks);
+/* How many of those in line an open is for, in flight or free to begin: they wait for it, not for a turn. */
+uint32_t qp_exchange_opens_locked(const qpool *pool, int64_t now_ns);
 /* When the head must look by itself because nobody will wake it: the end of a pause, unless a crew keeps that
  * time, and the moment from which a failing pool fails at once. */
 int64_t qp_exchange_alarm_locked(const qpool *pool);

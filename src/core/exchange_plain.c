@@ -18,7 +18,7 @@
 bool
 qp_exchange_may_pass_locked(const qpool *pool, uint64_t ticket)
 {
-	const qp_waiter *head = pool->waitq.head;
+	const qp_waiter *head = qp_waitq_first(&pool->waitq);
 	int64_t most_ns = pool->config.max_overtake_ns;
 
 	if (head == NULL || (ticket != 0 && ticket < head->ticket) || most_ns == QPOOL_FOREVER)
@@ -36,7 +36,7 @@ qp_exchange_take_locked(qpool *pool, qp_wakes *wakes)
 	qp_idle_remove(&pool->idle, slot);
 	qp_slot_move(slot, QP_IDLE, QP_CHECKING);
 	pool->owned++;
-	qp_tally_peak(&pool->tally.owned_peak, pool->owned - pool->opening);
+	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 	if (QP_UNLIKELY(pool->idle.count < pool->config.min_idle))
 		qp_crew_call_locked(pool, wakes);
 	return slot;
@@ -48,16 +48,31 @@ qp_exchange_any_exist_locked(const qpool *pool)
 	return pool->idle.count + pool->owned > pool->opening;
 }
 
+static uint32_t
+most_opening(const qpool *pool)
+{
+	return pool->backoff.failures > 0 ? 1 : pool->config.max_opening;
+}
+
 int64_t
 qp_exchange_open_due_locked(const qpool *pool, bool somebody_asks)
 {
-	uint32_t most = pool->backoff.failures > 0 ? 1 : pool->config.max_opening;
-
-	if (pool->opening >= most)
+	if (pool->opening >= most_opening(pool))
 		return QP_TIME_NEVER;
 	if (pool->empties == 0 && pool->fresh >= pool->config.max_size)
 		return QP_TIME_NEVER;
 	return qp_backoff_due(&pool->backoff, somebody_asks);
+}
+
+uint32_t
+qp_exchange_opens_locked(const qpool *pool, int64_t now_ns)
+{
+	uint32_t room = pool->empties + (pool->config.max_size - pool->fresh), may_begin;
+
+	if (now_ns < qp_exchange_open_due_locked(pool, true))
+		return pool->opening;
+	may_begin = most_opening(pool) - pool->opening;
+	return pool->opening + (may_begin < room ? may_begin : room);
 }
 
 int64_t
@@ -189,7 +204,7 @@ qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
 	int64_t now_ns = pool->waitq.head != NULL ? qp_clock_now() : 0;
 	bool done = false;
 
-	while (!done && (head = pool->waitq.head) != NULL) {
+	while (!done && (head = qp_waitq_first(&pool->waitq)) != NULL) {
 		if (pool->closing)
 			fail(pool, head, self, QPOOL_ECLOSED, wakes);
 		else if (head != self && qp_waitq_refuses(head, now_ns))
@@ -236,6 +251,9 @@ qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 	pool->empty_top = slot;
 	pool->empties++;
 	pool->owned--;
+	pool->leaving -= from == QP_CLOSING;
+	if (from != QP_OPENING && pool->backoff.failures > 0 && !qp_exchange_any_exist_locked(pool))
+		qp_backoff_bare(&pool->backoff, qp_clock_now());
 }
 
 void

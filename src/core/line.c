@@ -7,7 +7,6 @@
 
 #include "core/error.h"
 #include "core/exchange.h"
-#include "core/open.h"
 #include "core/steps.h"
 #include "core/worker.h"
 #include "platform/assert.h"
@@ -68,9 +67,20 @@ qp_line_budget(qp_asking *asking, int64_t budget_ns)
 static bool
 is_first(const qpool *pool, const qp_asking *asking)
 {
-	const qp_waiter *head = pool->waitq.head;
+	const qp_waiter *head = qp_waitq_first(&pool->waitq);
 
 	return head == NULL || (asking->ticket != 0 && asking->ticket < head->ticket);
+}
+
+/* With a crew also those stand in line who would else be opening for themselves: they do not count. */
+static bool
+is_full(const qpool *pool, int64_t now_ns)
+{
+	uint64_t most = pool->config.max_waiters;
+
+	if (qp_crew_serves(&pool->crew))
+		most += qp_exchange_opens_locked(pool, now_ns);
+	return pool->waitq.count >= most;
 }
 
 /* Something at once, or a reason to fail at once; OK with no slot: wait. */
@@ -79,18 +89,21 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 {
 	qpool *pool = asking->pool;
 	bool opens_here = !qp_crew_serves(&pool->crew) && !asking->inside;
+	/* What is idle is not for one that is late: with no time left it would fail its check and be closed,
+	 * and the next one after it. */
+	bool in_time = asking->timeout_ns == 0 || now_ns < asking->deadline_ns;
 	bool hopeless;
 
 	if (pool->closing)
 		return QPOOL_ECLOSED;
-	if (pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
+	if (in_time && pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
 		*slot = qp_exchange_take_locked(pool, wakes);
 		return QPOOL_OK;
 	}
 	hopeless =
 	    qp_backoff_is_hopeless(&pool->backoff, qp_exchange_any_exist_locked(pool), now_ns);
-	if (opens_here && is_first(pool, asking) && !(hopeless && asking->cause.code != QPOOL_OK) &&
-	    (now_ns < asking->deadline_ns || asking->timeout_ns == 0)) {
+	if (in_time && opens_here && is_first(pool, asking) &&
+	    !(hopeless && asking->cause.code != QPOOL_OK)) {
 		*slot = qp_exchange_begin_open_locked(pool, now_ns, true);
 		if (*slot != NULL)
 			return QPOOL_OK;
@@ -107,9 +120,9 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 		return QPOOL_EAGAIN;
 	if (asking->inside)
 		return QPOOL_EMISUSE;
-	if (now_ns >= asking->deadline_ns)
+	if (!in_time)
 		return QPOOL_ETIMEOUT;
-	if (asking->ticket == 0 && pool->waitq.count >= pool->config.max_waiters)
+	if (asking->ticket == 0 && is_full(pool, now_ns))
 		return QPOOL_EBUSY;
 	return QPOOL_OK;
 }
@@ -121,7 +134,7 @@ alarm_locked(const qp_asking *asking, const qp_waiter *waiter, int64_t hook_ns)
 	const qpool *pool = asking->pool;
 	int64_t alarm_ns = waiter->deadline_ns < hook_ns ? waiter->deadline_ns : hook_ns;
 	int64_t head_ns =
-	    pool->waitq.head == waiter ? qp_exchange_alarm_locked(pool) : QP_TIME_NEVER;
+	    qp_waitq_first(&pool->waitq) == waiter ? qp_exchange_alarm_locked(pool) : QP_TIME_NEVER;
 
 	return head_ns < alarm_ns ? head_ns : alarm_ns;
 }
@@ -148,44 +161,31 @@ is_final(qp_waiting outcome)
 	return outcome == QP_SERVED || outcome == QP_FAILED;
 }
 
-/* The hook said stop.  A slot that was handed over meanwhile goes on to the next. */
-static void
-cancel(qp_asking *asking, qp_waiter *waiter)
+/* After this sleep, is it time for the hook? */
+static bool
+hook_is_due(const qp_asking *asking, qp_parked how, int64_t hook_ns)
+{
+	if (asking->interrupted == NULL)
+		return false;
+	return how == QP_PARK_SIGNAL || (hook_ns != QP_TIME_NEVER && qp_clock_now() >= hook_ns);
+}
+
+/* Away while the hook runs, whose time nobody knows; what comes meanwhile is for those behind.  The lock is
+ * held at entry and at exit.  True: the hook says stop. */
+static bool
+run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
 {
 	qpool *pool = asking->pool;
 	qp_wakes wakes = QP_WAKES_INIT;
-	qp_slot *slot = NULL;
+	bool stop;
 
-	qp_pool_lock(pool);
-	if (!is_final(qp_waitq_outcome(waiter))) {
-		give_up_locked(pool, waiter, QPOOL_ECANCEL, &wakes);
-	} else if (qp_waitq_outcome(waiter) == QP_SERVED) {
-		slot = waiter->slot;
-		if (qp_slot_state(slot) == QP_OPENING) {
-			pool->opening--;
-			qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
-			slot = NULL;
-		}
-		qp_exchange_settle_locked(pool, NULL, &wakes);
-	}
+	qp_waitq_away(&pool->waitq, waiter);
+	qp_exchange_settle_locked(pool, NULL, &wakes);
 	qp_pool_unlock(pool, &wakes);
-	if (slot != NULL)
-		qp_open_keep(pool, slot, QP_CHECKING);
-}
-
-/* Sleep once.  True: the hook ended the wait. */
-static bool
-sleep_once(const qp_asking *asking, qp_waiter *waiter, int64_t *hook_ns)
-{
-	/* Parked on ASLEEP: any other value is a reason to get up. */
-	qp_parked how = qp_park(&waiter->word, QP_ASLEEP, waiter->alarm_ns);
-
-	if (asking->interrupted == NULL || is_final(qp_waitq_outcome(waiter)))
-		return false;
-	if (how != QP_PARK_SIGNAL && (*hook_ns == QP_TIME_NEVER || qp_clock_now() < *hook_ns))
-		return false;
-	*hook_ns = next_hook(asking);
-	return qp_step_interrupted(asking->pool, asking->interrupted, asking->interrupt_user) != 0;
+	stop = qp_step_interrupted(pool, asking->interrupted, asking->interrupt_user) != 0;
+	qp_pool_lock(pool);
+	waiter->away = false;
+	return stop;
 }
 
 /* In line from here on.  The lock is held at entry and released at exit. */
@@ -198,6 +198,7 @@ wait_and_unlock(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
 	qp_waitq_join(&pool->waitq, waiter);
 	qp_tally_peak(&pool->tally.waiting_peak, pool->waitq.count);
 	for (;;) {
+		qp_parked how;
 		qp_exchange_settle_locked(pool, waiter, wakes);
 		if (is_final(qp_waitq_outcome(waiter)))
 			break;
@@ -207,16 +208,22 @@ wait_and_unlock(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
 		}
 		waiter->alarm_ns = alarm_locked(asking, waiter, hook_ns);
 		qp_pool_unlock(pool, wakes);
-		if (sleep_once(asking, waiter, &hook_ns)) {
-			cancel(asking, waiter);
-			return QPOOL_ECANCEL;
-		}
+		/* Parked on ASLEEP: any other value is a reason to get up. */
+		how = qp_park(&waiter->word, QP_ASLEEP, waiter->alarm_ns);
 		if (is_final(qp_waitq_outcome(waiter)))
 			return waiter->err;
 		*wakes = (qp_wakes)QP_WAKES_INIT;
 		qp_pool_lock(pool);
-		if (!is_final(qp_waitq_outcome(waiter)))
-			qp_waitq_looked(&pool->waitq, waiter);
+		if (is_final(qp_waitq_outcome(waiter)))
+			break;
+		qp_waitq_looked(&pool->waitq, waiter);
+		if (!hook_is_due(asking, how, hook_ns))
+			continue;
+		if (run_hook_locked(asking, waiter)) {
+			give_up_locked(pool, waiter, QPOOL_ECANCEL, wakes);
+			break;
+		}
+		hook_ns = next_hook(asking);
 	}
 	qp_pool_unlock(pool, wakes);
 	return waiter->err;

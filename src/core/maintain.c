@@ -9,9 +9,8 @@
 /* How many slots are looked at in one hold of the lock. */
 #define STRIDE 64u
 
-/* The next idle slot from *index on that must go, CLOSING and ours; NULL at the end of a stride. */
-static qp_slot *
-take_expired_locked(qpool *pool, uint32_t *index, int64_t now_ns)
+qp_slot *
+qp_maintain_take_locked(qpool *pool, uint32_t *index, int64_t now_ns)
 {
 	uint32_t end = *index + STRIDE < pool->fresh ? *index + STRIDE : pool->fresh;
 
@@ -28,6 +27,7 @@ take_expired_locked(qpool *pool, uint32_t *index, int64_t now_ns)
 		slot->why = why;
 		qp_slot_move(slot, QP_IDLE, QP_CLOSING);
 		pool->owned++;
+		pool->leaving++;
 		return slot;
 	}
 	return NULL;
@@ -43,7 +43,7 @@ qp_maintain_pass(qpool *pool)
 	while (more) {
 		qp_slot *slot;
 		qp_pool_lock(pool);
-		slot = take_expired_locked(pool, &index, qp_clock_now());
+		slot = qp_maintain_take_locked(pool, &index, qp_clock_now());
 		more = index < pool->fresh;
 		qp_pool_unlock(pool, NULL);
 		if (slot != NULL) {

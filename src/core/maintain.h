@@ -8,6 +8,9 @@
 
 #include "core/pool.h"
 
+/* The next idle slot from *index on that must go, CLOSING and the caller's; or NULL.  Looks at some slots only:
+ * the pass is over when *index has reached pool->fresh. */
+qp_slot *qp_maintain_take_locked(qpool *pool, uint32_t *index, int64_t now_ns);
 /* Close on this thread what is past its limits, or everything idle if the pool is closing; returns how
  * many.  The caller must be visiting or a worker. */
 size_t qp_maintain_pass(qpool *pool);

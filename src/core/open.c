@@ -53,7 +53,7 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool on_worker)
 	qp_tally_open(&pool->tally, took_ns, true);
 	pool->opening--;
 	qp_slot_move(slot, QP_OPENING, QP_CHECKING);
-	qp_tally_peak(&pool->tally.owned_peak, pool->owned - pool->opening);
+	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 	qp_tally_peak(&pool->tally.open_peak, pool->idle.count + pool->owned - pool->opening);
 	goes_idle = on_worker && !pool->closing;
 	if (goes_idle)
@@ -89,7 +89,7 @@ qp_open_tell_down(qpool *pool)
 static void
 tell_head_locked(qpool *pool, const qpool_error *error, qp_wakes *wakes)
 {
-	qp_waiter *head = pool->waitq.head;
+	qp_waiter *head = qp_waitq_first(&pool->waitq);
 	qp_atomic_u32 *word;
 
 	if (head == NULL || (error->code == QPOOL_EFULL && qp_exchange_any_exist_locked(pool)))

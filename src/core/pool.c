@@ -142,6 +142,12 @@ qp_pool_lock(qpool *pool)
 	qp_lock_acquire(&pool->lock);
 }
 
+uint32_t
+qp_pool_lent_locked(const qpool *pool)
+{
+	return pool->owned - pool->opening - pool->leaving;
+}
+
 bool
 qp_pool_is_quiet_locked(const qpool *pool)
 {
@@ -207,7 +213,7 @@ slots_are_valid(const qpool *pool)
 	owned = pool->fresh - counts[QP_EMPTY] - counts[QP_IDLE];
 	return stacked == pool->empties && counts[QP_EMPTY] == pool->empties &&
 	       counts[QP_IDLE] == pool->idle.count && owned == pool->owned &&
-	       counts[QP_OPENING] == pool->opening;
+	       counts[QP_OPENING] == pool->opening && counts[QP_CLOSING] >= pool->leaving;
 }
 
 bool
@@ -219,7 +225,8 @@ qp_pool_is_valid_locked(const qpool *pool)
 	    pool->opening > pool->owned)
 		return false;
 	/* The sentence the whole library exists for. */
-	if (pool->waitq.count > 0 && pool->waitq.woken == NULL && pool->idle.count > 0)
+	if (qp_waitq_first(&pool->waitq) != NULL && pool->waitq.woken == NULL &&
+	    pool->idle.count > 0)
 		return false;
 	if (pool->fresh > CHECKED_SLOTS || pool->waitq.count > CHECKED_SLOTS)
 		return true;
@@ -241,13 +248,16 @@ qpool_err
 qp_pool_misuse(qpool *pool, const char *what)
 {
 	qpool_error error;
+	bool tells;
 
 	qp_pool_lock(pool);
 	pool->tally.misuses++;
 	pool->visits++;
+	tells = !pool->ending; /* after close no callback runs, not even for this */
 	qp_pool_unlock(pool, NULL);
 	(void)qp_error_set(&error, QPOOL_EMISUSE, "pool '%s': %s", pool->name, what);
-	qp_notice_pool(pool, QPOOL_EV_MISUSE, 0, &error, NULL);
+	if (tells)
+		qp_notice_pool(pool, QPOOL_EV_MISUSE, 0, &error, NULL);
 	if (pool->config.is_strict)
 		qp_assert_fail("misuse", error.message, __FILE__, __LINE__);
 	qp_pool_lock(pool);

@@ -51,6 +51,11 @@ typedef struct qp_worker {
 	qp_atomic_u32 word;
 } qp_worker;
 
+/* Slots in the order in which they were handed over, linked by newer. */
+typedef struct qp_jobs {
+	qp_slot *first, *last;
+} qp_jobs;
+
 /*
  * alive = threads between start and their last unlock; hired = members of all.
  * asleep lists the parked ones; the timekeeper is the one whose alarm (alarm_ns) comes first, or NULL.
@@ -59,7 +64,8 @@ typedef struct qp_worker {
 typedef struct qp_crew {
 	uint32_t alive, hired;
 	bool stopping, joining;
-	bool passing; /* a worker is in the maintenance pass */
+	bool passing;        /* the maintenance pass is under way: */
+	uint32_t pass_index; /* the slot it looks at next */
 	qp_worker *all, *asleep, *called, *timekeeper;
 	int64_t alarm_ns;    /* the timekeeper's, or QP_TIME_NEVER */
 	int64_t maintain_ns; /* the next pass, or QP_TIME_NEVER: nothing can expire, or one runs */
@@ -68,10 +74,10 @@ typedef struct qp_crew {
 /*
  * Every slot below `fresh` is in exactly one place:
  *     fresh = idle.count + empties + owned,    fresh <= max_size
- *     opening = slots in OPENING <= owned
+ *     opening = slots in OPENING <= owned,     leaving <= slots in CLOSING
  *     resources that exist = idle.count + owned - opening
  * A waiter sleeps unwoken only while there is nothing for it:
- *     waitq.count > 0 and waitq.woken == NULL  =>  idle.count == 0
+ *     somebody in line is not away, and waitq.woken == NULL  =>  idle.count == 0
  * The pool's memory lives while anything can still come back to it:
  *     quiet = nothing owned, idle, waiting, visiting, alive or queued
  * and, once it was freed, until the last closer has left.
@@ -92,6 +98,7 @@ struct qpool {
 	qp_slot *empty_top; /* their stack, linked by older */
 	uint32_t owned;     /* slots neither EMPTY nor IDLE */
 	uint32_t opening;   /* of those, in OPENING */
+	uint32_t leaving;   /* of those, in CLOSING, once their owner has come by */
 	uint32_t visits;    /* threads inside a verb that own no slot */
 	uint32_t closers;   /* threads inside qpool_close: they await quiet, and then leave */
 	bool nudged;        /* somebody who does not wait wants one opened */
@@ -103,8 +110,7 @@ struct qpool {
 	qp_waitq waitq;
 	qp_backoff backoff;
 	qp_crew crew;
-	qp_slot *job_first,
-	    *job_last; /* RESETTING and CLOSING slots for workers, linked by newer */
+	qp_jobs resets, closes; /* RESETTING and CLOSING slots for workers */
 	uint64_t random;
 	uint64_t ids; /* resources opened so far */
 	qp_tally tally;
@@ -125,6 +131,8 @@ bool qp_pool_await_locked(qpool *pool, bool (*done)(const qpool *pool), int64_t 
 void qp_wakes_add(qp_wakes *wakes, qp_atomic_u32 *word);
 /* Slot number `index` < max_size. */
 qp_slot *qp_pool_slot(const qpool *pool, uint32_t index);
+/* How many are lent, or on their way to or from a lease: neither idle, nor opening, nor closing. */
+uint32_t qp_pool_lent_locked(const qpool *pool);
 /* Nothing can come back any more. */
 bool qp_pool_is_quiet_locked(const qpool *pool);
 /* The equations above, slot by slot (up to a size), and those of the rooms. */

@@ -148,12 +148,9 @@ qpool_detach(qpool_lease *lease)
 void
 qpool_label(qpool_lease *lease, const char *label)
 {
-	qp_slot *slot;
+	qp_slot *slot = slot_of(lease);
 
-	if (lease == NULL || is_empty(lease))
-		return;
-	slot = held(lease, "a lease was labelled that is not out");
-	if (slot != NULL)
+	if (slot != NULL && qp_slot_is_out(slot, lease->turn_))
 		slot->label = label;
 }
 

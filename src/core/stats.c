@@ -41,12 +41,21 @@ report_pool(qpool *pool, qpool_stats *now)
 	qp_tally_report(&pool->tally, now);
 }
 
+/* Nothing was opened or gone since `then` was filled: its counters belong to the same instant as the slots. */
+static bool
+is_still_so_locked(const qpool *pool, const qpool_stats *then, uint32_t fresh)
+{
+	return pool->fresh == fresh && pool->tally.opens == then->opens &&
+	       memcmp(pool->tally.closes, then->closes, sizeof then->closes) == 0;
+}
+
 void
 qpool_get_stats(const qpool *readable, qpool_stats *out)
 {
 	qpool *pool = (qpool *)(uintptr_t)readable; /* looking takes the lock */
 	qpool_stats now = qpool_stats_init();
-	uint32_t fresh, fresh_then;
+	uint32_t fresh;
+	bool still;
 	pass first, second;
 
 	if (out == NULL)
@@ -62,7 +71,7 @@ qpool_get_stats(const qpool *readable, qpool_stats *out)
 	first = read_slots(pool, fresh);
 	second = read_slots(pool, fresh);
 	qp_pool_lock(pool);
-	fresh_then = pool->fresh;
+	still = is_still_so_locked(pool, &now, fresh);
 	qp_pool_unlock(pool, NULL);
 
 	now.empty = first.counts[QP_EMPTY] + (now.max_size - fresh);
@@ -73,6 +82,6 @@ qpool_get_stats(const qpool *readable, qpool_stats *out)
 	now.resetting = first.counts[QP_RESETTING];
 	now.closing = first.counts[QP_CLOSING];
 	now.acquires = first.lent;
-	now.exact = first.words == second.words && fresh == fresh_then;
+	now.exact = first.words == second.words && still;
 	qp_abi_write(out, &now, sizeof now);
 }

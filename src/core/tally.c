@@ -56,6 +56,6 @@ qp_tally_report(const qp_tally *tally, qpool_stats *out)
 	out->open_ns = tally->open_ns;
 	out->open_ns_max = tally->open_ns_max;
 	out->open_peak = tally->open_peak;
-	out->leased_peak = tally->owned_peak;
+	out->leased_peak = tally->lent_peak;
 	out->waiting_peak = tally->waiting_peak;
 }

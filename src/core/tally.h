@@ -13,7 +13,7 @@ typedef struct qp_tally {
 	uint64_t opens, open_failures, checks_failed, resets_failed, misuses;
 	uint64_t closes[16]; /* by why; 0: detached */
 	uint64_t wait_ns, wait_ns_max, open_ns, open_ns_max;
-	uint32_t owned_peak, open_peak, waiting_peak;
+	uint32_t lent_peak, open_peak, waiting_peak;
 } qp_tally;
 
 void qp_tally_wait(qp_tally *tally, int64_t took_ns);

@@ -59,6 +59,23 @@ qp_waitq_leave(qp_waitq *waitq, qp_waiter *waiter)
 	waitq->count--;
 }
 
+qp_waiter *
+qp_waitq_first(const qp_waitq *waitq)
+{
+	qp_waiter *first = waitq->head;
+
+	while (first != NULL && first->away)
+		first = first->next;
+	return first;
+}
+
+void
+qp_waitq_away(qp_waitq *waitq, qp_waiter *waiter)
+{
+	qp_waitq_looked(waitq, waiter);
+	waiter->away = true;
+}
+
 bool
 qp_waitq_refuses(const qp_waiter *waiter, int64_t now_ns)
 {
@@ -116,7 +133,7 @@ qp_waitq_is_valid(const qp_waitq *waitq)
 			return false;
 		switch ((qp_waiting)qp_load_relaxed(&w->word)) { /* relaxed: under the lock */
 		case QP_LOOKING:
-			looking += w == waitq->woken;
+			looking += w == waitq->woken && !w->away;
 			break;
 		case QP_ASLEEP:
 			break;

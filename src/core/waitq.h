@@ -12,7 +12,8 @@
  *
  * Both ends are final and are written last, with everything else in place: the waiter may leave, and its
  * memory with it, as soon as it reads one.  A hand-over is therefore a transfer: from SERVED on the slot is
- * the waiter's.  One whose deadline has passed is not offered it (qp_waitq_refuses), so the slot goes on to
+ * the waiter's.  A waiter that runs its interrupt hook is away: it keeps its place, and until it is back the
+ * line is looked at as if it were not there, so that it holds up nobody behind it.  One whose deadline has passed is not offered it (qp_waitq_refuses), so the slot goes on to
  * the next and never to nobody.
  */
 #ifndef QP_CORE_WAITQ_H
@@ -35,6 +36,7 @@ typedef struct qp_waiter {
 	/* guarded by the lock */
 	struct qp_waiter *next, *previous;
 	int64_t alarm_ns; /* when it wakes by itself; QP_TIME_NEVER until it parks */
+	bool away;        /* ASLEEP, and cannot be woken */
 	/* written before the final word */
 	qp_slot *slot; /* SERVED */
 	qpool_err err; /* FAILED */
@@ -54,6 +56,10 @@ uint64_t qp_waitq_ticket(qp_waitq *waitq);
 void qp_waitq_join(qp_waitq *waitq, qp_waiter *waiter);
 /* Out of the line, with no outcome. */
 void qp_waitq_leave(qp_waitq *waitq, qp_waiter *waiter);
+/* The first that is not away; NULL when nobody is there. */
+qp_waiter *qp_waitq_first(const qp_waitq *waitq);
+/* Gone for a while, which is also to have looked; back again by clearing `away`. */
+void qp_waitq_away(qp_waitq *waitq, qp_waiter *waiter);
 /* Past its deadline: may not be given anything any more. */
 bool qp_waitq_refuses(const qp_waiter *waiter, int64_t now_ns);
 /* Final: out of the line; *slot is the waiter's.  Unpark its word after unlocking. */

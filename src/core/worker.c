@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * worker: threads that do, one at a time and with no lock held, what callers need not wait for: jobs handed
- * to them (resets and closes), opens that somebody wants, and the maintenance pass.
+ * worker: threads that do, one at a time and with no lock held, what callers need not wait for: resets handed
+ * to them, opens that somebody wants, closes handed to them, and those of the maintenance pass; in this order,
+ * so that nobody waits for an open behind a hundred closes.
  *
  * Who wakes whom: at most one worker is called and on its way; one that takes work looks whether there is
  * more and calls the next.  Of those that sleep at most one keeps the time, so an idle crew wakes one
@@ -64,7 +65,7 @@ due_locked(const qpool *pool)
 {
 	int64_t due_ns = pool->crew.maintain_ns;
 
-	if (pool->job_first != NULL)
+	if (pool->resets.first != NULL || pool->closes.first != NULL || pool->crew.passing)
 		return 0;
 	if (!pool->closing && qp_exchange_wanted_locked(pool) > 0) {
 		int64_t open_ns = qp_exchange_open_due_locked(pool, somebody_asks(pool));
@@ -99,26 +100,26 @@ qp_crew_call_locked(qpool *pool, qp_wakes *wakes)
 /* ---- jobs ---- */
 
 static void
-push_job_locked(qpool *pool, qp_slot *slot)
+push_job_locked(qp_jobs *jobs, qp_slot *slot)
 {
 	slot->newer = NULL;
-	if (pool->job_last != NULL)
-		pool->job_last->newer = slot;
+	if (jobs->last != NULL)
+		jobs->last->newer = slot;
 	else
-		pool->job_first = slot;
-	pool->job_last = slot;
+		jobs->first = slot;
+	jobs->last = slot;
 }
 
 static qp_slot *
-pop_job_locked(qpool *pool)
+pop_job_locked(qp_jobs *jobs)
 {
-	qp_slot *slot = pool->job_first;
+	qp_slot *slot = jobs->first;
 
 	if (slot == NULL)
 		return NULL;
-	pool->job_first = slot->newer;
-	if (pool->job_first == NULL)
-		pool->job_last = NULL;
+	jobs->first = slot->newer;
+	if (jobs->first == NULL)
+		jobs->last = NULL;
 	slot->newer = NULL;
 	return slot;
 }
@@ -127,59 +128,88 @@ bool
 qp_crew_offer(qpool *pool, qp_slot *slot)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
-	bool taken;
+	bool resets = qp_slot_state(slot) == QP_RESETTING, taken;
 
 	qp_pool_lock(pool);
+	pool->leaving += !resets;
 	taken = qp_crew_serves(&pool->crew);
 	if (taken) {
-		push_job_locked(pool, slot);
+		push_job_locked(resets ? &pool->resets : &pool->closes, slot);
 		qp_crew_call_locked(pool, &wakes);
 	}
 	qp_pool_unlock(pool, &wakes);
 	return taken;
 }
 
-static void
-do_job(qpool *pool, qp_slot *slot)
+/* ---- a worker's life ---- */
+
+/* The next one the pass closes.  It is under way until the last slot was looked at; others may take part. */
+static qp_slot *
+pass_on_locked(qpool *pool, int64_t now_ns)
 {
-	if (qp_slot_state(slot) == QP_RESETTING)
-		qp_reset_on_worker(pool, slot);
-	else
-		qp_open_undo(pool, slot);
+	qp_crew *crew = &pool->crew;
+	qp_slot *slot;
+
+	if (now_ns >= crew->maintain_ns) {
+		crew->passing = true;
+		crew->pass_index = 0;
+		crew->maintain_ns = QP_TIME_NEVER;
+	}
+	if (!crew->passing)
+		return NULL;
+	slot = qp_maintain_take_locked(pool, &crew->pass_index, now_ns);
+	crew->passing = crew->pass_index < pool->fresh;
+	set_maintenance_locked(pool);
+	return slot;
 }
 
-/* ---- a worker's life ---- */
+/* What is to be done now, most wanted first: what was lent comes back, then what is asked for is opened, then
+ * closes.  Those who stop do only what was handed to them.  NULL: nothing. */
+static qp_slot *
+next_locked(qpool *pool)
+{
+	int64_t now_ns = qp_clock_now();
+	qp_slot *slot = pop_job_locked(&pool->resets);
+
+	if (slot == NULL && !pool->crew.stopping && qp_exchange_wanted_locked(pool) > 0)
+		slot = qp_exchange_begin_open_locked(pool, now_ns, somebody_asks(pool));
+	if (slot == NULL)
+		slot = pop_job_locked(&pool->closes);
+	if (slot == NULL && !pool->crew.stopping)
+		slot = pass_on_locked(pool, now_ns);
+	return slot;
+}
+
+static void
+work(qpool *pool, qp_slot *slot)
+{
+	switch (qp_slot_state(slot)) {
+	case QP_RESETTING:
+		qp_reset_on_worker(pool, slot);
+		break;
+	case QP_OPENING:
+		qp_open_on_worker(pool, slot);
+		break;
+	default:
+		qp_open_undo(pool, slot);
+		break;
+	}
+}
 
 /* Do one thing, unlocked meanwhile; false: there is nothing to do now. */
 static bool
 work_locked(qpool *pool)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
-	qp_slot *job = pop_job_locked(pool), *opening = NULL;
-	int64_t now_ns = qp_clock_now();
-	bool maintain = false;
+	qp_slot *slot = next_locked(pool);
 
-	if (job == NULL && pool->crew.stopping)
-		return false;
-	if (job == NULL && qp_exchange_wanted_locked(pool) > 0)
-		opening = qp_exchange_begin_open_locked(pool, now_ns, somebody_asks(pool));
-	if (job == NULL && opening == NULL && now_ns >= pool->crew.maintain_ns) {
-		maintain = true;
-		pool->crew.passing = true;
-		pool->crew.maintain_ns = QP_TIME_NEVER;
-	}
-	if (job == NULL && opening == NULL && !maintain)
+	if (slot == NULL && !(pool->crew.passing && !pool->crew.stopping))
 		return false;
 	qp_crew_call_locked(pool, &wakes);
 	qp_pool_unlock(pool, &wakes);
-	if (job != NULL)
-		do_job(pool, job);
-	else if (opening != NULL)
-		qp_open_on_worker(pool, opening);
-	else
-		(void)qp_maintain_pass(pool);
+	if (slot != NULL)
+		work(pool, slot);
 	qp_pool_lock(pool);
-	pool->crew.passing = pool->crew.passing && !maintain;
 	return true;
 }
 

@@ -17,15 +17,16 @@
 static qp_parked
 park_in_kernel(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns)
 {
+	/* For ever is a date too: without one the kernel would go on sleeping after a signal whose handler
+	 * restarts system calls, and the waiter's hook would not be asked. */
 	struct timespec deadline = {
 	    .tv_sec = (time_t)(deadline_ns / 1000000000),
 	    .tv_nsec = (long)(deadline_ns % 1000000000),
 	};
-	const struct timespec *limit = deadline_ns == QP_TIME_NEVER ? NULL : &deadline;
 
 	if (deadline_ns <= 0)
 		return QP_PARK_DEADLINE;
-	if (syscall(SYS_futex, &word->value, FUTEX_WAIT_BITSET_PRIVATE, expected, limit, NULL,
+	if (syscall(SYS_futex, &word->value, FUTEX_WAIT_BITSET_PRIVATE, expected, &deadline, NULL,
 		FUTEX_BITSET_MATCH_ANY) == 0)
 		return QP_PARK_LOOK;
 	if (errno == ETIMEDOUT)

@@ -17,7 +17,7 @@ int
 qp_thread_start(qp_thread *thread, const char *name, void *(*body)(void *), void *argument)
 {
 	sigset_t all, before;
-	int failed;
+	int keep = errno, failed;
 
 #if QP_TESTING
 	if (qp_testing_fault(QP_FAULT_THREAD))
@@ -29,6 +29,7 @@ qp_thread_start(qp_thread *thread, const char *name, void *(*body)(void *), void
 	QP_MUST(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
 	if (failed == 0)
 		(void)pthread_setname_np(thread->handle, name); /* too long a name: none */
+	errno = keep;
 	return failed;
 }
 

@@ -12,7 +12,7 @@ typedef struct qp_thread {
 } qp_thread;
 
 /* Start `body(argument)` with every signal blocked, under a name of at most 15 characters.  0, or an errno
- * and nothing started. */
+ * and nothing started.  Keeps errno. */
 int qp_thread_start(qp_thread *thread, const char *name, void *(*body)(void *), void *argument);
 /* Wait for its end.  Not from the thread itself. */
 void qp_thread_join(qp_thread *thread);

@@ -381,6 +381,44 @@ errno_and_error_are_left_alone_on_success(void **state)
 	end_pool(pool, peer);
 }
 
+static void
+take_100_ms(fake *peer, fake_step step, void *argument)
+{
+	(void)peer, (void)step, (void)argument;
+	qp_testing_clock_advance(QPOOL_MSEC(100));
+}
+
+static void
+a_late_acquire_touches_no_other_one(void **state)
+{
+	static const fake_step slow[] = {FAKE_CHECK, FAKE_CLOSE};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		fake *peer = fake_new();
+		qpool_options o = qpool_options_init();
+		qpool_lease lease, leases[3];
+		qpool_error error;
+		qpool *pool;
+		o.max_idle = slow[i] == FAKE_CLOSE ? QPOOL_SEC(40) : QPOOL_FOREVER;
+		pool = pool_of(peer, fake_ops(), &o);
+		for (unsigned k = 0; k < 3; k++)
+			leases[k] = must_acquire(pool);
+		for (unsigned k = 0; k < 3; k++)
+			qpool_release(&leases[k]);
+		qp_testing_clock_advance(QPOOL_SEC(50));
+		fake_fail(peer, FAKE_CHECK, 1, QPOOL_ECHECK);
+		fake_hook_on(peer, slow[i], take_100_ms, NULL);
+		assert_int_equal(
+		    qpool_acquire(pool, QPOOL_MSEC(50), &lease, &error), QPOOL_ETIMEOUT);
+		fake_hook_on(peer, slow[i], NULL, NULL);
+		assert_int_equal(fake_calls(peer, slow[i]), 1);
+		assert_int_equal(fake_live(peer), 2); /* the healthy ones are left alone */
+		assert_whole(pool);
+		end_pool(pool, peer);
+	}
+}
+
 #define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
@@ -403,6 +441,7 @@ main(void)
 	    VIRTUAL(bad_arguments_are_named),
 	    VIRTUAL(the_function_behind_the_macro_works_too),
 	    VIRTUAL(errno_and_error_are_left_alone_on_success),
+	    VIRTUAL(a_late_acquire_touches_no_other_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

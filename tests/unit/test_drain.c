@@ -368,6 +368,21 @@ after_close_no_thread_is_left(void **state)
 		sched_yield();
 }
 
+/* A leak, if it were one, is seen by the build with LeakSanitizer. */
+static void
+free_from_inside_destroy_works(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_of(peer, fake_ops(), NULL);
+	qpool_lease lease = must_acquire(pool);
+
+	(void)state;
+	qpool_release(&lease);
+	fake_hook_on(peer, FAKE_DESTROY, free_in_a_callback, pool);
+	assert_int_equal(qpool_close(pool, QPOOL_FOREVER), QPOOL_OK);
+	fake_end(peer);
+}
+
 #define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
@@ -387,6 +402,7 @@ main(void)
 	    VIRTUAL(free_from_inside_a_callback_works),
 	    VIRTUAL(close_and_stop_inside_a_callback_are_misuse),
 	    VIRTUAL(after_close_no_thread_is_left),
+	    VIRTUAL(free_from_inside_destroy_works),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

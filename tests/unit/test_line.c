@@ -6,6 +6,7 @@
 
 #include "platform/testing.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 static int virtual(void **state)
@@ -449,6 +450,48 @@ a_slot_handed_over_during_the_hook_goes_on_to_the_next(void **state)
 	end_pool(pool, peer);
 }
 
+/* Its slot arrives, and the hook goes on until somebody has it. */
+static int
+release_and_linger(void *user)
+{
+	if (given_in_hook.slot_ == NULL)
+		return 0;
+	qpool_release(&given_in_hook);
+	while (stats_of(user).acquires < 2)
+		sched_yield();
+	return 0;
+}
+
+static void
+a_hook_that_lingers_holds_up_nobody_else(void **state)
+{
+	(void)state;
+	for (unsigned old = 0; old < 2; old++) {
+		fake *peer = fake_new();
+		qpool *pool = pool_of_one(peer);
+		qpool_request request = qpool_request_init();
+		actor lingers, next;
+		given_in_hook = must_acquire(pool);
+		request.timeout = QPOOL_FOREVER;
+		request.interrupted = release_and_linger;
+		request.interrupt_user = pool;
+		request.interrupt_every = old ? QPOOL_MSEC(10) : QPOOL_MSEC(1);
+		actor_acquires_with(&lingers, pool, &request);
+		await_waiting(pool, 1);
+		actor_acquires(&next, pool, QPOOL_FOREVER);
+		await_waiting(pool, 2);
+		qp_testing_await_parked(2);
+		qp_testing_clock_advance(request.interrupt_every);
+		assert_int_equal(actor_join(&next), QPOOL_OK);
+		await_waiting(pool, 1); /* in its place, all the time */
+		qpool_release(&next.lease);
+		assert_int_equal(actor_join(&lingers), QPOOL_OK);
+		qpool_release(&lingers.lease);
+		assert_whole(pool);
+		end_pool(pool, peer);
+	}
+}
+
 static int
 acquire_in_hook(void *user)
 {
@@ -505,6 +548,7 @@ main(void)
 	    VIRTUAL(the_hook_runs_at_its_interval_and_ends_the_wait),
 	    VIRTUAL(a_signal_runs_the_hook_and_the_place_is_kept),
 	    VIRTUAL(a_slot_handed_over_during_the_hook_goes_on_to_the_next),
+	    VIRTUAL(a_hook_that_lingers_holds_up_nobody_else),
 	    VIRTUAL(a_wait_inside_the_hook_is_misuse),
 	};
 

@@ -205,6 +205,27 @@ misuse_is_told(void **state)
 	end_pool(pool, peer);
 }
 
+static void
+nothing_is_told_after_close(void **state)
+{
+	qpool_options o = with_events(~(uint64_t)0);
+	fake *peer = fake_new();
+	qpool *pool = pool_of(peer, fake_ops(), &o);
+	qpool_lease lease = must_acquire(pool), copy = lease;
+	size_t told;
+
+	(void)state;
+	qpool_release(&lease);
+	assert_int_equal(qpool_close(pool, QPOOL_FOREVER), QPOOL_OK);
+	told = seen.count;
+	assert_int_equal(qpool_release(&copy), QPOOL_EMISUSE);
+	assert_int_equal(qpool_acquire(pool, QPOOL_FOREVER, &lease, NULL), QPOOL_ECLOSED);
+	assert_int_equal(seen.count, told);
+	assert_int_equal(stats_of(pool).misuses, 1); /* counted it is */
+	qpool_free(pool);
+	fake_end(peer);
+}
+
 #define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
@@ -217,6 +238,7 @@ main(void)
 	    VIRTUAL(waits_timeouts_and_refusals_are_told),
 	    VIRTUAL(failures_down_and_up_are_told_once),
 	    VIRTUAL(misuse_is_told),
+	    VIRTUAL(nothing_is_told_after_close),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

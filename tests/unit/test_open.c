@@ -440,6 +440,29 @@ what_open_returns_is_made_sense_of(void **state)
 	}
 }
 
+static void
+down_counts_from_when_nothing_is_open(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_with(peer, 2, QPOOL_OPEN_RETRY);
+	qpool_lease held = must_acquire(pool);
+	actor a;
+
+	(void)state;
+	fake_limit(peer, 1); /* the peer is full, and stays so */
+	actor_acquires(&a, pool, QPOOL_SEC(30));
+	for (unsigned i = 1; i <= 80; i++)
+		advance_until_calls(peer, i + 1, QPOOL_MSEC(100), QPOOL_MSEC(100));
+	/* The only one breaks after 8 s: now the peer has room, and who waited patiently gets it. */
+	qp_testing_await_parked(1);
+	qpool_discard(&held);
+	assert_int_equal(stats_of(pool).down, 0);
+	advance_until_calls(peer, 82, QPOOL_MSEC(100), QPOOL_MSEC(100));
+	assert_int_equal(actor_join(&a), QPOOL_OK);
+	qpool_release(&a.lease);
+	end_pool(pool, peer);
+}
+
 #define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
@@ -459,6 +482,7 @@ main(void)
 	    VIRTUAL(opens_in_flight_are_bounded),
 	    VIRTUAL(the_budget_is_the_time_left),
 	    VIRTUAL(what_open_returns_is_made_sense_of),
+	    VIRTUAL(down_counts_from_when_nothing_is_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

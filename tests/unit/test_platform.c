@@ -125,6 +125,42 @@ a_signal_is_told_apart(void **state)
 	assert_true(seen);
 }
 
+typedef struct hammering {
+	pthread_t target;
+	qp_atomic_u32 word;
+} hammering;
+
+static void *
+hammer_then_unpark(void *argument)
+{
+	hammering *h = argument;
+
+	for (int i = 0; i < 2000; i++) {
+		pthread_kill(h->target, SIGUSR1);
+		sched_yield();
+	}
+	return store_and_unpark(&h->word);
+}
+
+/* What signal(2) installs: the system call is restarted where the kernel can do that. */
+static void
+a_signal_is_told_apart_for_ever_and_with_restart(void **state)
+{
+	struct sigaction action = {.sa_handler = ignore, .sa_flags = SA_RESTART}, before;
+	hammering h = {.target = pthread_self()};
+	pthread_t other;
+	bool seen = false;
+
+	(void)state;
+	sigaction(SIGUSR1, &action, &before);
+	actor_runs(&other, hammer_then_unpark, &h);
+	while (qp_load_acquire(&h.word) == 0)
+		seen = qp_park(&h.word, 0, QP_TIME_NEVER) == QP_PARK_SIGNAL || seen;
+	pthread_join(other, NULL);
+	sigaction(SIGUSR1, &before, NULL);
+	assert_true(seen);
+}
+
 static void *
 advance_by_a_second(void *argument)
 {
@@ -217,6 +253,27 @@ a_thread_start_can_be_made_to_fail(void **state)
 }
 
 static void
+a_refused_thread_keeps_errno(void **state)
+{
+	pthread_attr_t usual, huge;
+	qp_thread thread;
+	int failed;
+
+	(void)state;
+	assert_int_equal(pthread_getattr_default_np(&usual), 0);
+	assert_int_equal(pthread_getattr_default_np(&huge), 0);
+	assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 50), 0);
+	assert_int_equal(pthread_setattr_default_np(&huge), 0);
+	errno = 4321;
+	failed = qp_thread_start(&thread, "huge", store_and_unpark, NULL);
+	assert_int_equal(errno, 4321);
+	assert_int_equal(pthread_setattr_default_np(&usual), 0);
+	assert_int_not_equal(failed, 0);
+	pthread_attr_destroy(&huge);
+	pthread_attr_destroy(&usual);
+}
+
+static void
 a_wakeup_is_readable_once_raised(void **state)
 {
 	qp_wakeup wakeup;
@@ -282,10 +339,12 @@ main(void)
 	    cmocka_unit_test(park_is_never_early),
 	    cmocka_unit_test(unpark_wakes_the_parked),
 	    cmocka_unit_test(a_signal_is_told_apart),
+	    cmocka_unit_test(a_signal_is_told_apart_for_ever_and_with_restart),
 	    cmocka_unit_test(virtual_time_moves_only_when_told),
 	    cmocka_unit_test(the_nth_allocation_fails_and_keeps_errno),
 	    cmocka_unit_test(threads_are_named_and_take_no_signals),
 	    cmocka_unit_test(a_thread_start_can_be_made_to_fail),
+	    cmocka_unit_test(a_refused_thread_keeps_errno),
 	    cmocka_unit_test(a_wakeup_is_readable_once_raised),
 	    cmocka_unit_test(a_child_knows_that_it_is_one),
 	    cmocka_unit_test(random_is_spread_and_bounded),

@@ -37,6 +37,22 @@ churns(void *argument)
 	return NULL;
 }
 
+static uint64_t
+open_now(const qpool_stats *s)
+{
+	return s->idle + s->checking + s->leased + s->resetting + s->closing;
+}
+
+static uint64_t
+closed(const qpool_stats *s)
+{
+	uint64_t count = 0;
+
+	for (unsigned why = 0; why < 16; why++)
+		count += s->closes[why];
+	return count;
+}
+
 static void
 counts_always_add_up(void **state)
 {
@@ -53,6 +69,8 @@ counts_always_add_up(void **state)
 	for (int i = 0; i < 20000; i++) {
 		qpool_stats s = stats_of(churn.pool);
 		assert_int_equal(sum(&s), 3);
+		if (s.exact)
+			assert_int_equal(s.opens, open_now(&s) + closed(&s));
 		exact += s.exact;
 	}
 	qp_store_release(&churn.stop, 1);
@@ -221,12 +239,42 @@ a_broken_equation_is_noticed(void **state)
 	end_pool(pool, peer);
 }
 
+static void *
+discards(void *lease)
+{
+	qpool_discard(lease);
+	return NULL;
+}
+
+static void
+what_is_being_closed_is_not_lent(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_of(peer, fake_ops(), NULL);
+	qpool_lease lease = must_acquire(pool), other;
+	pthread_t thread;
+
+	(void)state;
+	fake_gate_shut(peer, FAKE_CLOSE);
+	actor_runs(&thread, discards, &lease);
+	fake_gate_await(peer, FAKE_CLOSE, 1);
+	other = must_acquire(pool);
+	assert_int_equal(stats_of(pool).leased, 1);
+	assert_int_equal(stats_of(pool).closing, 1);
+	assert_int_equal(stats_of(pool).leased_peak, 1);
+	fake_gate_open(peer, FAKE_CLOSE);
+	pthread_join(thread, NULL);
+	qpool_release(&other);
+	end_pool(pool, peer);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(counts_always_add_up),
 	    cmocka_unit_test(counters_say_what_happened),
+	    cmocka_unit_test(what_is_being_closed_is_not_lent),
 	    cmocka_unit_test(waits_are_measured_for_those_who_wait),
 	    cmocka_unit_test(an_older_callers_struct_is_not_overrun),
 	    cmocka_unit_test(no_pool_has_no_name),
