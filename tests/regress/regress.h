@@ -84,6 +84,16 @@ join_and_release(actor *a)
 	must_release(&a->lease);
 }
 
+/* For threads that come, take one, and give it back. */
+static inline void *
+takes_and_puts(void *pool)
+{
+	qpool_lease lease = must_acquire(pool);
+
+	must_release(&lease);
+	return NULL;
+}
+
 /* So many threads run `body`; all have ended when this returns. */
 static inline void
 run_threads(unsigned count, void *(*body)(void *), void *argument)
