@@ -75,6 +75,17 @@ must_release(qpool_lease *lease)
 	assert_int_equal(qpool_release(lease), QPOOL_OK);
 }
 
+/* A way to end a lease, too. */
+static inline qpool_err
+detach_and_close(qpool_lease *lease)
+{
+	void *resource = qpool_detach(lease);
+
+	assert_non_null(resource);
+	fake_ops().close(((fake_resource *)resource)->peer, resource, QPOOL_WHY_DISCARDED);
+	return QPOOL_OK;
+}
+
 /* It got a resource; give that back. */
 static inline void
 join_and_release(actor *a)
