@@ -75,6 +75,17 @@ must_release(qpool_lease *lease)
 	assert_int_equal(qpool_release(lease), QPOOL_OK);
 }
 
+/* A way to end a lease, too. */
+static inline qpool_err
+detach_and_close(qpool_lease *lease)
+{
+	void *resource = qpool_detach(lease);
+
+	assert_non_null(resource);
+	fake_ops().close(((fake_resource *)resource)->peer, resource, QPOOL_WHY_DISCARDED);
+	return QPOOL_OK;
+}
+
 /* It got a resource; give that back. */
 static inline void
 join_and_release(actor *a)
@@ -82,6 +93,16 @@ join_and_release(actor *a)
 	if (actor_join(a) != QPOOL_OK)
 		fail_msg("%s: %s", qpool_err_name(a->err), a->error.message);
 	must_release(&a->lease);
+}
+
+/* For threads that come, take one, and give it back. */
+static inline void *
+takes_and_puts(void *pool)
+{
+	qpool_lease lease = must_acquire(pool);
+
+	must_release(&lease);
+	return NULL;
 }
 
 /* So many threads run `body`; all have ended when this returns. */

@@ -269,15 +269,6 @@ pgagroal_746_half_an_open_is_no_open(void **state)
 	}
 }
 
-static void *
-takes_and_puts(void *argument)
-{
-	qpool_lease lease = must_acquire(argument);
-
-	must_release(&lease);
-	return NULL;
-}
-
 /* jackc/puddle 2.2.1, apr-util 44df6776, varnishcache/varnish-cache#4154: counted only once it was open, so
  * that many opened beyond the limit at the same time. */
 static void
