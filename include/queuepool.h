@@ -284,7 +284,7 @@ struct qpool_event {
 	qpool_why          why;         /* CLOSED only */
 	uint64_t           resource_id; /* never reused in a pool; 0 where none */
 	qpool_nsec         took;        /* opening, waiting or holding, by type */
-	const qpool_error *error;       /* NULL unless the type is a failure */
+	const qpool_error *error;       /* NULL unless the type is a failure, or a CLOSED comes of one */
 	const char        *site;        /* ACQUIRED, RELEASED, WAITED, TIMED_OUT, REFUSED; or NULL */
 };
 

@@ -78,6 +78,13 @@ is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
 	return true;
 }
 
+static void
+retire(const qp_asking *asking, qp_slot *slot, qpool_why why)
+{
+	qp_open_retire(
+	    asking->pool, slot, QP_CHECKING, why, why == QPOOL_WHY_CHECK ? &asking->cause : NULL);
+}
+
 /* Does a failed open of its own end this acquire, or does it go back to the line? */
 static bool
 ends_here(const qp_asking *asking, qpool_err err)
@@ -122,7 +129,7 @@ find(qp_asking *asking, qp_slot **out)
 		} else if (is_fit(asking, slot, qp_clock_coarse(), &why)) {
 			return QPOOL_OK;
 		} else {
-			qp_open_retire(pool, slot, QP_CHECKING, why);
+			retire(asking, slot, why);
 		}
 	}
 }
@@ -303,7 +310,7 @@ acquire(qp_asking *asking, qpool_lease *out, qpool_error *error)
 	/* Enter before an unfit slot goes: until then it is what keeps the pool alive for us. */
 	qp_line_enter(asking);
 	if (slot != NULL)
-		qp_open_retire(pool, slot, QP_CHECKING, why);
+		retire(asking, slot, why);
 	return acquire_slowly(asking, out, error);
 }
 

@@ -16,10 +16,26 @@ qp_notice_slot(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t 
 	memset(&event, 0, sizeof event);
 	event.size = sizeof event;
 	event.type = type;
-	event.why = type == QPOOL_EV_CLOSED ? slot->why : (qpool_why)0;
 	event.resource_id = slot->resource_id;
 	event.took = took_ns;
 	event.site = slot->site;
+	qp_step_event(pool, &event);
+}
+
+void
+qp_notice_closed(qpool *pool, const qp_slot *slot, const qpool_error *cause)
+{
+	qpool_event event;
+
+	if (pool->config.on_event == NULL)
+		return;
+	memset(&event, 0, sizeof event);
+	event.size = sizeof event;
+	event.type = QPOOL_EV_CLOSED;
+	event.why = slot->why;
+	event.resource_id = slot->resource_id;
+	event.took = qp_clock_coarse() - slot->opened_ns;
+	event.error = cause;
 	qp_step_event(pool, &event);
 }
 

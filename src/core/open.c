@@ -21,7 +21,7 @@ stamp(qp_slot *slot, const qp_limits *limits, int64_t now_ns, uint64_t id, int64
 	slot->opened_ns = slot->used_ns = now_ns;
 	slot->expires_ns = qp_expiry_at(limits, now_ns, draw);
 	slot->uses = 0;
-	slot->spoiled = false;
+	slot->spoiled = slot->told = false;
 	slot->site = slot->label = NULL;
 }
 
@@ -160,7 +160,7 @@ qp_open_on_worker(qpool *pool, qp_slot *slot)
 	if (try_open(pool, slot, pool->config.open_budget_ns, true, &took_ns, &ignored) ==
 		QPOOL_OK &&
 	    !publish(pool, slot, took_ns, true))
-		qp_open_retire(pool, slot, QP_CHECKING, QPOOL_WHY_CLOSED);
+		qp_open_retire(pool, slot, QP_CHECKING, QPOOL_WHY_CLOSED, NULL);
 }
 
 void
@@ -168,7 +168,8 @@ qp_open_undo(qpool *pool, qp_slot *slot)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
 
-	qp_notice_slot(pool, QPOOL_EV_CLOSED, slot, qp_clock_coarse() - slot->opened_ns);
+	if (!slot->told)
+		qp_notice_closed(pool, slot, NULL);
 	qp_step_close(pool, slot);
 	qp_pool_lock(pool);
 	pool->tally.closes[slot->why]++;
@@ -178,10 +179,14 @@ qp_open_undo(qpool *pool, qp_slot *slot)
 }
 
 void
-qp_open_retire(qpool *pool, qp_slot *slot, qp_state from, qpool_why why)
+qp_open_retire(qpool *pool, qp_slot *slot, qp_state from, qpool_why why, const qpool_error *cause)
 {
 	slot->why = why;
 	qp_slot_move(slot, from, QP_CLOSING);
+	if (cause != NULL) {
+		qp_notice_closed(pool, slot, cause); /* here, as the cause does not outlive us */
+		slot->told = true;
+	}
 	if (!qp_crew_offer(pool, slot))
 		qp_open_undo(pool, slot);
 }
@@ -190,5 +195,5 @@ void
 qp_open_keep(qpool *pool, qp_slot *slot, qp_state from)
 {
 	if (!qp_exchange_put_idle(pool, slot, from))
-		qp_open_retire(pool, slot, from, QPOOL_WHY_CLOSED);
+		qp_open_retire(pool, slot, from, QPOOL_WHY_CLOSED, NULL);
 }

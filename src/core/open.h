@@ -18,8 +18,9 @@ void qp_open_on_worker(qpool *pool, qp_slot *slot);
 void qp_open_tell_down(qpool *pool);
 /* Close now, on this thread: a CLOSING slot becomes empty. */
 void qp_open_undo(qpool *pool, qp_slot *slot);
-/* Close for this reason: by a worker if there is one, else now.  The slot is gone from the caller. */
-void qp_open_retire(qpool *pool, qp_slot *slot, qp_state from, qpool_why why);
+/* Close for this reason (and cause, or NULL): by a worker if there is one, else now.  The slot is gone from the caller. */
+void qp_open_retire(
+    qpool *pool, qp_slot *slot, qp_state from, qpool_why why, const qpool_error *cause);
 /* Put idle what was reset or just opened, or close it if the pool is closing. */
 void qp_open_keep(qpool *pool, qp_slot *slot, qp_state from);
 

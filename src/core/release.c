@@ -66,7 +66,7 @@ give_back(qpool *pool, qp_slot *slot)
 	slot->used_ns = now_ns;
 	slot->site = slot->label = NULL;
 	if (why != QP_WHY_NONE) {
-		qp_open_retire(pool, slot, QP_LEASED, why);
+		qp_open_retire(pool, slot, QP_LEASED, why, NULL);
 	} else if (pool->ops.reset != NULL) {
 		qp_slot_move(slot, QP_LEASED, QP_RESETTING);
 		qp_reset_begin(pool, slot);

@@ -61,6 +61,7 @@ typedef struct qp_slot {
 	const char *site, *label;
 	qpool_why why; /* in CLOSING: what close will be told */
 	bool spoiled;
+	bool told; /* in CLOSING: the event was told already */
 } qp_slot;
 
 #define QP_SLOT_MAGIC 0x51534c54u

@@ -190,6 +190,31 @@ failures_down_and_up_are_told_once(void **state)
 }
 
 static void
+a_close_says_what_its_check_or_reset_said(void **state)
+{
+	qpool_options o = with_events(1u << QPOOL_EV_CLOSED);
+	fake *peer = fake_new();
+	qpool *pool = pool_of(peer, fake_ops(), &o);
+	qpool_lease lease = must_acquire(pool);
+
+	(void)state;
+	fake_fail(peer, FAKE_RESET, 1, QPOOL_EPEER);
+	qpool_release(&lease);
+	assert_int_equal(only(0, QPOOL_EV_CLOSED)->event.why, QPOOL_WHY_RESET);
+	assert_string_equal(seen.records[0].message, "fake cannot be cleaned");
+	lease = must_acquire(pool);
+	fake_of(&lease)->dead = true;
+	qpool_release(&lease);
+	lease = must_acquire(pool);
+	assert_int_equal(only(1, QPOOL_EV_CLOSED)->event.why, QPOOL_WHY_CHECK);
+	assert_string_equal(seen.records[1].message, "fake looks dead");
+	qpool_discard(&lease);
+	assert_null(only(2, QPOOL_EV_CLOSED)->event.error);
+	assert_int_equal(seen.count, 3); /* each once */
+	end_pool(pool, peer);
+}
+
+static void
 misuse_is_told(void **state)
 {
 	qpool_options o = with_events(1u << QPOOL_EV_MISUSE);
@@ -237,6 +262,7 @@ main(void)
 	    VIRTUAL(the_mask_chooses),
 	    VIRTUAL(waits_timeouts_and_refusals_are_told),
 	    VIRTUAL(failures_down_and_up_are_told_once),
+	    VIRTUAL(a_close_says_what_its_check_or_reset_said),
 	    VIRTUAL(misuse_is_told),
 	    VIRTUAL(nothing_is_told_after_close),
 	};
