@@ -172,7 +172,7 @@ typedef struct qpool_options {
 	qpool_nsec  check_after;     /* default 30 s idle */
 	qpool_nsec  open_budget;     /* default 10 s */
 	qpool_nsec  step_budget;     /* default 1 s: check, reset */
-	qpool_nsec  retry_min;       /* default 50 ms: pause after a failed open, doubled up to ... */
+	qpool_nsec  retry_min;       /* default 50 ms: pause after a failed open, doubled up to ...; ZERO: none */
 	qpool_nsec  retry_max;       /* default 5 s, full jitter; at most 100 ms while someone asks */
 	qpool_nsec  down_after;      /* default 5 s with every open failing and none open: from then
 	                              * acquires fail at once with the cause, while one probe goes on */
@@ -195,9 +195,11 @@ QPOOL_API QPOOL_CHECKED qpool_err qpool_create(qpool **out, const qpool_options 
     const qpool_ops *ops, void *user, qpool_error *error);
 /* Start `count` (1 to 1024) more worker threads (named, signals blocked): they open, close,
  * maintain, keep min_idle, and let a waiter take whichever comes first, a returned or an opened
- * one.  All or none: ESYS when the system gives no thread. */
+ * one.  Callers open no more: have one more worker than callbacks that may hang at once.  All or
+ * none: ESYS when the system gives no thread. */
 QPOOL_API QPOOL_CHECKED qpool_err qpool_start(qpool *pool, unsigned count, qpool_error *error);
-/* Join them, after the callback each is in; the pool works on without.  EMISUSE in a callback. */
+/* Join them, after the callback each is in and the closes and resets handed to them; the pool works
+ * on without.  EMISUSE in a callback. */
 QPOOL_API qpool_err qpool_stop(qpool *pool);
 /* One maintenance pass now, on this thread: closes what is past its limits, one at a time, and
  * never empties the pool meanwhile.  Returns how many it closed.  Runs close. */
@@ -227,8 +229,9 @@ typedef struct qpool_request {
 	qpool_nsec  timeout; /* QPOOL_NOWAIT (0), a duration, QPOOL_DEFAULT or QPOOL_FOREVER */
 	const char *site;    /* where in the program: static text; QPOOL_SITE */
 	const char *label;   /* for what: static text */
-	/* Run on the waiting thread, no lock held, after a signal and every `interrupt_every` (0:
-	 * only after a signal); nonzero ends the wait with ECANCEL.  The place in line is kept. */
+	/* Run on the waiting thread, no lock held, after a signal that comes while it sleeps, and every
+	 * `interrupt_every` (0: never by time); nonzero ends the wait with ECANCEL.  The place in line is
+	 * kept; what comes free meanwhile goes to those behind. */
 	int       (*interrupted)(void *user);
 	void       *interrupt_user;
 	qpool_nsec  interrupt_every;

@@ -21,7 +21,9 @@ typedef struct qp_backoff {
 	int64_t retry_min_ns, retry_max_ns, down_after_ns;
 	/* guarded by the pool's lock */
 	uint32_t failures;
-	bool told_down;     /* EV_DOWN was told, EV_UP is owed */
+	bool told_down;     /* EV_DOWN was told, or is being told; EV_UP will be */
+	bool telling;       /* somebody tells EV_DOWN at this moment ... */
+	bool owes_up;       /* ... and is to tell EV_UP next: never the other way round */
 	int64_t since_ns;   /* the first failure of this run */
 	int64_t bare_ns;    /* when the last resource there was went, if that was in this run */
 	int64_t last_ns;    /* the last one */

@@ -47,7 +47,8 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool on_worker)
 	bool was_down, goes_idle;
 
 	qp_pool_lock(pool);
-	was_down = pool->backoff.told_down;
+	was_down = pool->backoff.told_down && !pool->backoff.telling;
+	pool->backoff.owes_up |= pool->backoff.told_down && pool->backoff.telling;
 	pool->backoff.told_down = false;
 	qp_backoff_succeeded(&pool->backoff);
 	qp_tally_open(&pool->tally, took_ns, true);
@@ -65,24 +66,37 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool on_worker)
 	return goes_idle;
 }
 
+/* Leave the lock, tell, and take it again. */
+static void
+tell_locked(qpool *pool, qpool_event_type type, int64_t took_ns, const qpool_error *error)
+{
+	qp_pool_unlock(pool, NULL);
+	qp_notice_pool(pool, type, took_ns, error, NULL);
+	qp_pool_lock(pool);
+}
+
+static bool
+has_gone_down_locked(const qpool *pool)
+{
+	return !pool->backoff.told_down && qp_backoff_is_hopeless(&pool->backoff,
+					       qp_exchange_any_exist_locked(pool), qp_clock_now());
+}
+
 void
 qp_open_tell_down(qpool *pool)
 {
 	qp_backoff *backoff = &pool->backoff;
-	int64_t now_ns = qp_clock_now();
-	qpool_error cause;
-	int64_t failing_ns;
-	bool tells;
 
 	qp_pool_lock(pool);
-	tells = !backoff->told_down &&
-	        qp_backoff_is_hopeless(backoff, qp_exchange_any_exist_locked(pool), now_ns);
-	backoff->told_down = backoff->told_down || tells;
-	cause = backoff->error;
-	failing_ns = now_ns - backoff->since_ns;
+	while (!backoff->telling && has_gone_down_locked(pool)) {
+		qpool_error cause = backoff->error;
+		backoff->telling = backoff->told_down = true;
+		tell_locked(pool, QPOOL_EV_DOWN, qp_clock_now() - backoff->since_ns, &cause);
+		if (backoff->owes_up)
+			tell_locked(pool, QPOOL_EV_UP, 0, NULL);
+		backoff->telling = backoff->owes_up = false;
+	}
 	qp_pool_unlock(pool, NULL);
-	if (tells)
-		qp_notice_pool(pool, QPOOL_EV_DOWN, failing_ns, &cause, NULL);
 }
 
 /* With TELL an open that failed on a worker is told to the one it was for: the head. */

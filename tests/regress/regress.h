@@ -6,6 +6,7 @@
 #ifndef REGRESS_H
 #define REGRESS_H
 
+#include "platform/atomic.h"
 #include "platform/testing.h"
 #include "testing.h"
 
@@ -93,6 +94,15 @@ join_and_release(actor *a)
 	if (actor_join(a) != QPOOL_OK)
 		fail_msg("%s: %s", qpool_err_name(a->err), a->error.message);
 	must_release(&a->lease);
+}
+
+/* A start that is nearer to "at once" than a barrier's: everybody spins until `round` has come. */
+static inline void
+await_round(qp_atomic_u64 *round, uint64_t number)
+{
+	for (unsigned i = 1; qp_load64_relaxed(round) < number; i++)
+		if (i % 1000 == 0)
+			sched_yield();
 }
 
 /* For threads that come, take one, and give it back. */

@@ -485,7 +485,7 @@ go_22699_pools_leave_no_thread_descriptor_or_byte(void **state)
 		sched_yield(); /* a thread is listed a moment longer than it lives */
 	assert_int_equal(entries("/proc/self/fd"), descriptors);
 	if (!SANITIZED) /* those have a heap of their own, and look for leaks */
-		assert_in_range(mallinfo2().uordblks, 0, bytes + 32768);
+		assert_in_range(mallinfo2().uordblks, 0, bytes + 8192);
 }
 
 int

@@ -24,7 +24,11 @@ stands_and_cancels(void *user)
 static int
 cancels_when_told(void *user)
 {
-	return (int)qp_load_acquire(&((canceller *)user)->flag);
+	int cancels = (int)qp_load_acquire(&((canceller *)user)->flag);
+
+	if (cancels)
+		sched_yield(); /* this is where a hand-over may come */
+	return cancels;
 }
 
 static qpool_request

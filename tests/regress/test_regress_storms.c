@@ -240,6 +240,14 @@ opens_again_and_again(void *argument)
 	return NULL;
 }
 
+static void
+takes_its_time(fake *peer, fake_step step, void *argument)
+{
+	(void)peer, (void)step, (void)argument;
+	for (unsigned i = 0; i < 20; i++)
+		sched_yield();
+}
+
 /* yandex/odyssey#1485: the limit on connecting at once stopped everybody for good; its mend was taken back
  * a week later (#1501). */
 static void
@@ -258,6 +266,7 @@ odyssey_1485_limiter_always_has_somebody_going(void **state)
 	c.pool = pool_of(peer, fake_ops(), &options);
 	qp_store64_relaxed(&c.here, THREADS);
 	fake_fail_one_in(peer, 2, 1485);
+	fake_hook_on(peer, FAKE_OPEN, takes_its_time, NULL);
 	for (unsigned i = 0; i < THREADS; i++)
 		actor_runs(&threads[i], opens_again_and_again, &c);
 	while (qp_load64_relaxed(&c.here) > 0) {

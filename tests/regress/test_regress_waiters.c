@@ -96,6 +96,32 @@ go_10886_all_takers_return_from_an_unreachable_peer(void **state)
 	end_pool(pool, peer);
 }
 
+/* The same: the one that kept the time of the next open left, and took it along. */
+static void
+go_10886_next_in_line_opens_when_the_head_gives_up(void **state)
+{
+	fake *peer = fake_new();
+	actor head, next;
+	qpool *pool = pool_of(peer, fake_ops(), NULL);
+
+	(void)state;
+	fake_fail(peer, FAKE_OPEN, UINT32_MAX, QPOOL_EOPEN);
+	actor_acquires(&head, pool, QPOOL_MSEC(250));
+	qp_testing_await_parked(1);
+	actor_acquires(&next, pool, QPOOL_FOREVER);
+	qp_testing_await_parked(2);
+	for (unsigned i = 0; i < 5; i++) {
+		qp_testing_clock_advance(QPOOL_MSEC(50));
+		qp_testing_await_parked(i < 4 ? 2 : 1);
+	}
+	assert_int_equal(actor_join(&head), QPOOL_ETIMEOUT);
+	fake_fail(peer, FAKE_OPEN, 0, QPOOL_OK);
+	qp_testing_clock_advance(QPOOL_MSEC(100));
+	join_and_release(&next);
+	assert_whole(pool);
+	end_pool(pool, peer);
+}
+
 /* One is lent, one waits; the lease ends as `end` says; the waiter gets a new one. */
 static void
 waiter_is_served_after(qpool_err (*end)(qpool_lease *lease))
@@ -265,6 +291,95 @@ hikaricp_1909_nobody_passes_a_head_older_than_max_overtake(void **state)
 	end_pool(pool, peer);
 }
 
+/* A head that stands inside its hook: awake, and not looking. */
+typedef struct sleepwalker {
+	pthread_barrier_t stands, goes;
+} sleepwalker;
+
+static int
+stands_and_goes_on(void *user)
+{
+	sleepwalker *s = user;
+
+	pthread_barrier_wait(&s->stands);
+	pthread_barrier_wait(&s->goes);
+	return 0;
+}
+
+static void
+sleepwalker_begins(sleepwalker *s, actor *head, qpool *pool)
+{
+	qpool_request request = qpool_request_init();
+
+	pthread_barrier_init(&s->stands, NULL, 2);
+	pthread_barrier_init(&s->goes, NULL, 2);
+	request.timeout = QPOOL_FOREVER;
+	request.interrupted = stands_and_goes_on;
+	request.interrupt_user = s;
+	actor_acquires_with(head, pool, &request);
+	qp_testing_await_parked(1);
+	qp_testing_wake_all(true);
+	pthread_barrier_wait(&s->stands);
+}
+
+static void
+sleepwalker_ends(sleepwalker *s, actor *head)
+{
+	pthread_barrier_wait(&s->goes);
+	join_and_release(head);
+	pthread_barrier_destroy(&s->stands);
+	pthread_barrier_destroy(&s->goes);
+}
+
+/* The same, when the head was told to look while it was young, and is slow to do so. */
+static void
+hikaricp_1909_nobody_passes_a_head_that_looks_late(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options options = sized(1);
+	qpool *pool = pool_of(peer, fake_ops(), &options);
+	qpool_lease lease = must_acquire(pool), stolen;
+	sleepwalker walker;
+	actor head;
+
+	(void)state;
+	sleepwalker_begins(&walker, &head, pool);
+	must_release(&lease);
+	assert_int_equal(stats_of(pool).idle, 1);
+	assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &stolen, NULL), QPOOL_OK); /* young */
+	must_release(&stolen);
+	qp_testing_clock_advance(QPOOL_MSEC(2));
+	assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &stolen, NULL), QPOOL_EAGAIN);
+	sleepwalker_ends(&walker, &head);
+	assert_whole(pool);
+	end_pool(pool, peer);
+}
+
+/* And when what there is for the head is not a return but an open. */
+static void
+hikaricp_1909_nobody_opens_before_the_head(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options options = qpool_options_init();
+	sleepwalker walker;
+	qpool_lease stolen;
+	actor head;
+	qpool *pool;
+
+	(void)state;
+	options.max_size = 1;
+	pool = pool_of(peer, fake_ops(), &options);
+	fake_fail(peer, FAKE_OPEN, 1, QPOOL_EOPEN); /* from now on it waits for the next try */
+	sleepwalker_begins(&walker, &head, pool);
+	qp_testing_clock_advance(QPOOL_MSEC(100));
+	assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &stolen, NULL), QPOOL_EAGAIN);
+	assert_int_equal(fake_calls(peer, FAKE_OPEN), 1);
+	sleepwalker_ends(&walker, &head);
+	assert_int_equal(fake_calls(peer, FAKE_OPEN), 2);
+	assert_whole(pool);
+	end_pool(pool, peer);
+}
+
 typedef struct storm {
 	qpool *pool;
 	unsigned rounds;
@@ -411,37 +526,40 @@ haproxy_1281_any_thread_finds_what_any_thread_left(void **state)
 }
 
 /* brettwooldridge/HikariCP#835 and #1305: at saturation all waiters spun.  Ours go to sleep once, and a
- * release wakes the one it is for. */
+ * release wakes the one it is for, whether that one is told to look or handed the slot. */
 static void
 hikaricp_835_waiters_sleep_until_it_is_their_turn(void **state)
 {
-	enum { WAITERS = 200 };
-	fake *peer = fake_new();
-	qpool_options options = sized(1);
-	qpool *pool = pool_of(peer, fake_ops(), &options);
-	qpool_lease lease = must_acquire(pool);
-	actor actors[WAITERS];
-	uint64_t parks;
+	enum { WAITERS = 150 };
 
 	(void)state;
-	for (unsigned i = 0; i < WAITERS; i++) {
-		actor_acquires(&actors[i], pool, QPOOL_FOREVER);
-		await_waiting(pool, i + 1);
+	for (unsigned waited = 0; waited < 2; waited++) {
+		fake *peer = fake_new();
+		qpool_options options = sized(1);
+		qpool *pool = pool_of(peer, fake_ops(), &options);
+		qpool_lease lease = must_acquire(pool);
+		actor actors[WAITERS];
+		uint64_t parks;
+
+		for (unsigned i = 0; i < WAITERS; i++) {
+			actor_acquires(&actors[i], pool, QPOOL_FOREVER);
+			await_waiting(pool, i + 1);
+		}
+		qp_testing_await_parked(WAITERS);
+		parks = qp_testing_parks();
+		for (unsigned i = 0; i < 100 * waited; i++)
+			qp_testing_clock_advance(QPOOL_SEC(1));
+		assert_int_equal(qp_testing_parked(), WAITERS);
+		must_release(&lease);
+		for (unsigned i = 0; i < WAITERS; i++) {
+			assert_int_equal(actor_join(&actors[i]), QPOOL_OK);
+			assert_int_equal(qp_testing_parked(), WAITERS - i - 1);
+			must_release(&actors[i].lease);
+		}
+		assert_int_equal(qp_testing_parks(), parks);
+		assert_whole(pool);
+		end_pool(pool, peer);
 	}
-	qp_testing_await_parked(WAITERS);
-	parks = qp_testing_parks();
-	for (unsigned i = 0; i < 100; i++)
-		qp_testing_clock_advance(QPOOL_SEC(1));
-	assert_int_equal(qp_testing_parked(), WAITERS);
-	must_release(&lease);
-	for (unsigned i = 0; i < WAITERS; i++) {
-		assert_int_equal(actor_join(&actors[i]), QPOOL_OK);
-		assert_int_equal(qp_testing_parked(), WAITERS - i - 1);
-		must_release(&actors[i].lease);
-	}
-	assert_int_equal(qp_testing_parks(), parks);
-	assert_whole(pool);
-	end_pool(pool, peer);
 }
 
 /* ScrollPrize/villa#1688: told to stop between looking and sleeping, the worker never woke. */
@@ -477,12 +595,15 @@ main(void)
 	    IN_VIRTUAL_TIME(puddle_1_1_3_failed_open_promotes_the_next_waiter),
 	    IN_VIRTUAL_TIME(reactor_pool_82_failed_opens_drain_the_whole_line),
 	    IN_VIRTUAL_TIME(go_10886_all_takers_return_from_an_unreachable_peer),
+	    IN_VIRTUAL_TIME(go_10886_next_in_line_opens_when_the_head_gives_up),
 	    IN_VIRTUAL_TIME(commons_pool_424_discard_serves_the_waiter_by_a_new_open),
 	    IN_VIRTUAL_TIME(commons_pool_346_lone_borrower_opens_again_by_itself),
 	    IN_VIRTUAL_TIME(apr_util_94d9bde1_spoil_and_detach_serve_the_waiter),
 	    IN_VIRTUAL_TIME(go_commons_pool_25_every_waiter_is_served_though_each_reset_fails),
 	    IN_VIRTUAL_TIME(fast_object_pool_25_opener_keeps_what_it_opened),
 	    IN_VIRTUAL_TIME(hikaricp_1909_nobody_passes_a_head_older_than_max_overtake),
+	    IN_VIRTUAL_TIME(hikaricp_1909_nobody_passes_a_head_that_looks_late),
+	    IN_VIRTUAL_TIME(hikaricp_1909_nobody_opens_before_the_head),
 	    IN_REAL_TIME(bb8_122_no_return_falls_between_looking_and_joining),
 	    IN_VIRTUAL_TIME(bb8_167_twice_as_many_waiters_are_served_when_all_come_back_broken),
 	    IN_VIRTUAL_TIME(deadpool_462_waiter_takes_what_returns_before_its_open_ends),

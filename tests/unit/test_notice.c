@@ -189,6 +189,55 @@ failures_down_and_up_are_told_once(void **state)
 	end_pool(pool, peer);
 }
 
+static struct {
+	pthread_barrier_t inside, go_on;
+	qpool_event_type types[4];
+	unsigned count;
+} gate;
+
+static void
+stand_in_down(void *user, qpool *pool, const qpool_event *event)
+{
+	(void)user;
+	(void)pool;
+	if (event->type == QPOOL_EV_DOWN) {
+		pthread_barrier_wait(&gate.inside);
+		pthread_barrier_wait(&gate.go_on);
+	}
+	gate.types[gate.count++ % 4] = event->type;
+}
+
+static void
+up_is_never_told_before_its_down(void **state)
+{
+	qpool_options o = with_events(1u << QPOOL_EV_DOWN | 1u << QPOOL_EV_UP);
+	fake *peer = fake_new();
+	qpool_lease lease;
+	qpool *pool;
+	actor a;
+
+	(void)state;
+	pthread_barrier_init(&gate.inside, NULL, 2);
+	pthread_barrier_init(&gate.go_on, NULL, 2);
+	o.on_event = stand_in_down;
+	pool = pool_of(peer, fake_ops(), &o);
+	fake_fail(peer, FAKE_OPEN, 1, QPOOL_EDENIED);
+	actor_acquires(&a, pool, QPOOL_FOREVER);
+	pthread_barrier_wait(&gate.inside); /* it is about to say that the pool is down, ... */
+	qp_testing_clock_advance(QPOOL_MSEC(100));
+	lease = must_acquire(pool); /* ... which is over meanwhile */
+	qpool_release(&lease);
+	pthread_barrier_wait(&gate.go_on);
+	assert_int_equal(actor_join(&a), QPOOL_OK); /* it looks again, and something is idle */
+	qpool_release(&a.lease);
+	assert_int_equal(gate.count, 2);
+	assert_int_equal(gate.types[0], QPOOL_EV_DOWN);
+	assert_int_equal(gate.types[1], QPOOL_EV_UP);
+	end_pool(pool, peer);
+	pthread_barrier_destroy(&gate.inside);
+	pthread_barrier_destroy(&gate.go_on);
+}
+
 static void
 a_close_says_what_its_check_or_reset_said(void **state)
 {
@@ -263,6 +312,7 @@ main(void)
 	    VIRTUAL(waits_timeouts_and_refusals_are_told),
 	    VIRTUAL(failures_down_and_up_are_told_once),
 	    VIRTUAL(a_close_says_what_its_check_or_reset_said),
+	    VIRTUAL(up_is_never_told_before_its_down),
 	    VIRTUAL(misuse_is_told),
 	    VIRTUAL(nothing_is_told_after_close),
 	};
