@@ -488,6 +488,32 @@ go_22699_pools_leave_no_thread_descriptor_or_byte(void **state)
 		assert_in_range(mallinfo2().uordblks, 0, bytes + 8192);
 }
 
+/* ScrollPrize/villa#1688: told to stop between looking and sleeping, the worker never woke. */
+static void
+villa_1688_workers_stop_whenever_they_are_told(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options options = sized(4);
+	qpool *pool;
+
+	(void)state;
+	options.min_idle = 2;
+	pool = pool_of(peer, fake_ops_plain(), &options);
+	for (unsigned i = 0; i < ROUNDS(1500); i++) {
+		must_start(pool, 1 + i % 3);
+		assert_int_equal(qpool_stop(pool), QPOOL_OK);
+		assert_int_equal(stats_of(pool).workers, 0);
+	}
+	end_pool(pool, peer);
+	for (unsigned i = 0; i < ROUNDS(500); i++) {
+		peer = fake_new();
+		pool = pool_of(peer, fake_ops_plain(), &options);
+		must_start(pool, 1 + i % 3);
+		qpool_free(pool);
+		fake_end(peer);
+	}
+}
+
 int
 main(void)
 {
@@ -503,6 +529,7 @@ main(void)
 	    IN_VIRTUAL_TIME(sqlalchemy_2522_close_tells_a_thousand_waiters),
 	    IN_VIRTUAL_TIME(psycopg_1124_close_that_uses_the_pool_comes_to_an_end),
 	    IN_REAL_TIME(go_22699_pools_leave_no_thread_descriptor_or_byte),
+	    IN_REAL_TIME(villa_1688_workers_stop_whenever_they_are_told),
 	};
 	return RUN(tests);
 }

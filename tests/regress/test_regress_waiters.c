@@ -562,32 +562,6 @@ hikaricp_835_waiters_sleep_until_it_is_their_turn(void **state)
 	}
 }
 
-/* ScrollPrize/villa#1688: told to stop between looking and sleeping, the worker never woke. */
-static void
-villa_1688_workers_stop_whenever_they_are_told(void **state)
-{
-	fake *peer = fake_new();
-	qpool_options options = sized(4);
-	qpool *pool;
-
-	(void)state;
-	options.min_idle = 2;
-	pool = pool_of(peer, fake_ops_plain(), &options);
-	for (unsigned i = 0; i < ROUNDS(1500); i++) {
-		must_start(pool, 1 + i % 3);
-		assert_int_equal(qpool_stop(pool), QPOOL_OK);
-		assert_int_equal(stats_of(pool).workers, 0);
-	}
-	end_pool(pool, peer);
-	for (unsigned i = 0; i < ROUNDS(500); i++) {
-		peer = fake_new();
-		pool = pool_of(peer, fake_ops_plain(), &options);
-		must_start(pool, 1 + i % 3);
-		qpool_free(pool);
-		fake_end(peer);
-	}
-}
-
 int
 main(void)
 {
@@ -610,7 +584,6 @@ main(void)
 	    IN_VIRTUAL_TIME(haproxy_1281_any_thread_finds_what_any_thread_left),
 	    IN_VIRTUAL_TIME(hikaricp_835_waiters_sleep_until_it_is_their_turn),
 	    IN_REAL_TIME(glibc_25847_no_hand_over_is_lost),
-	    IN_REAL_TIME(villa_1688_workers_stop_whenever_they_are_told),
 	};
 	return RUN(tests);
 }
