@@ -21,7 +21,14 @@ acquire(void *argument)
 		a->rank = ++*a->order;
 		pthread_mutex_unlock(&order_mutex);
 	}
+	__atomic_store_n(&a->done, 1, __ATOMIC_RELEASE);
 	return NULL;
+}
+
+bool
+actor_is_done(const actor *a)
+{
+	return __atomic_load_n(&a->done, __ATOMIC_ACQUIRE) != 0;
 }
 
 void

@@ -19,6 +19,7 @@ typedef struct actor {
 	qpool_err err;
 	unsigned *order; /* if set: *order is counted up on success, under order_mutex, into rank */
 	unsigned rank;
+	unsigned done; /* atomic: see actor_is_done */
 } actor;
 
 /* Begin an acquire. */
@@ -26,6 +27,8 @@ void actor_acquires(actor *a, qpool *pool, qpool_nsec timeout);
 void actor_acquires_with(actor *a, qpool *pool, const qpool_request *request);
 /* The same, and note as which of several it was served. */
 void actor_acquires_in_order(actor *a, qpool *pool, qpool_nsec timeout, unsigned *order);
+/* Has its acquire returned? */
+bool actor_is_done(const actor *a);
 /* Wait for its end. */
 qpool_err actor_join(actor *a);
 /* Any function on a thread. */

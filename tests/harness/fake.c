@@ -27,10 +27,10 @@ struct fake {
 	script scripts[FAKE_STEPS];
 	fake_resource *all[65536]; /* by number, while open */
 	uint64_t numbers;
-	unsigned live, live_peak, opening, opening_peak, limit;
+	unsigned live, detached, live_peak, opening, opening_peak, limit;
 	unsigned one_in;
 	uint64_t random;
-	bool born_unsure, born_dead;
+	bool born_unsure, born_dead, destroyed;
 	qpool_why last_why;
 	qpool_step last_open;
 };
@@ -181,6 +181,20 @@ fake_open(void *user, const qpool_step *step, void **out, qpool_error *error)
 	return say(error, err, "refuses to open");
 }
 
+/* Gone from the peer. */
+static void
+bury(fake_resource *r)
+{
+	fake *peer = r->peer;
+
+	pthread_mutex_lock(&peer->mutex);
+	peer->live--;
+	peer->all[r->number % 65536] = NULL;
+	r->magic = 0;
+	pthread_mutex_unlock(&peer->mutex);
+	free(r);
+}
+
 static void
 fake_close(void *user, void *resource, qpool_why why)
 {
@@ -193,11 +207,41 @@ fake_close(void *user, void *resource, qpool_why why)
 	leave(r);
 	pthread_mutex_lock(&peer->mutex);
 	peer->last_why = why;
-	peer->live--;
-	peer->all[r->number % 65536] = NULL;
-	r->magic = 0;
 	pthread_mutex_unlock(&peer->mutex);
-	free(r);
+	bury(r);
+}
+
+bool
+fake_detach(fake *peer, qpool_lease *lease)
+{
+	void *resource;
+
+	/* Counted before: with it the pool may end, and destroy must not miss it. */
+	pthread_mutex_lock(&peer->mutex);
+	peer->detached++;
+	pthread_mutex_unlock(&peer->mutex);
+	resource = qpool_detach(lease);
+	if (resource != NULL) {
+		enter(resource);
+		leave(resource);
+		bury(resource);
+	}
+	pthread_mutex_lock(&peer->mutex);
+	peer->detached--;
+	pthread_mutex_unlock(&peer->mutex);
+	return resource != NULL;
+}
+
+/* It may die at any time. */
+static bool
+is_dead(const fake_resource *r)
+{
+	bool dead;
+
+	pthread_mutex_lock(&r->peer->mutex);
+	dead = r->dead;
+	pthread_mutex_unlock(&r->peer->mutex);
+	return dead;
 }
 
 static qpool_err
@@ -208,7 +252,7 @@ fake_peek(void *user, void *resource, qpool_error *error)
 
 	enter(r);
 	err = pass_step(user, FAKE_PEEK, QPOOL_ECHECK);
-	if (err == QPOOL_OK && r->dead)
+	if (err == QPOOL_OK && is_dead(r))
 		err = QPOOL_ECHECK;
 	else if (err == QPOOL_OK && r->unsure)
 		err = QPOOL_EAGAIN;
@@ -227,7 +271,7 @@ fake_check(void *user, void *resource, const qpool_step *step, qpool_error *erro
 	r->on_worker = step->on_worker;
 	r->checks++;
 	err = pass_step(user, FAKE_CHECK, QPOOL_ECHECK);
-	if (err == QPOOL_OK && r->dead)
+	if (err == QPOOL_OK && is_dead(r))
 		err = QPOOL_ECHECK;
 	leave(r);
 	return say(error, err, "does not answer");
@@ -257,7 +301,18 @@ fake_destroy(void *user)
 
 	(void)pass_step(peer, FAKE_DESTROY, QPOOL_OK);
 	pthread_mutex_lock(&peer->mutex);
-	MUST(peer->live == 0);
+	MUST(peer->live <= peer->detached);
+	peer->destroyed = true;
+	pthread_cond_broadcast(&peer->changed);
+	pthread_mutex_unlock(&peer->mutex);
+}
+
+void
+fake_await_destroyed(fake *peer)
+{
+	pthread_mutex_lock(&peer->mutex);
+	while (!peer->destroyed)
+		pthread_cond_wait(&peer->changed, &peer->mutex);
 	pthread_mutex_unlock(&peer->mutex);
 }
 
@@ -407,7 +462,12 @@ fake_calls(fake *peer, fake_step step)
 unsigned
 fake_live(fake *peer)
 {
-	return read_count(peer, &peer->live);
+	unsigned live;
+
+	pthread_mutex_lock(&peer->mutex);
+	live = peer->live > peer->detached ? peer->live - peer->detached : 0;
+	pthread_mutex_unlock(&peer->mutex);
+	return live;
 }
 
 unsigned

@@ -72,6 +72,7 @@ void fake_gate_pass(fake *peer, fake_step step, unsigned count);
 void fake_gate_open(fake *peer, fake_step step);
 
 unsigned fake_calls(fake *peer, fake_step step);
+/* Open, and not detached. */
 unsigned fake_live(fake *peer);
 unsigned fake_live_peak(fake *peer);
 /* How many opens were inside the callback at once, at most. */
@@ -80,6 +81,11 @@ unsigned fake_opening_peak(fake *peer);
 qpool_why fake_last_why(fake *peer);
 /* The budget the last open was given, and whether a worker ran it. */
 qpool_step fake_last_open(fake *peer);
+
+/* Until destroy has run; the pool may be gone by then. */
+void fake_await_destroyed(fake *peer);
+/* Detach, and close what that gives; false: it gave nothing. */
+bool fake_detach(fake *peer, qpool_lease *lease);
 
 /* A holder enters and leaves its resource: two at once end the process. */
 void fake_use(const qpool_lease *lease);
