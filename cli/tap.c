@@ -36,10 +36,12 @@ fail_on_purpose(struct tap *tap, qpool_err err, const char *step, qpool_error *e
 static void
 count_open(struct tap *tap)
 {
-	uint64_t open = atomic_fetch_add(&tap->opens, 1) + 1 - atomic_load(&tap->closes);
+	/* One counter of its own: of two, read one after the other, the second may have overtaken. */
+	uint64_t open = atomic_fetch_add(&tap->open_now, 1) + 1;
 	uint64_t peak = atomic_load(&tap->open_peak);
 	while (open > peak && !atomic_compare_exchange_weak(&tap->open_peak, &peak, open))
 		continue;
+	atomic_fetch_add(&tap->opens, 1);
 }
 
 static qpool_err
@@ -63,6 +65,7 @@ tap_close(void *user, void *resource, qpool_why why)
 		tap->parting(resource);
 	tap->inner.close(tap->inner_user, resource, why);
 	/* after it: what is being closed is still open */
+	atomic_fetch_sub(&tap->open_now, 1);
 	atomic_fetch_add(&tap->closes, 1);
 }
 
@@ -126,7 +129,5 @@ tap_ops(const struct tap *tap)
 uint64_t
 tap_open_now(const struct tap *tap)
 {
-	/* in this order, so that it never goes below zero */
-	uint64_t closes = atomic_load(&tap->closes);
-	return atomic_load(&tap->opens) - closes;
+	return atomic_load(&tap->open_now);
 }

@@ -17,7 +17,7 @@ struct tap {
 	void (*parting)(void *resource);
 	_Atomic uint32_t failing; /* of 10,000 opens, checks and resets, so many fail on purpose */
 	_Atomic uint64_t drawn;   /* how often chance was asked */
-	_Atomic uint64_t opens, closes, open_peak;
+	_Atomic uint64_t opens, closes, open_now, open_peak;
 	_Atomic uint64_t open_failures, check_failures,
 	    reset_failures; /* on purpose and real ones */
 	_Atomic uint64_t on_purpose;
