@@ -98,9 +98,9 @@ join_and_release(actor *a)
 
 /* A start that is nearer to "at once" than a barrier's: everybody spins until `round` has come. */
 static inline void
-await_round(qp_atomic_u64 *round, uint64_t number)
+await_round(qp_atomic_u32 *round, uint32_t number)
 {
-	for (unsigned i = 1; qp_load64_relaxed(round) < number; i++)
+	for (unsigned i = 1; qp_load_acquire(round) < number; i++)
 		if (i % 1000 == 0)
 			sched_yield();
 }

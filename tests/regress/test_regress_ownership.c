@@ -33,7 +33,7 @@ node_mysql2_1280_second_release_lends_to_nobody_else(void **state)
 enum { COPIES = 3 };
 
 typedef struct copies {
-	qp_atomic_u64 round;
+	qp_atomic_u32 round; /* released by who prepared it, acquired by await_round */
 	pthread_barrier_t end;
 	qpool_lease lease;
 	qp_atomic_u64 ended, refused;
@@ -80,7 +80,7 @@ pgx_2564_of_releases_at_once_one_ends_the_lease(void **state)
 		actor_runs(&threads[i], ends_a_copy, &c);
 	for (unsigned i = 0; i < c.rounds; i++) {
 		c.lease = must_acquire(pool);
-		qp_add64_relaxed(&c.round, 1);
+		(void)qp_add_release(&c.round, 1);
 		pthread_barrier_wait(&c.end);
 		assert_whole(pool);
 	}
