@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test lint format bench tsan asan install clean help
+.PHONY: build run test soak lint format bench tsan asan install clean help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dcli=enabled
@@ -32,6 +32,14 @@ test:
 	@tools/setup test
 	@tools/configure build $(options) -Dtests=enabled
 	@tools/runtests build test $(patience)
+
+# Random verbs for long, one weather after another; a seed that broke is printed, and repeats the run:
+# QPOOL_SEED=n QPOOL_SECONDS=n make soak.
+soak: export QPOOL_SECONDS ?= 600
+soak:
+	@tools/setup test
+	@tools/configure build $(options) -Dtests=enabled
+	@tools/runtests build soak --suite race --timeout-multiplier 0 --num-processes 1 --verbose
 
 lint:
 	@tools/setup lint
@@ -75,6 +83,7 @@ help:
 	@echo 'make          set up and build into build/'
 	@echo 'make run      the demo: a pool at work on a real database'
 	@echo 'make test     build and run every test'
+	@echo 'make soak     random verbs from many threads for QPOOL_SECONDS (600) each'
 	@echo 'make lint     formatting, static analysis, the rules of the house'
 	@echo 'make format   lay the C files out as make lint wants them'
 	@echo 'make bench    measure, beside rivals, in one run'

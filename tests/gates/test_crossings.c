@@ -230,9 +230,30 @@ it_keeps_its_place(const void *first, const void *second)
 	CELL_SAME(next->err, QPOOL_OK);
 }
 
-/* The head's time is over, and it does not know yet: what comes back is the next one's. */
+/* The head's time is over, and it has not woken yet: what comes back is the next one's. */
 static void
 too_late_for_the_first(const void *first, const void *second)
+{
+	const place at = {.max_size = 1, .step = FAKE_STEPS};
+	hand *hasty, *next;
+	stage s;
+
+	(void)first;
+	(void)second;
+	stage_set(&s, &at, 0);
+	hasty = stage_waiter(&s, QPOOL_SEC(3));
+	next = stage_waiter(&s, QPOOL_FOREVER);
+	qp_testing_clock_virtual(qp_clock_now() + QPOOL_SEC(3)); /* wakes nobody */
+	release_it(&s.kept);
+	must_get(&s, next);
+	hand_join(hasty);
+	CELL_SAME(hasty->err, QPOOL_ETIMEOUT);
+	stage_end(&s);
+}
+
+/* The same while it is in its hook. */
+static void
+too_late_in_its_hook(const void *first, const void *second)
 {
 	hand *next;
 	stage s;
@@ -429,6 +450,7 @@ main(int argc, char **argv)
 	ADD(it_comes_back_to_an_idle_one, "one comes back from its hook to an idle one");
 	ADD(it_keeps_its_place, "one comes back from its hook to its place");
 	ADD(too_late_for_the_first, "one whose time is over is passed over");
+	ADD(too_late_in_its_hook, "one whose time ends in its hook is passed over");
 	ADD(it_goes_while_the_pool_closes, "one is in its hook while the pool closes");
 	cells_add(&all, a_long_line_is_told, "", NULL, "a long line is told that the pool closes");
 	ADD(a_long_line_is_told, "a long line is told that the pool is freed");

@@ -161,6 +161,10 @@ cells_run(cells *which, const char *group, int argc, char **argv)
 
 	if (argc > 1)
 		which->count = keep_named(which, argv[1]);
+	if (which->count == 0) {
+		fprintf(stderr, "%s: no cell is named '%s'\n", group, argc > 1 ? argv[1] : "");
+		return 1;
+	}
 	tests = tests_of(which);
 	failed = _cmocka_run_group_tests(group, tests, which->count, NULL, NULL);
 	free(tests);
