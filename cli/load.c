@@ -147,7 +147,6 @@ thread_main(void *argument)
 {
 	struct load_thread *self = argument;
 	struct load_run *run = self->run;
-	stop_block_here();
 	if (wait_at_gate(run)) {
 		while (may_begin(self))
 			make_request(self);

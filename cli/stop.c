@@ -1,85 +1,111 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * stop: a pipe to oneself, the portable way to wait for a signal, a thread and a time all at once.
+ * stop: the signals are blocked everywhere, and one thread waits for them.  So nothing runs in a handler, where
+ * hardly anything may be called, and no signal depends on what another thread is in the middle of.
  */
 #include "stop.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <unistd.h>
+#include <time.h>
 
-static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
-#define CAUGHT (sizeof caught / sizeof caught[0])
+#include "duration.h"
 
-static int ends[2] = {-1, -1};
+static const int stopping[] = {SIGINT, SIGTERM, SIGHUP};
+#define STOPPING (sizeof stopping / sizeof stopping[0])
+
+static sigset_t caught;
+static bool catching;
 static atomic_int first_signal;
 static void (*_Atomic emergency)(void);
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t nudges; /* on the monotonic clock */
+static bool nudged;           /* guarded by lock */
 
 void
 stop_nudge(void)
 {
-	/* A full pipe is as good as one more byte. */
-	ssize_t ignored = write(ends[1], "", 1);
-	(void)ignored;
+	pthread_mutex_lock(&lock);
+	nudged = true;
+	pthread_cond_signal(&nudges);
+	pthread_mutex_unlock(&lock);
 }
 
+/* As if it had never been caught. */
 static void
-on_signal(int signal)
+die_of(int signal)
 {
-	int saved = errno;
-	int none = 0;
 	struct sigaction fatal = {.sa_handler = SIG_DFL};
-	if (!atomic_compare_exchange_strong(&first_signal, &none, signal)) {
+	sigset_t only;
+	sigemptyset(&only);
+	sigaddset(&only, signal);
+	sigaction(signal, &fatal, NULL);
+	raise(signal);
+	pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+}
+
+static void *
+wait_for_signals(void *unused)
+{
+	for (;;) {
+		int signal;
+		int none = 0;
+		if (sigwait(&caught, &signal) != 0)
+			continue;
+		if (atomic_compare_exchange_strong(&first_signal, &none, signal)) {
+			stop_nudge();
+			continue;
+		}
 		void (*hook)(void) = atomic_load(&emergency);
 		if (hook != NULL)
 			hook();
-		/* die of it, as if it had never been caught; it is delivered when this returns */
-		sigaction(signal, &fatal, NULL);
-		raise(signal);
+		die_of(signal);
 	}
-	stop_nudge();
-	errno = saved;
+	return unused;
 }
 
 static bool
-catch_one(int signal)
+choose_signals(void)
 {
-	struct sigaction action;
-	if (sigaction(signal, NULL, &action) != 0)
-		return false;
-	if (action.sa_handler == SIG_IGN)
-		return true;
-	action.sa_handler = on_signal;
-	action.sa_flags = SA_RESTART;
-	sigemptyset(&action.sa_mask);
-	return sigaction(signal, &action, NULL) == 0;
+	sigemptyset(&caught);
+	for (size_t i = 0; i < STOPPING; i++) {
+		struct sigaction action;
+		if (sigaction(stopping[i], NULL, &action) != 0)
+			return false;
+		if (action.sa_handler != SIG_IGN)
+			sigaddset(&caught, stopping[i]);
+	}
+	return true;
+}
+
+static bool
+start_waiting(void)
+{
+	pthread_t thread;
+	int cause = pthread_sigmask(SIG_BLOCK, &caught, NULL);
+	if (cause == 0)
+		cause = pthread_create(&thread, NULL, wait_for_signals, NULL);
+	if (cause == 0)
+		cause = pthread_detach(thread);
+	errno = cause;
+	return cause == 0;
 }
 
 bool
 stop_catch(void)
 {
-	if (ends[0] >= 0)
+	pthread_condattr_t attributes;
+	if (catching)
 		return true;
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
-		return false;
-	for (size_t i = 0; i < CAUGHT; i++) {
-		if (!catch_one(caught[i]))
-			return false;
-	}
-	return true;
-}
-
-void
-stop_block_here(void)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	for (size_t i = 0; i < CAUGHT; i++)
-		sigaddset(&set, caught[i]);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&nudges, &attributes);
+	pthread_condattr_destroy(&attributes);
+	catching = choose_signals() && start_waiting();
+	return catching;
 }
 
 void
@@ -97,10 +123,11 @@ stop_signal(void)
 void
 stop_wait(qpool_nsec timeout)
 {
-	char bytes[64];
-	struct pollfd pipe_end = {.fd = ends[0], .events = POLLIN};
-	qpool_nsec ms = (timeout + 999999) / 1000000;
-	poll(&pipe_end, 1, ms < 0 ? 0 : ms > 60000 ? 60000 : (int)ms);
-	while (read(ends[0], bytes, sizeof bytes) > 0)
+	qpool_nsec until = duration_now() + timeout;
+	struct timespec deadline = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+	pthread_mutex_lock(&lock);
+	while (!nudged && pthread_cond_timedwait(&nudges, &lock, &deadline) == 0)
 		continue;
+	nudged = false;
+	pthread_mutex_unlock(&lock);
 }

@@ -10,12 +10,11 @@
 
 #include <queuepool.h>
 
-/* From now on SIGINT, SIGTERM and SIGHUP are caught (unless they were ignored: nohup stays nohup).
- * False with errno set when the system refuses. */
+/* From now on SIGINT, SIGTERM and SIGHUP are caught (unless they were ignored: nohup stays nohup).  Before
+ * any other thread is started: those inherit that they are not the ones disturbed.  False with errno set
+ * when the system refuses. */
 bool stop_catch(void);
-/* Block them on this thread: for threads that must not be the one disturbed. */
-void stop_block_here(void);
-/* Run from the handler of a second signal: async-signal-safe calls only.  May be NULL. */
+/* Run on a second signal, by a thread of its own while all others go on.  May be NULL. */
 void stop_at_once(void (*hook)(void));
 /* 0, or the first signal that came. */
 int stop_signal(void);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tempdir: every name is put together when the folder is made, so that removing it needs only rename, unlink
- * and rmdir, which a signal handler may call.  The rename comes first: threads that go on working meanwhile find
- * the folder gone, and cannot make a file in it between the last unlink and the rmdir.
+ * tempdir: removal must work while other threads go on with the database.  So the folder is renamed first: they
+ * find it gone, and cannot make a file in it between the last unlink and the rmdir.
  */
 #include "tempdir.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,8 @@ struct place {
 };
 
 static struct place here, aside;
-static volatile sig_atomic_t made;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* who comes second waits for the first */
+static bool made;
 
 static void
 name_files(struct place *place)
@@ -61,7 +61,9 @@ tempdir_make(void)
 	snprintf(aside.folder, sizeof aside.folder, "%.*s-gone", length, here.folder);
 	name_files(&here);
 	name_files(&aside);
-	made = 1;
+	pthread_mutex_lock(&lock);
+	made = true;
+	pthread_mutex_unlock(&lock);
 	return EXIT_OK;
 }
 
@@ -80,10 +82,12 @@ tempdir_empty(void)
 void
 tempdir_remove(void)
 {
-	if (!made)
-		return;
-	made = 0;
-	const struct place *place = rename(here.folder, aside.folder) == 0 ? &aside : &here;
-	unlink_files(place);
-	rmdir(place->folder);
+	pthread_mutex_lock(&lock);
+	if (made) {
+		const struct place *place = rename(here.folder, aside.folder) == 0 ? &aside : &here;
+		unlink_files(place);
+		rmdir(place->folder);
+		made = false;
+	}
+	pthread_mutex_unlock(&lock);
 }

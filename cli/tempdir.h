@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * tempdir: one temporary folder for one database, and its certain removal: at the end, after a failure, and
- * from the handler of a signal that will not wait.
+ * on a signal that will not wait.
  */
 #ifndef CLI_TEMPDIR_H
 #define CLI_TEMPDIR_H
@@ -12,7 +12,7 @@ int tempdir_make(void);
 const char *tempdir_database(void);
 /* Remove the database and what SQLite puts beside it; the folder stays. */
 void tempdir_empty(void);
-/* Remove all of it; nothing happens when there is none.  Async-signal-safe. */
+/* Remove all of it; nothing happens when there is none.  From any thread. */
 void tempdir_remove(void);
 
 #endif
