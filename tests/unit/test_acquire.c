@@ -2,26 +2,9 @@
 /*
  * The way out: lazy opening, newest first, what expires or fails on the way, arguments.
  */
-#include "testing.h"
-
-#include "platform/testing.h"
+#include "virtual.h"
 
 #include <errno.h>
-
-static int virtual(void **state)
-{
-	(void)state;
-	qp_testing_clock_virtual(QPOOL_SEC(1000));
-	return 0;
-}
-
-static int
-real(void **state)
-{
-	(void)state;
-	qp_testing_clock_real();
-	return 0;
-}
 
 static void
 nothing_is_opened_before_it_is_asked_for(void **state)
@@ -418,8 +401,6 @@ a_late_acquire_touches_no_other_one(void **state)
 		end_pool(pool, peer);
 	}
 }
-
-#define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
 main(void)

@@ -3,24 +3,7 @@
  * The crew where it is hard: several things due at once, one worker for all of it, starts and stops that
  * cross.  test_worker has what a crew is for.
  */
-#include "testing.h"
-
-#include "platform/testing.h"
-
-static int virtual(void **state)
-{
-	(void)state;
-	qp_testing_clock_virtual(QPOOL_SEC(1000));
-	return 0;
-}
-
-static int
-real(void **state)
-{
-	(void)state;
-	qp_testing_clock_real();
-	return 0;
-}
+#include "virtual.h"
 
 static qpool *
 pool_with_workers(fake *peer, const qpool_options *options, unsigned workers)
@@ -198,8 +181,6 @@ opens_do_not_stand_behind_a_pass(void **state)
 	qpool_release(&a.lease);
 	end_pool(pool, peer);
 }
-
-#define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
 main(void)

@@ -2,27 +2,10 @@
 /*
  * The end: close with and without time, with waiters, leases, workers and callbacks in the way; free.
  */
-#include "testing.h"
-
-#include "platform/testing.h"
+#include "virtual.h"
 
 #include <dirent.h>
 #include <sched.h>
-
-static int virtual(void **state)
-{
-	(void)state;
-	qp_testing_clock_virtual(QPOOL_SEC(1000));
-	return 0;
-}
-
-static int
-real(void **state)
-{
-	(void)state;
-	qp_testing_clock_real();
-	return 0;
-}
 
 static qpool *
 pool_of_one(fake *peer)
@@ -382,8 +365,6 @@ free_from_inside_destroy_works(void **state)
 	assert_int_equal(qpool_close(pool, QPOOL_FOREVER), QPOOL_OK);
 	fake_end(peer);
 }
-
-#define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
 main(void)

@@ -2,27 +2,10 @@
 /*
  * The line: order, overtaking, hand-over, deadlines, the interrupt hook, refusal.
  */
-#include "testing.h"
-
-#include "platform/testing.h"
+#include "virtual.h"
 
 #include <sched.h>
 #include <stdlib.h>
-
-static int virtual(void **state)
-{
-	(void)state;
-	qp_testing_clock_virtual(QPOOL_SEC(1000));
-	return 0;
-}
-
-static int
-real(void **state)
-{
-	(void)state;
-	qp_testing_clock_real();
-	return 0;
-}
 
 static qpool *
 pool_of_one(fake *peer)
@@ -526,8 +509,6 @@ a_wait_inside_the_hook_is_misuse(void **state)
 	qpool_release(&held);
 	end_pool(pool, peer);
 }
-
-#define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
 main(void)

@@ -2,24 +2,7 @@
 /*
  * One pass: what it closes, and that it never gets in anybody's way.
  */
-#include "testing.h"
-
-#include "platform/testing.h"
-
-static int virtual(void **state)
-{
-	(void)state;
-	qp_testing_clock_virtual(QPOOL_SEC(1000));
-	return 0;
-}
-
-static int
-real(void **state)
-{
-	(void)state;
-	qp_testing_clock_real();
-	return 0;
-}
+#include "virtual.h"
 
 /* `count` idle ones, number 1 the oldest. */
 static void
@@ -153,8 +136,6 @@ no_pool_no_pass(void **state)
 	(void)state;
 	assert_int_equal(qpool_maintain(NULL), 0);
 }
-
-#define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
 main(void)

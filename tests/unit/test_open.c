@@ -3,26 +3,9 @@
  * Failing opens: retry and tell, pauses, denied, full, down and up again, limits on opens in flight.
  * Without workers; test_worker has the same with.
  */
-#include "testing.h"
-
-#include "platform/testing.h"
+#include "virtual.h"
 
 #include <sched.h>
-
-static int virtual(void **state)
-{
-	(void)state;
-	qp_testing_clock_virtual(QPOOL_SEC(1000));
-	return 0;
-}
-
-static int
-real(void **state)
-{
-	(void)state;
-	qp_testing_clock_real();
-	return 0;
-}
 
 static qpool *
 pool_with(fake *peer, uint32_t max_size, uint32_t open_failure)
@@ -462,8 +445,6 @@ down_counts_from_when_nothing_is_open(void **state)
 	qpool_release(&a.lease);
 	end_pool(pool, peer);
 }
-
-#define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
 main(void)

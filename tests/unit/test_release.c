@@ -2,29 +2,13 @@
 /*
  * The way back: exactly one end a lease, reset, spoil, discard, detach, scopes, misuse.
  */
-#include "testing.h"
+#include "virtual.h"
 
 #include "core/slot.h"
-#include "platform/testing.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static int virtual(void **state)
-{
-	(void)state;
-	qp_testing_clock_virtual(QPOOL_SEC(1000));
-	return 0;
-}
-
-static int
-real(void **state)
-{
-	(void)state;
-	qp_testing_clock_real();
-	return 0;
-}
 
 static void
 a_second_end_is_misuse_and_changes_nothing(void **state)
@@ -374,8 +358,6 @@ release_and_free_allocate_nothing(void **state)
 	qp_testing_fail(QP_FAULT_ALLOC, 0, false);
 	fake_end(peer);
 }
-
-#define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
 main(void)

@@ -3,26 +3,9 @@
  * The crew: opens, closes and resets on its threads, min_idle, passes, and that it sleeps when there is
  * nothing to do.
  */
-#include "testing.h"
-
-#include "platform/testing.h"
+#include "virtual.h"
 
 #include <sched.h>
-
-static int virtual(void **state)
-{
-	(void)state;
-	qp_testing_clock_virtual(QPOOL_SEC(1000));
-	return 0;
-}
-
-static int
-real(void **state)
-{
-	(void)state;
-	qp_testing_clock_real();
-	return 0;
-}
 
 static qpool *
 pool_with_workers(fake *peer, const qpool_options *options, unsigned workers)
@@ -480,8 +463,6 @@ limits_of_zero_do_not_chase_their_tail(void **state)
 	assert_int_equal(fake_calls(peer, FAKE_OPEN), 20);
 	end_pool(pool, peer);
 }
-
-#define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
 main(void)
