@@ -8,6 +8,8 @@
 
 #define OPEN_BUDGET   QPOOL_SEC(10) /* a pool's own default */
 #define LOOK_UP_EVERY QPOOL_MSEC(100)
+#define PATIENCE      QPOOL_SEC(30) /* a pool's default, too */
+#define PAUSE         QPOOL_MSEC(10)
 
 static int
 interrupted(void *user)
@@ -30,13 +32,22 @@ take_from_pool(
 	return err;
 }
 
+/* As patient as a pool: what may pass is tried again until the deadline. */
 static qpool_err
-open_one(struct lender *lender, struct loan *out, qpool_error *error)
+open_one(struct lender *lender, struct load_thread *self, struct loan *out, qpool_error *error)
 {
 	qpool_step step = {.size = sizeof step, .budget = OPEN_BUDGET};
 	qpool_ops ops = tap_ops(&lender->tap);
+	qpool_nsec until = duration_now() + PATIENCE;
 	out->lease = (qpool_lease)QPOOL_LEASE_INIT;
-	return ops.open(&lender->tap, &step, &out->resource, error);
+	qpool_err err = ops.open(&lender->tap, &step, &out->resource, error);
+	while (err == QPOOL_EOPEN && duration_now() < until) {
+		load_sleep(self, PAUSE);
+		if (load_cancelled(self))
+			return QPOOL_ECANCEL;
+		err = ops.open(&lender->tap, &step, &out->resource, error);
+	}
+	return err;
 }
 
 qpool_err
@@ -44,7 +55,7 @@ lender_take(struct lender *lender, struct load_thread *self, struct loan *out, q
 {
 	qpool_nsec asked = duration_now();
 	qpool_err err = lender->pool != NULL ? take_from_pool(lender, self, out, error)
-	                                     : open_one(lender, out, error);
+	                                     : open_one(lender, self, out, error);
 	if (err == QPOOL_OK)
 		hist_add(&self->wait, duration_now() - asked);
 	return err;

@@ -21,7 +21,8 @@ struct loan {
 	void *resource;
 };
 
-/* Take one, and add the time it took to self->wait.  ECANCEL when the load is cancelled meanwhile. */
+/* Take one, and add the time it took to self->wait.  Either way an open that fails for the moment is tried
+ * again for 30 s.  ECANCEL when the load is cancelled meanwhile. */
 qpool_err lender_take(
     struct lender *lender, struct load_thread *self, struct loan *out, qpool_error *error);
 void lender_give(struct lender *lender, struct loan *loan);

@@ -320,29 +320,35 @@ takes_and_gives(struct load_thread *self, void *user, qpool_error *error)
 	return LOAD_SERVED;
 }
 
+static void
+begin_to_wait(struct waiting *waiting, uint32_t failing)
+{
+	*waiting =
+	    (struct waiting){.lender.tap = {.inner = qpool_ops_init(), .inner_user = waiting}};
+	waiting->lender.tap.failing = failing;
+	waiting->lender.tap.inner.open = open_nothing;
+	waiting->lender.tap.inner.close = close_nothing;
+	assert_true(stop_catch());
+}
+
 /* Nothing can be opened, and the pool would keep them waiting for ever. */
 static void
 who_waits_in_line_is_cancelled_too(void **state)
 {
-	int resource;
-	struct waiting waiting = {
-	    .lender.tap = {.inner = qpool_ops_init(), .inner_user = &resource}};
+	struct waiting waiting;
 	struct load_plan plan = {.threads = 3, .request = takes_and_gives, .user = &waiting};
 	struct load_result *result = calloc(1, sizeof *result);
 	qpool_options options = qpool_options_init();
 	qpool_error error;
 	(void)state;
 	assert_non_null(result);
-	waiting.lender.tap.failing = 10000;
-	waiting.lender.tap.inner.open = open_nothing;
-	waiting.lender.tap.inner.close = close_nothing;
+	begin_to_wait(&waiting, 10000);
 	qpool_ops ops = tap_ops(&waiting.lender.tap);
 	options.acquire_timeout = QPOOL_FOREVER;
 	options.down_after = QPOOL_FOREVER;
 	assert_int_equal(
 	    qpool_create(&waiting.lender.pool, &options, &ops, &waiting.lender.tap, &error),
 	    QPOOL_OK);
-	assert_true(stop_catch());
 	while (atomic_load(&waiting.begun) == 0) {
 		plan.duration += QPOOL_MSEC(1);
 		assert_int_equal(load_execute(&plan, result, &error), QPOOL_OK);
@@ -350,6 +356,26 @@ who_waits_in_line_is_cancelled_too(void **state)
 	assert_int_equal(result->cancelled, waiting.begun);
 	assert_int_equal(result->wait.count, 0);
 	qpool_free(waiting.lender.pool);
+	free(result);
+}
+
+static void
+who_opens_for_itself_is_as_patient_as_a_pool(void **state)
+{
+	struct waiting waiting;
+	struct load_plan plan = {
+	    .threads = 2, .count = 50, .request = takes_and_gives, .user = &waiting};
+	struct load_result *result = calloc(1, sizeof *result);
+	qpool_error error;
+	(void)state;
+	assert_non_null(result);
+	begin_to_wait(&waiting, 3000);
+	assert_int_equal(load_execute(&plan, result, &error), QPOOL_OK);
+	assert_int_equal(result->served, 50);
+	assert_int_equal(result->wait.count, 50);
+	assert_true(waiting.lender.tap.open_failures > 0);
+	assert_int_equal(waiting.lender.tap.opens, 50);
+	assert_int_equal(waiting.lender.tap.closes, 50);
 	free(result);
 }
 
@@ -369,6 +395,7 @@ main(void)
 	    cmocka_unit_test(what_is_under_way_long_after_the_end_is_cancelled),
 	    cmocka_unit_test(a_tap_counts_and_fails_as_often_as_asked),
 	    cmocka_unit_test(who_waits_in_line_is_cancelled_too),
+	    cmocka_unit_test(who_opens_for_itself_is_as_patient_as_a_pool),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
