@@ -191,6 +191,41 @@ an_empty_one_is_for_the_next(const void *first, const void *second)
 	passed_over_in_its_hook(discard_it);
 }
 
+static void
+let_newcomers_win(qpool_options *o)
+{
+	o->max_overtake = QPOOL_FOREVER;
+}
+
+/* It is woken to take what came, and when it wakes it is time for its hook. */
+static void
+wake_it_late(stage *s)
+{
+	await_waiting(s->pool, 1);
+	s->user = stage_waiter(s, QPOOL_FOREVER);
+	qp_testing_clock_virtual(qp_clock_now() + QPOOL_SEC(1));
+	release_it(&s->kept);
+}
+
+/* What the head was woken for goes on to the next when it runs its hook first. */
+static void
+woken_into_its_hook(const void *first, const void *second)
+{
+	place at = *place_named("interrupt hook");
+	stage s;
+
+	(void)first;
+	(void)second;
+	at.options = let_newcomers_win;
+	at.push = wake_it_late;
+	stage_set(&s, &at, 0);
+	stage_begin(&s);
+	must_get(&s, s.user);
+	CELL_MUST(!hand_is_done(stage_subject(&s)));
+	stage_end(&s);
+	CELL_SAME(stage_subject(&s)->err, QPOOL_OK);
+}
+
 /* Nobody is behind it: what came meanwhile is there when it is back. */
 static void
 it_comes_back_to_an_idle_one(const void *first, const void *second)
@@ -447,6 +482,7 @@ main(int argc, char **argv)
 	ADD(a_worker_calls_the_next, "a worker calls the next");
 	ADD(an_idle_one_is_for_the_next, "an idle one passes by who is in a hook");
 	ADD(an_empty_one_is_for_the_next, "an empty one passes by who is in a hook");
+	ADD(woken_into_its_hook, "one is woken, and runs its hook first");
 	ADD(it_comes_back_to_an_idle_one, "one comes back from its hook to an idle one");
 	ADD(it_keeps_its_place, "one comes back from its hook to its place");
 	ADD(too_late_for_the_first, "one whose time is over is passed over");
