@@ -27,6 +27,7 @@ static struct {
 	struct parked *list;
 	unsigned parked;
 	uint64_t parks;
+	bool held;
 	unsigned calls[QP_FAULTS], fail_at[QP_FAULTS];
 	bool for_good[QP_FAULTS];
 	/* atomic; now_ns also guarded by mutex for writers */
@@ -127,6 +128,15 @@ qp_testing_wake_all(bool as_signal)
 	pthread_mutex_unlock(&t.mutex);
 }
 
+void
+qp_testing_hold(bool held)
+{
+	pthread_mutex_lock(&t.mutex);
+	t.held = held;
+	pthread_cond_broadcast(&t.changed);
+	pthread_mutex_unlock(&t.mutex);
+}
+
 static void
 forget(const struct parked *gone)
 {
@@ -154,7 +164,7 @@ qp_testing_park(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns, qp_
 		t.parked++;
 		t.parks++;
 		pthread_cond_broadcast(&t.changed);
-		while (!self.awake)
+		while (!self.awake || t.held)
 			pthread_cond_wait(&t.changed, &t.mutex);
 		forget(&self);
 		*how = self.how;

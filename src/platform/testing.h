@@ -36,6 +36,8 @@ uint64_t qp_testing_parks(void);
 int64_t qp_testing_next_deadline(void);
 /* Wake every parked thread for no reason, or as by a signal. */
 void qp_testing_wake_all(bool as_signal);
+/* From now on those that are woken do not run, as if they were not scheduled; false: they run. */
+void qp_testing_hold(bool held);
 /* Fail the n-th call from now (1 is the next), and all later ones if `for_good`; 0 fails none. */
 void qp_testing_fail(qp_fault fault, unsigned nth, bool for_good);
 /* Calls since qp_testing_fail was last used on it. */

@@ -105,6 +105,14 @@ await_round(qp_atomic_u32 *round, uint32_t number)
 			sched_yield();
 }
 
+/* Some nanoseconds each. */
+static inline void
+linger(unsigned steps)
+{
+	for (volatile unsigned i = 0; i < steps; i++)
+		;
+}
+
 /* For threads that come, take one, and give it back. */
 static inline void *
 takes_and_puts(void *pool)

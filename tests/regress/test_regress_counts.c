@@ -360,7 +360,7 @@ commons_pool_419_return_and_discard_at_once_end_one_lease(void **state)
 	fake *peer = fake_new();
 	qpool_options options = sized(2);
 	qpool *pool = pool_of(peer, fake_ops(), &options);
-	pair p = {.rounds = ROUNDS(20000)};
+	pair p = {.rounds = ROUNDS(50000)};
 	pthread_t other;
 
 	(void)state;
@@ -369,6 +369,7 @@ commons_pool_419_return_and_discard_at_once_end_one_lease(void **state)
 	for (unsigned i = 0; i < p.rounds; i++) {
 		p.copies[0] = p.copies[1] = must_acquire(pool);
 		(void)qp_add_release(&p.round, 1);
+		linger(i % 256); /* until the other one is there */
 		p.said[0] = qpool_release(&p.copies[0]);
 		pthread_barrier_wait(&p.end);
 		assert_int_equal(p.said[0] + p.said[1], QPOOL_OK + QPOOL_EMISUSE);

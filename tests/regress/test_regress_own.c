@@ -74,7 +74,7 @@ own_stop_does_not_wait_for_workers_started_after_it(void **state)
 	qpool_err err;
 
 	(void)state;
-	for (unsigned i = 0; i < ROUNDS(500); i++) {
+	for (unsigned i = 0; i < ROUNDS(300); i++) {
 		pthread_t stoppers[2];
 
 		must_start(pool, 1);

@@ -36,7 +36,7 @@ typedef struct copies {
 	qp_atomic_u32 round; /* released by who prepared it, acquired by await_round */
 	pthread_barrier_t end;
 	qpool_lease lease;
-	qp_atomic_u64 ended, refused;
+	qp_atomic_u64 threads, ended, refused;
 	unsigned rounds;
 } copies;
 
@@ -44,11 +44,13 @@ static void *
 ends_a_copy(void *argument)
 {
 	copies *c = argument;
+	unsigned own = (unsigned)qp_add64_relaxed(&c->threads, 1) + 1;
 
 	for (unsigned i = 0; i < c->rounds; i++) {
 		qpool_lease copy;
 		await_round(&c->round, i + 1);
 		copy = c->lease;
+		linger(i * own % 64);
 		switch (qpool_release(&copy)) {
 		case QPOOL_OK:
 			qp_add64_relaxed(&c->ended, 1);
@@ -71,7 +73,7 @@ pgx_2564_of_releases_at_once_one_ends_the_lease(void **state)
 	fake *peer = fake_new();
 	qpool_options options = sized(2);
 	qpool *pool = pool_of(peer, fake_ops_plain(), &options);
-	copies c = {.rounds = ROUNDS(10000)};
+	copies c = {.rounds = ROUNDS(20000)};
 	pthread_t threads[COPIES];
 
 	(void)state;

@@ -119,6 +119,8 @@ bb8_59_cancelled_opener_gives_its_empty_slot_back(void **state)
 typedef struct race {
 	qpool *pool;
 	pthread_barrier_t begin, end;
+	qp_atomic_u32 round;
+	qpool_lease lease; /* the one that comes back */
 	qpool_request request;
 	unsigned rounds;
 	unsigned served, refused;
@@ -148,9 +150,16 @@ waits_again_and_again(void *argument)
 }
 
 static void *
-releases(void *argument)
+releases_again_and_again(void *argument)
 {
-	(void)qpool_release(argument);
+	race *r = argument;
+
+	for (unsigned i = 0; i < r->rounds; i++) {
+		await_round(&r->round, i + 1);
+		linger(i * 7 % 2048); /* so that it comes before, during and after */
+		(void)qpool_release(&r->lease);
+		pthread_barrier_wait(&r->end);
+	}
 	return NULL;
 }
 
@@ -161,19 +170,20 @@ run_race(race *r, void (*other)(race *r))
 	pthread_t waiter, releaser;
 
 	pthread_barrier_init(&r->begin, NULL, 2);
-	pthread_barrier_init(&r->end, NULL, 2);
+	pthread_barrier_init(&r->end, NULL, 3);
 	actor_runs(&waiter, waits_again_and_again, r);
+	actor_runs(&releaser, releases_again_and_again, r);
 	for (unsigned i = 0; i < r->rounds; i++) {
-		qpool_lease lease = must_acquire(r->pool);
+		r->lease = must_acquire(r->pool);
 		pthread_barrier_wait(&r->begin);
 		qp_testing_await_parked(1);
-		actor_runs(&releaser, releases, &lease);
+		qp_store_release(&r->round, i + 1);
 		other(r);
-		pthread_join(releaser, NULL);
 		pthread_barrier_wait(&r->end);
 		assert_whole(r->pool);
 	}
 	pthread_join(waiter, NULL);
+	pthread_join(releaser, NULL);
 	pthread_barrier_destroy(&r->begin);
 	pthread_barrier_destroy(&r->end);
 	assert_int_equal(r->served + r->refused, r->rounds);
@@ -185,21 +195,32 @@ the_deadline_comes(race *r)
 	qp_testing_clock_advance(r->request.timeout);
 }
 
+/* Once where a release wakes the head to look, once where it hands over. */
+static qpool *
+pool_for_race(fake *peer, unsigned handing_over)
+{
+	qpool_options options = sized(1);
+
+	options.max_overtake = handing_over ? QPOOL_ZERO : 0;
+	return pool_of(peer, fake_ops_plain(), &options);
+}
+
 /* gomodule/redigo#520: deadline and slot were both there, and of the two the slot was dropped. */
 static void
 redigo_520_deadline_at_the_instant_of_hand_over_drops_no_slot(void **state)
 {
-	fake *peer = fake_new();
-	qpool_options options = sized(1);
-	race r = {.rounds = ROUNDS(10000), .refusal = QPOOL_ETIMEOUT};
-
 	(void)state;
-	r.pool = pool_of(peer, fake_ops_plain(), &options);
-	r.request = qpool_request_init();
-	r.request.timeout = QPOOL_MSEC(3);
-	run_race(&r, the_deadline_comes);
-	assert_int_equal(stats_of(r.pool).timeouts, r.refused);
-	end_pool(r.pool, peer);
+	for (unsigned handing_over = 0; handing_over < 2; handing_over++) {
+		fake *peer = fake_new();
+		race r = {.rounds = ROUNDS(5000), .refusal = QPOOL_ETIMEOUT};
+
+		r.pool = pool_for_race(peer, handing_over);
+		r.request = qpool_request_init();
+		r.request.timeout = QPOOL_MSEC(3);
+		run_race(&r, the_deadline_comes);
+		assert_int_equal(stats_of(r.pool).timeouts, r.refused);
+		end_pool(r.pool, peer);
+	}
 }
 
 static void
@@ -226,18 +247,57 @@ the_cancel_comes_and_goes(race *r)
 static void
 psycopg_1275_cancel_and_hand_over_end_in_exactly_one_of_them(void **state)
 {
+	(void)state;
+	for (unsigned handing_over = 0; handing_over < 2; handing_over++) {
+		fake *peer = fake_new();
+		race r = {.rounds = ROUNDS(5000), .refusal = QPOOL_ECANCEL};
+		canceller c;
+
+		r.pool = pool_for_race(peer, handing_over);
+		r.request = cancelled_by(cancels_when_told, &c);
+		run_race(&r, the_cancel_comes_and_goes);
+		assert_int_equal(stats_of(r.pool).cancels, r.refused);
+		canceller_end(&c);
+		end_pool(r.pool, peer);
+	}
+}
+
+/* The slot comes for the head in the moment in which the head turns to its hook: it is the next one's. */
+static void
+psycopg_1275_slot_that_comes_with_the_signal_goes_to_the_next(void **state)
+{
 	fake *peer = fake_new();
 	qpool_options options = sized(1);
-	race r = {.rounds = ROUNDS(10000), .refusal = QPOOL_ECANCEL};
+	qpool *pool = pool_of(peer, fake_ops(), &options);
+	qpool_lease lease = must_acquire(pool);
 	canceller c;
+	qpool_request request = cancelled_by(stands_and_cancels, &c);
+	actor head, next;
 
 	(void)state;
-	r.pool = pool_of(peer, fake_ops_plain(), &options);
-	r.request = cancelled_by(cancels_when_told, &c);
-	run_race(&r, the_cancel_comes_and_goes);
-	assert_int_equal(stats_of(r.pool).cancels, r.refused);
+	actor_acquires_with(&head, pool, &request);
+	qp_testing_await_parked(1);
+	actor_acquires(&next, pool, QPOOL_FOREVER);
+	qp_testing_await_parked(2);
+	qp_testing_hold(true);
+	qp_testing_wake_all(true); /* both have been woken, and neither runs yet */
+	must_release(&lease);
+	assert_int_equal(stats_of(pool).idle, 1); /* the head is to look */
+	qp_testing_hold(false);
+	pthread_barrier_wait(&c.asked); /* it looks into its hook instead */
+	join_and_release(&next);
+	pthread_barrier_wait(&c.answered);
+	assert_int_equal(actor_join(&head), QPOOL_ECANCEL);
+	assert_whole(pool);
 	canceller_end(&c);
-	end_pool(r.pool, peer);
+	end_pool(pool, peer);
+}
+
+static void *
+releases(void *argument)
+{
+	(void)qpool_release(argument);
+	return NULL;
 }
 
 /* psycopg/psycopg#509, #1123, #1208: cancelled while waiting, while a check ran, while a rollback ran. */
@@ -413,6 +473,7 @@ main(void)
 	    IN_VIRTUAL_TIME(bb8_59_cancelled_opener_gives_its_empty_slot_back),
 	    IN_VIRTUAL_TIME(psycopg_509_cancel_during_each_step_keeps_the_slot),
 	    IN_VIRTUAL_TIME(psycopg_1275_cancel_and_hand_over_end_in_exactly_one_of_them),
+	    IN_VIRTUAL_TIME(psycopg_1275_slot_that_comes_with_the_signal_goes_to_the_next),
 	    IN_VIRTUAL_TIME(sqlx_3132_waiters_past_their_deadline_open_nothing),
 	    IN_VIRTUAL_TIME(sqlx_4349_release_is_bounded_when_the_peer_is_silent),
 	    IN_VIRTUAL_TIME(node_postgres_3543_open_that_outlives_its_asker_becomes_idle),

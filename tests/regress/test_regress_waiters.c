@@ -261,103 +261,6 @@ fast_object_pool_25_opener_keeps_what_it_opened(void **state)
 	end_pool(pool, peer);
 }
 
-/* brettwooldridge/HikariCP#1909: newcomers took each return until the first waiter timed out. */
-static void
-hikaricp_1909_nobody_passes_a_head_older_than_max_overtake(void **state)
-{
-	enum { WAITERS = 6 };
-	fake *peer = fake_new();
-	qpool_options options = sized(1);
-	qpool *pool = pool_of(peer, fake_ops(), &options);
-	qpool_lease lease = must_acquire(pool), stolen;
-	actor actors[WAITERS];
-	unsigned order = 0;
-
-	(void)state;
-	for (unsigned i = 0; i < WAITERS; i++) {
-		actor_acquires_in_order(&actors[i], pool, QPOOL_SEC(1), &order);
-		await_waiting(pool, i + 1);
-	}
-	qp_testing_await_parked(WAITERS);
-	qp_testing_clock_advance(QPOOL_MSEC(2)); /* over the default of 1.25 ms */
-	for (unsigned i = 0; i < WAITERS; i++) {
-		must_release(i == 0 ? &lease : &actors[i - 1].lease);
-		assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &stolen, NULL), QPOOL_EAGAIN);
-		assert_int_equal(actor_join(&actors[i]), QPOOL_OK);
-		assert_int_equal(actors[i].rank, i + 1);
-	}
-	must_release(&actors[WAITERS - 1].lease);
-	assert_whole(pool);
-	end_pool(pool, peer);
-}
-
-/* A head that stands inside its hook: awake, and not looking. */
-typedef struct sleepwalker {
-	pthread_barrier_t stands, goes;
-} sleepwalker;
-
-static int
-stands_and_goes_on(void *user)
-{
-	sleepwalker *s = user;
-
-	pthread_barrier_wait(&s->stands);
-	pthread_barrier_wait(&s->goes);
-	return 0;
-}
-
-static void
-sleepwalker_begins(sleepwalker *s, actor *head, qpool *pool)
-{
-	qpool_request request = qpool_request_init();
-
-	pthread_barrier_init(&s->stands, NULL, 2);
-	pthread_barrier_init(&s->goes, NULL, 2);
-	request.timeout = QPOOL_FOREVER;
-	request.interrupted = stands_and_goes_on;
-	request.interrupt_user = s;
-	actor_acquires_with(head, pool, &request);
-	qp_testing_await_parked(1);
-	qp_testing_wake_all(true);
-	pthread_barrier_wait(&s->stands);
-}
-
-static void
-sleepwalker_free(sleepwalker *s)
-{
-	pthread_barrier_destroy(&s->stands);
-	pthread_barrier_destroy(&s->goes);
-}
-
-/* One that runs its hook is away: what comes free meanwhile goes to others, or all would wait for the hook.
- * But it keeps its place, and from its return on nobody passes it. */
-static void
-hikaricp_1909_head_that_was_away_keeps_its_place(void **state)
-{
-	fake *peer = fake_new();
-	qpool_options options = sized(1);
-	qpool *pool = pool_of(peer, fake_ops(), &options);
-	qpool_lease lease = must_acquire(pool), stolen;
-	sleepwalker walker;
-	actor head, behind;
-
-	(void)state;
-	sleepwalker_begins(&walker, &head, pool);
-	actor_acquires(&behind, pool, QPOOL_FOREVER);
-	await_waiting(pool, 2);
-	qp_testing_clock_advance(QPOOL_MSEC(2));
-	must_release(&lease);
-	assert_int_equal(actor_join(&behind), QPOOL_OK);
-	pthread_barrier_wait(&walker.goes);
-	qp_testing_await_parked(1);
-	must_release(&behind.lease);
-	assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &stolen, NULL), QPOOL_EAGAIN);
-	join_and_release(&head);
-	sleepwalker_free(&walker);
-	assert_whole(pool);
-	end_pool(pool, peer);
-}
-
 typedef struct storm {
 	qpool *pool;
 	unsigned rounds;
@@ -553,8 +456,6 @@ main(void)
 	    IN_VIRTUAL_TIME(apr_util_94d9bde1_spoil_and_detach_serve_the_waiter),
 	    IN_VIRTUAL_TIME(go_commons_pool_25_every_waiter_is_served_though_each_reset_fails),
 	    IN_VIRTUAL_TIME(fast_object_pool_25_opener_keeps_what_it_opened),
-	    IN_VIRTUAL_TIME(hikaricp_1909_nobody_passes_a_head_older_than_max_overtake),
-	    IN_VIRTUAL_TIME(hikaricp_1909_head_that_was_away_keeps_its_place),
 	    IN_REAL_TIME(bb8_122_no_return_falls_between_looking_and_joining),
 	    IN_VIRTUAL_TIME(bb8_167_twice_as_many_waiters_are_served_when_all_come_back_broken),
 	    IN_VIRTUAL_TIME(deadpool_462_waiter_takes_what_returns_before_its_open_ends),
