@@ -255,14 +255,3 @@ qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 	if (from != QP_OPENING && pool->backoff.failures > 0 && !qp_exchange_any_exist_locked(pool))
 		qp_backoff_bare(&pool->backoff, qp_clock_now());
 }
-
-void
-qp_exchange_put_empty(qpool *pool, qp_slot *slot, qp_state from)
-{
-	qp_wakes wakes = QP_WAKES_INIT;
-
-	qp_pool_lock(pool);
-	qp_exchange_put_empty_locked(pool, slot, from);
-	qp_exchange_settle_locked(pool, NULL, &wakes);
-	qp_pool_unlock(pool, &wakes);
-}
