@@ -12,9 +12,9 @@
  *
  * Both ends are final and are written last, with everything else in place: the waiter may leave, and its
  * memory with it, as soon as it reads one.  A hand-over is therefore a transfer: from SERVED on the slot is
- * the waiter's.  A waiter that runs its interrupt hook is away: it keeps its place, and until it is back the
- * line is looked at as if it were not there, so that it holds up nobody behind it.  One whose deadline has passed is not offered it (qp_waitq_refuses), so the slot goes on to
- * the next and never to nobody.
+ * the waiter's.  One whose deadline has passed is not offered it (qp_waitq_refuses), so the slot goes on to
+ * the next and never to nobody.  A waiter that runs its interrupt hook is away: it keeps its place, and until
+ * it is back the line is looked at as if it were not there, so that it holds up nobody behind it.
  */
 #ifndef QP_CORE_WAITQ_H
 #define QP_CORE_WAITQ_H
