@@ -11,7 +11,6 @@
 #include "core/notice.h"
 #include "core/open.h"
 #include "core/steps.h"
-#include "platform/assert.h"
 
 #include <inttypes.h>
 #include <stdio.h>

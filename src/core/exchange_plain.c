@@ -13,7 +13,6 @@
 #include "core/exchange.h"
 
 #include "core/worker.h"
-#include "platform/assert.h"
 
 bool
 qp_exchange_may_pass_locked(const qpool *pool, uint64_t ticket)

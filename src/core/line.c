@@ -9,7 +9,6 @@
 #include "core/exchange.h"
 #include "core/steps.h"
 #include "core/worker.h"
-#include "platform/assert.h"
 
 void
 qp_line_start(qp_asking *asking)
