@@ -58,7 +58,7 @@ qp_exchange_open_due_locked(const qpool *pool, bool somebody_asks)
 {
 	if (pool->opening >= most_opening(pool))
 		return QP_TIME_NEVER;
-	if (pool->empties == 0 && pool->fresh >= pool->config.max_size)
+	if (qp_pool_room_locked(pool) == 0)
 		return QP_TIME_NEVER;
 	return qp_backoff_due(&pool->backoff, somebody_asks);
 }
@@ -66,7 +66,7 @@ qp_exchange_open_due_locked(const qpool *pool, bool somebody_asks)
 uint32_t
 qp_exchange_opens_locked(const qpool *pool, int64_t now_ns)
 {
-	uint32_t room = pool->empties + (pool->config.max_size - pool->fresh), may_begin;
+	uint32_t room = qp_pool_room_locked(pool), may_begin;
 
 	if (now_ns < qp_exchange_open_due_locked(pool, true))
 		return pool->opening;

@@ -32,17 +32,30 @@ qp_pool_slot(const qpool *pool, uint32_t index)
 	return &pool->chunks[chunk][index - chunk_start(chunk)];
 }
 
-/* Slots are allocated once, so that nothing later can want for memory; zero pages until used. */
-static bool
-allocate_slots(qpool *pool)
+/* Slots are allocated before they can be asked for, so that no verb wants for memory; zero pages until used.
+ * Chunks are never moved: a lease points into them, and stats reads them without the lock. */
+bool
+qp_pool_reserve_locked(qpool *pool, uint32_t slots)
 {
-	for (uint32_t chunk = 0; chunk_start(chunk) < pool->config.max_size; chunk++) {
+	for (uint32_t chunk = 0; chunk_start(chunk) < slots; chunk++) {
+		if (pool->chunks[chunk] != NULL)
+			continue;
 		pool->chunks[chunk] =
 		    qp_alloc_zero((size_t)QP_CHUNK_LEAST << chunk, sizeof(qp_slot));
 		if (pool->chunks[chunk] == NULL)
 			return false;
 	}
+	if (slots > pool->slots)
+		pool->slots = slots;
 	return true;
+}
+
+uint32_t
+qp_pool_room_locked(const qpool *pool)
+{
+	uint32_t taken = pool->idle.count + pool->owned;
+
+	return taken < pool->config.max_size ? pool->config.max_size - taken : 0;
 }
 
 void
@@ -114,7 +127,7 @@ qpool_create(
 		return qp_error_set(error, QPOOL_ENOMEM, "no memory for pool '%s'", config.name);
 	fill(pool, &known, user, &config);
 	pool->name = qp_alloc_text(config.name);
-	if (pool->name == NULL || !allocate_slots(pool)) {
+	if (pool->name == NULL || !qp_pool_reserve_locked(pool, config.max_size)) {
 		qp_pool_dispose(pool);
 		return qp_error_set(error, QPOOL_ENOMEM,
 		    "no memory for pool '%s' of %" PRIu32 " slots", config.name, config.max_size);
@@ -220,7 +233,8 @@ bool
 qp_pool_is_valid_locked(const qpool *pool)
 {
 	qp_lock_must_hold(&pool->lock);
-	if (pool->magic != QP_POOL_MAGIC || pool->fresh > pool->config.max_size ||
+	if (pool->magic != QP_POOL_MAGIC || pool->fresh > pool->slots ||
+	    pool->config.max_size > pool->slots ||
 	    pool->fresh != pool->idle.count + pool->empties + pool->owned ||
 	    pool->opening > pool->owned)
 		return false;

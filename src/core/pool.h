@@ -20,7 +20,8 @@
 
 #define QP_POOL_MAGIC  0x51504f4cu
 #define QP_CHUNK_LEAST 16u /* slots in the first chunk; each next one is twice as large */
-#define QP_CHUNKS      13u /* 16 * (2^13 - 1) >= 65,535 */
+#define QP_CHUNKS \
+	14u /* 16 * (2^14 - 1) >= 2 * 65,535: all there may be, and as many again of before */
 
 /* Words to unpark once the lock is released.  The last thing they point into may be gone by then: only
  * addresses are used. */
@@ -73,9 +74,10 @@ typedef struct qp_crew {
 
 /*
  * Every slot below `fresh` is in exactly one place:
- *     fresh = idle.count + empties + owned,    fresh <= max_size
+ *     fresh = idle.count + empties + owned,    fresh <= slots,    max_size <= slots
  *     opening = slots in OPENING <= owned,     leaving <= slots in CLOSING
  *     resources that exist = idle.count + owned - opening
+ *     idle.count + owned <= max_size, but for what a smaller max_size found lent
  * A waiter sleeps unwoken only while there is nothing for it:
  *     somebody in line is not away, and waitq.woken == NULL  =>  idle.count == 0
  * The pool's memory lives while anything can still come back to it:
@@ -93,6 +95,7 @@ struct qpool {
 	qp_slot *chunks[QP_CHUNKS];
 	qp_lock lock;
 	/* guarded by lock */
+	uint32_t slots;     /* how many the chunks hold */
 	uint32_t fresh;     /* slots used so far */
 	uint32_t empties;   /* of those, how many are EMPTY */
 	qp_slot *empty_top; /* their stack, linked by older */
@@ -129,8 +132,12 @@ void qp_pool_unlock(qpool *pool, qp_wakes *wakes);
 bool qp_pool_await_locked(qpool *pool, bool (*done)(const qpool *pool), int64_t deadline_ns);
 /* To be unparked at unlock. */
 void qp_wakes_add(qp_wakes *wakes, qp_atomic_u32 *word);
-/* Slot number `index` < max_size. */
+/* Slot number `index` < slots. */
 qp_slot *qp_pool_slot(const qpool *pool, uint32_t index);
+/* Have chunks for at least `slots` slots; false: no memory, and nothing changed that anybody could see. */
+bool qp_pool_reserve_locked(qpool *pool, uint32_t slots);
+/* How many more resources there may be. */
+uint32_t qp_pool_room_locked(const qpool *pool);
 /* How many are lent, or on their way to or from a lease: neither idle, nor opening, nor closing. */
 uint32_t qp_pool_lent_locked(const qpool *pool);
 /* Nothing can come back any more. */

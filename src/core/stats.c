@@ -54,7 +54,7 @@ qpool_get_stats(const qpool *readable, qpool_stats *out)
 {
 	qpool *pool = (qpool *)(uintptr_t)readable; /* looking takes the lock */
 	qpool_stats now = qpool_stats_init();
-	uint32_t fresh;
+	uint32_t fresh, taken;
 	bool still;
 	pass first, second;
 
@@ -74,7 +74,9 @@ qpool_get_stats(const qpool *readable, qpool_stats *out)
 	still = is_still_so_locked(pool, &now, fresh);
 	qp_pool_unlock(pool, NULL);
 
-	now.empty = first.counts[QP_EMPTY] + (now.max_size - fresh);
+	taken = fresh - first.counts[QP_EMPTY];
+	now.empty = taken < now.max_size ? now.max_size - taken : 0;
+	now.over = taken > now.max_size ? taken - now.max_size : 0;
 	now.opening = first.counts[QP_OPENING];
 	now.idle = first.counts[QP_IDLE];
 	now.checking = first.counts[QP_CHECKING];
