@@ -253,6 +253,11 @@ QPOOL_API QPOOL_CHECKED qpool_err qpool_acquire_with(qpool *pool, const qpool_re
 /* The call by name records its place; the function of the same name stays for pointers and FFI. */
 #define qpool_acquire(pool, timeout, out, error) \
 	qpool_acquire_at((pool), (timeout), (out), (error), QPOOL_SITE)
+/* Borrow n (1 to max_size) at once, into out[0] to out[n-1], or none, under one deadline.  Those
+ * who ask for several are served one after the other, so they never deadlock among themselves; a
+ * thread that already holds leases of this pool still can.  Each lease ends by itself. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_acquire_many(qpool *pool, uint32_t n,
+    const qpool_request *request, qpool_lease *out, qpool_error *error);
 
 /* Give back and empty the lease.  An empty lease is a no-op.  A stale or foreign one changes
  * nothing: EMISUSE.  Never fails otherwise, never allocates.  May run reset (<= step_budget). */

@@ -4,10 +4,11 @@
  * still be lent, opens one where there is none, and makes a lease of it.  What it finds expired or broken
  * it retires and goes back for another, keeping its place.
  */
+#include "core/acquire.h"
+
 #include "core/abi.h"
 #include "core/error.h"
 #include "core/exchange.h"
-#include "core/line.h"
 #include "core/notice.h"
 #include "core/open.h"
 #include "core/steps.h"
@@ -15,8 +16,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void
-lend(qpool *pool, qp_slot *slot, const qp_asking *asking, int64_t now_ns, qpool_lease *out)
+void
+qp_acquire_lend(
+    qpool *pool, qp_slot *slot, const qp_asking *asking, int64_t now_ns, qpool_lease *out)
 {
 	slot->leased_ns = now_ns;
 	slot->site = asking->site;
@@ -104,9 +106,8 @@ ends_here(const qp_asking *asking, qpool_err err)
 	return !any_exist;
 }
 
-/* By way of the line, until one is fit or nothing is left to try. */
-static qpool_err
-find(qp_asking *asking, qp_slot **out)
+qpool_err
+qp_acquire_find(qp_asking *asking, qp_slot **out)
 {
 	qpool *pool = asking->pool;
 	qpool_why why;
@@ -250,29 +251,38 @@ tell_failure(const qp_asking *asking, qpool_err err, const qpool_error *error)
 		qp_open_tell_down(asking->pool);
 }
 
+qpool_err
+qp_acquire_fail(qp_asking *asking, qpool_err err, qpool_error *error)
+{
+	qpool_error own;
+
+	explain(asking, err, &own);
+	own.code = err;
+	tell_failure(asking, err, &own);
+	if (error != NULL)
+		*error = own;
+	if (err == QPOOL_EMISUSE)
+		(void)qp_pool_misuse(
+		    asking->pool, "an acquire inside a callback would wait or open");
+	return err;
+}
+
 /* We are inside (qp_line_enter) and leave here. */
 static QP_COLD qpool_err
 acquire_slowly(qp_asking *asking, qpool_lease *out, qpool_error *error)
 {
 	qpool *pool = asking->pool;
-	qpool_error own;
 	qp_slot *slot;
-	qpool_err err = find(asking, &slot);
+	qpool_err err = qp_acquire_find(asking, &slot);
 
 	if (err == QPOOL_OK) {
 		if (asking->has_waited)
 			qp_notice_pool(
 			    pool, QPOOL_EV_WAITED, asking->waited_ns, NULL, asking->site);
-		lend(pool, slot, asking, qp_clock_coarse(), out);
+		qp_acquire_lend(pool, slot, asking, qp_clock_coarse(), out);
 	} else {
-		explain(asking, err, &own);
-		own.code = err;
-		tell_failure(asking, err, &own);
-		if (error != NULL)
-			*error = own;
+		(void)qp_acquire_fail(asking, err, error);
 	}
-	if (err == QPOOL_EMISUSE)
-		(void)qp_pool_misuse(pool, "an acquire inside a callback would wait or open");
 	qp_line_leave(asking, err);
 	return err;
 }
@@ -302,7 +312,7 @@ acquire(qp_asking *asking, qpool_lease *out, qpool_error *error)
 	if (QP_LIKELY(slot != NULL)) {
 		now_ns = qp_clock_coarse();
 		if (QP_LIKELY(is_fit(asking, slot, now_ns, &why))) {
-			lend(pool, slot, asking, now_ns, out);
+			qp_acquire_lend(pool, slot, asking, now_ns, out);
 			return QPOOL_OK;
 		}
 	}
@@ -314,7 +324,7 @@ acquire(qp_asking *asking, qpool_lease *out, qpool_error *error)
 }
 
 static qpool_err
-begin(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error)
+prepare(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_error *error)
 {
 	qpool_err err;
 
@@ -322,14 +332,20 @@ begin(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_lease *out, qpoo
 	memset(asking, 0, offsetof(qp_asking, cause));
 	asking->cause.code = QPOOL_OK;
 	asking->pool = pool;
-	if (out == NULL)
-		return qp_error_set(
-		    error, QPOOL_EINVAL, "out is NULL: there is no place for the lease");
-	*out = (qpool_lease)QPOOL_LEASE_INIT;
 	err = qp_pool_look(pool, error);
 	if (err != QPOOL_OK)
 		return err;
 	return qp_options_timeout(&pool->config, timeout, &asking->timeout_ns, error);
+}
+
+static qpool_err
+begin(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error)
+{
+	if (out == NULL)
+		return qp_error_set(
+		    error, QPOOL_EINVAL, "out is NULL: there is no place for the lease");
+	*out = (qpool_lease)QPOOL_LEASE_INIT;
+	return prepare(asking, pool, timeout, error);
 }
 
 qpool_err
@@ -351,20 +367,17 @@ qpool_err(qpool_acquire)(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpoo
 }
 
 qpool_err
-qpool_acquire_with(qpool *pool, const qpool_request *request, qpool_lease *out, qpool_error *error)
+qp_acquire_read(qp_asking *asking, qpool *pool, const qpool_request *request, qpool_error *error)
 {
 	qpool_request known;
-	qp_asking asking;
 	qpool_err err;
 
-	if (out != NULL)
-		*out = (qpool_lease)QPOOL_LEASE_INIT;
 	if (request == NULL)
 		return qp_error_set(
 		    error, QPOOL_EINVAL, "request is NULL: start from qpool_request_init()");
 	err = qp_abi_read(&known, sizeof known, request, "qpool_request", error);
 	if (err == QPOOL_OK)
-		err = begin(&asking, pool, known.timeout, out, error);
+		err = prepare(asking, pool, known.timeout, error);
 	if (err == QPOOL_OK && known.interrupt_every < 0)
 		err = qp_error_set(error, QPOOL_EINVAL,
 		    "interrupt_every is %" PRId64
@@ -372,10 +385,24 @@ qpool_acquire_with(qpool *pool, const qpool_request *request, qpool_lease *out, 
 		    known.interrupt_every);
 	if (err != QPOOL_OK)
 		return err;
-	asking.site = known.site;
-	asking.label = known.label;
-	asking.interrupted = known.interrupted;
-	asking.interrupt_user = known.interrupt_user;
-	asking.interrupt_every_ns = known.interrupt_every;
-	return acquire(&asking, out, error);
+	asking->site = known.site;
+	asking->label = known.label;
+	asking->interrupted = known.interrupted;
+	asking->interrupt_user = known.interrupt_user;
+	asking->interrupt_every_ns = known.interrupt_every;
+	return QPOOL_OK;
+}
+
+qpool_err
+qpool_acquire_with(qpool *pool, const qpool_request *request, qpool_lease *out, qpool_error *error)
+{
+	qp_asking asking;
+	qpool_err err;
+
+	if (out == NULL)
+		return qp_error_set(
+		    error, QPOOL_EINVAL, "out is NULL: there is no place for the lease");
+	*out = (qpool_lease)QPOOL_LEASE_INIT;
+	err = qp_acquire_read(&asking, pool, request, error);
+	return err != QPOOL_OK ? err : acquire(&asking, out, error);
 }

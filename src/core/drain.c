@@ -24,6 +24,7 @@ begin_closing(qpool *pool)
 	qp_pool_lock(pool);
 	pool->closing = true;
 	qp_crew_dismiss_locked(pool, &wakes);
+	qp_gate_refuse_locked(pool, &wakes);
 	qp_exchange_settle_locked(pool, NULL, &wakes);
 	qp_pool_unlock(pool, &wakes);
 	(void)qp_maintain_pass(pool);

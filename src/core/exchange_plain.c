@@ -122,7 +122,7 @@ qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebody_asks)
 uint32_t
 qp_exchange_wanted_locked(const qpool *pool)
 {
-	uint32_t asked = pool->waitq.count + (pool->nudged ? 1 : 0);
+	uint32_t asked = pool->waitq.count + pool->gate.more + (pool->nudged ? 1 : 0);
 	uint32_t need = asked > pool->config.min_idle ? asked : pool->config.min_idle;
 	uint32_t have = pool->idle.count + pool->opening;
 

@@ -79,7 +79,7 @@ is_full(const qpool *pool, int64_t now_ns)
 
 	if (qp_crew_serves(&pool->crew))
 		most += qp_exchange_opens_locked(pool, now_ns);
-	return pool->waitq.count >= most;
+	return pool->waitq.count + pool->gate.line.count >= most;
 }
 
 /* Something at once, or a reason to fail at once; OK with no slot: wait. */
@@ -138,8 +138,8 @@ alarm_locked(const qp_asking *asking, const qp_waiter *waiter, int64_t hook_ns)
 	return head_ns < alarm_ns ? head_ns : alarm_ns;
 }
 
-static int64_t
-next_hook(const qp_asking *asking)
+int64_t
+qp_line_next_hook(const qp_asking *asking)
 {
 	return asking->interrupted == NULL || asking->interrupt_every_ns == 0
 	           ? QP_TIME_NEVER
@@ -160,9 +160,8 @@ is_final(qp_waiting outcome)
 	return outcome == QP_SERVED || outcome == QP_FAILED;
 }
 
-/* After this sleep, is it time for the hook? */
-static bool
-hook_is_due(const qp_asking *asking, qp_parked how, int64_t hook_ns)
+bool
+qp_line_hook_is_due(const qp_asking *asking, qp_parked how, int64_t hook_ns)
 {
 	if (asking->interrupted == NULL)
 		return false;
@@ -192,7 +191,7 @@ static qpool_err
 wait_and_unlock(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
 {
 	qpool *pool = asking->pool;
-	int64_t hook_ns = next_hook(asking);
+	int64_t hook_ns = qp_line_next_hook(asking);
 
 	qp_waitq_join(&pool->waitq, waiter);
 	qp_tally_peak(&pool->tally.waiting_peak, pool->waitq.count);
@@ -216,13 +215,13 @@ wait_and_unlock(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
 		if (is_final(qp_waitq_outcome(waiter)))
 			break;
 		qp_waitq_looked(&pool->waitq, waiter);
-		if (!hook_is_due(asking, how, hook_ns))
+		if (!qp_line_hook_is_due(asking, how, hook_ns))
 			continue;
 		if (run_hook_locked(asking, waiter)) {
 			give_up_locked(pool, waiter, QPOOL_ECANCEL, wakes);
 			break;
 		}
-		hook_ns = next_hook(asking);
+		hook_ns = qp_line_next_hook(asking);
 	}
 	qp_pool_unlock(pool, wakes);
 	return waiter->err;

@@ -34,6 +34,9 @@ void qp_line_enter(qp_asking *asking);
 void qp_line_leave(qp_asking *asking, qpool_err err);
 /* *slot is CHECKING (it was idle) or OPENING (open it), and the caller's.  Or an error. */
 qpool_err qp_line_get(qp_asking *asking, qp_slot **slot);
+/* When the interrupt hook is to run next by time; and whether it is to run after this sleep. */
+int64_t qp_line_next_hook(const qp_asking *asking);
+bool qp_line_hook_is_due(const qp_asking *asking, qp_parked how, int64_t hook_ns);
 /* Time left for a step that may take `budget_ns`; at least 1 ns. */
 int64_t qp_line_budget(qp_asking *asking, int64_t budget_ns);
 

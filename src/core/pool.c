@@ -245,7 +245,7 @@ qp_pool_is_valid_locked(const qpool *pool)
 	if (pool->fresh > CHECKED_SLOTS || pool->waitq.count > CHECKED_SLOTS)
 		return true;
 	return slots_are_valid(pool) && qp_idle_is_valid(&pool->idle) &&
-	       qp_waitq_is_valid(&pool->waitq) && qp_backoff_is_valid(&pool->backoff);
+	       qp_waitq_is_valid(&pool->waitq) && qp_gate_is_valid(&pool->gate) && qp_backoff_is_valid(&pool->backoff);
 }
 
 qpool_err

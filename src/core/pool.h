@@ -10,6 +10,7 @@
 #define QP_CORE_POOL_H
 
 #include "core/backoff.h"
+#include "core/gate.h"
 #include "core/idle.h"
 #include "core/options.h"
 #include "core/slot.h"
@@ -111,6 +112,7 @@ struct qpool {
 	bool ended;         /* destroy has returned: no callback will run */
 	qp_idle idle;
 	qp_waitq waitq;
+	qp_gate gate;
 	qp_backoff backoff;
 	qp_crew crew;
 	qp_jobs resets, closes; /* RESETTING and CLOSING slots for workers */

@@ -35,7 +35,7 @@ report_pool(qpool *pool, qpool_stats *now)
 	now->max_size = pool->config.max_size;
 	now->min_idle = pool->config.min_idle;
 	now->workers = pool->crew.alive;
-	now->waiting = pool->waitq.count;
+	now->waiting = pool->waitq.count + pool->gate.line.count;
 	now->down = qp_backoff_is_hopeless(
 	    &pool->backoff, qp_exchange_any_exist_locked(pool), qp_clock_now());
 	qp_tally_report(&pool->tally, now);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * gate: a line of its own, in which nothing is decided but whose turn it is.
+ */
+#include "core/gate.h"
+
+#include "core/line.h"
+#include "core/steps.h"
+#include "core/worker.h"
+
+/* Run the hook; the lock is held at entry and at exit.  True: it says stop. */
+static bool
+run_hook_locked(const qp_asking *asking)
+{
+	qpool *pool = asking->pool;
+	bool stop;
+
+	qp_pool_unlock(pool, NULL);
+	stop = qp_step_interrupted(pool, asking->interrupted, asking->interrupt_user) != 0;
+	qp_pool_lock(pool);
+	return stop;
+}
+
+/* The gate is free: the next one's, if there is one in time. */
+static void
+pass_on_locked(qpool *pool, qp_wakes *wakes)
+{
+	qp_gate *gate = &pool->gate;
+	int64_t now_ns = gate->line.head != NULL ? qp_clock_now() : 0;
+	qp_waiter *next;
+
+	gate->is_taken = false;
+	gate->more = 0;
+	while (!gate->is_taken && (next = gate->line.head) != NULL) {
+		qp_atomic_u32 *word = &next->word;
+		gate->is_taken = !qp_waitq_refuses(next, now_ns);
+		if (gate->is_taken)
+			qp_waitq_serve(&gate->line, next, NULL);
+		else
+			qp_waitq_fail(&gate->line, next, QPOOL_ETIMEOUT);
+		qp_wakes_add(wakes, word);
+	}
+}
+
+static bool
+is_final(const qp_waiter *waiter)
+{
+	return qp_waitq_outcome(waiter) == QP_SERVED || qp_waitq_outcome(waiter) == QP_FAILED;
+}
+
+/* The lock is held at entry and at exit.  A hook that said stop while the gate became ours is obeyed. */
+static qpool_err
+wait_locked(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
+{
+	qpool *pool = asking->pool;
+	int64_t hook_ns = qp_line_next_hook(asking);
+	bool stop = false;
+
+	qp_waitq_join(&pool->gate.line, waiter);
+	while (!is_final(waiter)) {
+		qp_parked how;
+		if (stop || qp_waitq_refuses(waiter, qp_clock_now())) {
+			qp_waitq_fail(
+			    &pool->gate.line, waiter, stop ? QPOOL_ECANCEL : QPOOL_ETIMEOUT);
+			break;
+		}
+		waiter->alarm_ns = waiter->deadline_ns < hook_ns ? waiter->deadline_ns : hook_ns;
+		qp_pool_unlock(pool, NULL);
+		how = qp_park(&waiter->word, QP_ASLEEP, waiter->alarm_ns);
+		qp_pool_lock(pool);
+		if (is_final(waiter) || !qp_line_hook_is_due(asking, how, hook_ns))
+			continue;
+		stop = run_hook_locked(asking);
+		hook_ns = qp_line_next_hook(asking);
+	}
+	if (stop && qp_waitq_outcome(waiter) == QP_SERVED) {
+		pass_on_locked(pool, wakes);
+		return QPOOL_ECANCEL;
+	}
+	return waiter->err;
+}
+
+static qpool_err
+look_locked(const qp_asking *asking)
+{
+	const qpool *pool = asking->pool;
+
+	if (pool->closing)
+		return QPOOL_ECLOSED;
+	if (!pool->gate.is_taken)
+		return QPOOL_OK;
+	if (asking->timeout_ns == 0)
+		return QPOOL_EAGAIN;
+	if (asking->inside)
+		return QPOOL_EMISUSE;
+	return pool->waitq.count + pool->gate.line.count >= pool->config.max_waiters ? QPOOL_EBUSY
+	                                                                             : QPOOL_OK;
+}
+
+qpool_err
+qp_gate_enter(qp_asking *asking)
+{
+	qpool *pool = asking->pool;
+	qp_wakes wakes = QP_WAKES_INIT;
+	qp_waiter waiter;
+	int64_t began_ns;
+	qpool_err err;
+
+	qp_pool_lock(pool);
+	err = look_locked(asking);
+	if (err == QPOOL_OK && pool->gate.is_taken) {
+		memset(&waiter, 0, sizeof waiter);
+		began_ns = qp_clock_now();
+		waiter.since_ns = asking->since_ns;
+		waiter.deadline_ns = asking->deadline_ns;
+		waiter.ticket = qp_waitq_ticket(&pool->gate.line);
+		asking->has_waited = true;
+		err = wait_locked(asking, &waiter, &wakes);
+		asking->waited_ns += qp_clock_now() - began_ns;
+	} else if (err == QPOOL_OK) {
+		pool->gate.is_taken = true;
+	}
+	qp_pool_unlock(pool, &wakes);
+	return err;
+}
+
+void
+qp_gate_leave(qpool *pool)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+
+	qp_pool_lock(pool);
+	pass_on_locked(pool, &wakes);
+	qp_pool_unlock(pool, &wakes);
+}
+
+void
+qp_gate_needs(qpool *pool, uint32_t count)
+{
+	qp_pool_lock(pool);
+	pool->gate.more = count - 1;
+	qp_pool_unlock(pool, NULL);
+}
+
+void
+qp_gate_refuse_locked(qpool *pool, qp_wakes *wakes)
+{
+	qp_waiter *next;
+
+	while ((next = pool->gate.line.head) != NULL) {
+		qp_atomic_u32 *word = &next->word;
+		qp_waitq_fail(&pool->gate.line, next, QPOOL_ECLOSED);
+		qp_wakes_add(wakes, word);
+	}
+}
+
+bool
+qp_gate_is_valid(const qp_gate *gate)
+{
+	return qp_waitq_is_valid(&gate->line) && gate->line.woken == NULL &&
+	       (gate->is_taken || (gate->line.count == 0 && gate->more == 0));
+}
