@@ -134,7 +134,8 @@ typedef struct qpool_ops {
 	/* After a lease: make it as new (roll back, RSET...).  Failure closes it, never the slot.
 	 * EAGAIN off a worker: run me again on one. */
 	qpool_err (*reset)(void *user, void *resource, const qpool_step *step, qpool_error *error);
-	/* Once after open: a short name for people.  Copied, not called by this version yet. */
+	/* Once after open: a short name for people ("pid 4711 at db1:5432"), up to `room` bytes with
+	 * the NUL.  Shown by qpool_each and qpool_dump; keep secrets out of it. */
 	void (*describe)(void *user, void *resource, char *out, size_t room);
 	/* In a forked child: drop the parent's resource, sending nothing.  Copied, not called yet:
 	 * in this version a pool belongs to the process that made it. */
@@ -281,7 +282,10 @@ QPOOL_API void qpool_scope_fail(qpool_lease *lease); /* what QPOOL_SCOPED_DISCAR
 typedef enum {
 	QPOOL_EV_OPENED = 1, QPOOL_EV_OPEN_FAILED, QPOOL_EV_CLOSED, QPOOL_EV_ACQUIRED,
 	QPOOL_EV_RELEASED, QPOOL_EV_WAITED, QPOOL_EV_TIMED_OUT, QPOOL_EV_REFUSED,
-	QPOOL_EV_DOWN = 12, QPOOL_EV_UP = 13, QPOOL_EV_MISUSE = 15,
+	QPOOL_EV_HELD_LONG,   /* once a lease, past held_long: by a worker, qpool_maintain or a timeout */
+	QPOOL_EV_HELD_BACK,   /* one that was told HELD_LONG has ended */
+	QPOOL_EV_HOLDER_GONE, /* once a lease: the thread that took it has exited; told as HELD_LONG is */
+	QPOOL_EV_DOWN, QPOOL_EV_UP, QPOOL_EV_CONFIGURED, QPOOL_EV_MISUSE,
 	QPOOL_EV_FORCE_INT_ = INT32_MAX
 } qpool_event_type;
 
@@ -294,6 +298,8 @@ struct qpool_event {
 	qpool_nsec         took;        /* opening, waiting or holding, by type */
 	const qpool_error *error;       /* NULL unless the type is a failure, or a CLOSED comes of one */
 	const char        *site;        /* ACQUIRED, RELEASED, WAITED, TIMED_OUT, REFUSED; or NULL */
+	const struct qpool_entry *entry; /* the lease: HELD_LONG, HELD_BACK, HOLDER_GONE; or NULL */
+	const char        *key;         /* of a keyed pool, or NULL */
 };
 
 typedef struct qpool_stats {
@@ -312,6 +318,24 @@ typedef struct qpool_stats {
 } qpool_stats;
 QPOOL_INIT_(qpool_stats)
 QPOOL_API void qpool_get_stats(const qpool *pool, qpool_stats *out);
+
+/* One resource, as qpool_each shows it; texts live until the callback returns. */
+typedef struct qpool_entry {
+	size_t      size;
+	uint64_t    resource_id; /* 0 while it is being opened */
+	const char *state;       /* "idle", "leased", "opening", ... */
+	const char *describe;    /* what ops.describe said, or "" */
+	const char *site, *label; /* of the holder, or NULL */
+	uint64_t    thread;      /* the holder's OS thread id, or 0 */
+	bool        gone;        /* that thread has exited */
+	qpool_nsec  age, idle, held; /* 0 where it is none of these */
+	uint64_t    uses;
+	const char *key;         /* of a keyed pool, or NULL */
+} qpool_entry;
+typedef bool qpool_each_fn(void *user, const qpool_entry *entry); /* false stops */
+/* Show every slot that is not empty, each as it was at one instant; returns how many.  No lock is held
+ * while fn runs. */
+QPOOL_API size_t qpool_each(qpool *pool, qpool_each_fn *fn, void *user);
 
 QPOOL_API const char *qpool_name(const qpool *pool);
 QPOOL_API const char *qpool_kind(const qpool *pool);

@@ -20,9 +20,11 @@ void
 qp_acquire_lend(
     qpool *pool, qp_slot *slot, const qp_asking *asking, int64_t now_ns, qpool_lease *out)
 {
-	slot->leased_ns = now_ns;
-	slot->site = asking->site;
-	slot->label = asking->label;
+	qp_storei64_release(&slot->leased_ns, now_ns);
+	qp_store64_release(&slot->thread, qp_thread_id());
+	qp_storeptr_release(&slot->site, asking->site);
+	qp_storeptr_release(&slot->label, asking->label);
+	qp_store64_release(&slot->uses, qp_load64_relaxed(&slot->uses) + 1);
 	qp_slot_move(slot, QP_CHECKING, QP_LEASED);
 	qp_slot_begin(slot, out);
 	qp_notice_slot(pool, QPOOL_EV_ACQUIRED, slot, asking->waited_ns);
@@ -63,8 +65,8 @@ is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
 	qpool *pool = asking->pool;
 	/* One that was opened since we asked is fresh whatever the limits say: with a limit of zero an
 	 * acquire would else close what was opened for it, for ever. */
-	bool is_fresh =
-	    slot->uses == 0 && asking->since_ns != 0 && slot->opened_ns >= asking->since_ns;
+	bool is_fresh = qp_load64_relaxed(&slot->uses) == 0 && asking->since_ns != 0 &&
+	                qp_loadi64_relaxed(&slot->opened_ns) >= asking->since_ns;
 
 	*why = is_fresh ? QP_WHY_NONE : qp_expiry_of_idle(&pool->config.limits, slot, now_ns);
 	if (*why != QP_WHY_NONE)

@@ -65,12 +65,19 @@ qp_error_add(qpool_error *error, const char *format, ...)
 }
 
 void
+qp_error_trim(char *text, size_t most)
+{
+	if (strnlen(text, most + 1) <= most)
+		return;
+	text[most] = '\0';
+	trim_utf8(text, most);
+}
+
+void
 qp_error_cut(qpool_error *error, size_t most)
 {
-	if (strnlen(error->message, sizeof error->message) <= most)
-		return;
-	error->message[most] = '\0';
-	trim_utf8(error->message, most);
+	if (most < sizeof error->message)
+		qp_error_trim(error->message, most);
 }
 
 qp_span_text

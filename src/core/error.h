@@ -15,6 +15,8 @@ QP_PRINTF(3, 4) qpool_err qp_error_set(qpool_error *error, qpool_err code, const
 QP_PRINTF(2, 3) void qp_error_add(qpool_error *error, const char *format, ...);
 /* Shorten the sentence to at most `most` bytes, likewise. */
 void qp_error_cut(qpool_error *error, size_t most);
+/* Any text, shortened to at most `most` bytes likewise; it has room for the NUL behind them. */
+void qp_error_trim(char *text, size_t most);
 /* True for the codes there are, success included. */
 bool qp_error_is_known(qpool_err code);
 

@@ -23,7 +23,7 @@ of_age_or_uses(const qp_limits *limits, const qp_slot *slot, int64_t now_ns)
 {
 	if (now_ns >= slot->expires_ns && slot->expires_ns != QP_TIME_NEVER)
 		return QPOOL_WHY_AGE;
-	if (limits->max_uses != QPOOL_NOLIMIT && slot->uses >= limits->max_uses)
+	if (limits->max_uses != QPOOL_NOLIMIT && qp_load64_relaxed(&slot->uses) >= limits->max_uses)
 		return QPOOL_WHY_USES;
 	return QP_WHY_NONE;
 }
@@ -31,7 +31,8 @@ of_age_or_uses(const qp_limits *limits, const qp_slot *slot, int64_t now_ns)
 qpool_why
 qp_expiry_of_idle(const qp_limits *limits, const qp_slot *slot, int64_t now_ns)
 {
-	if (limits->max_idle_ns != QPOOL_FOREVER && now_ns - slot->used_ns > limits->max_idle_ns)
+	if (limits->max_idle_ns != QPOOL_FOREVER &&
+	    now_ns - qp_loadi64_relaxed(&slot->used_ns) > limits->max_idle_ns)
 		return QPOOL_WHY_IDLE;
 	return of_age_or_uses(limits, slot, now_ns);
 }
@@ -46,7 +47,7 @@ bool
 qp_expiry_needs_check(const qp_limits *limits, const qp_slot *slot, int64_t now_ns)
 {
 	return limits->check_after_ns != QPOOL_FOREVER &&
-	       now_ns - slot->used_ns >= limits->check_after_ns;
+	       now_ns - qp_loadi64_relaxed(&slot->used_ns) >= limits->check_after_ns;
 }
 
 bool

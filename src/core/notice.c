@@ -16,9 +16,9 @@ qp_notice_slot(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t 
 	memset(&event, 0, sizeof event);
 	event.size = sizeof event;
 	event.type = type;
-	event.resource_id = slot->resource_id;
+	event.resource_id = qp_load64_relaxed(&slot->resource_id);
 	event.took = took_ns;
-	event.site = slot->site;
+	event.site = qp_loadptr_relaxed(&slot->site);
 	qp_step_event(pool, &event);
 }
 
@@ -33,8 +33,8 @@ qp_notice_closed(qpool *pool, const qp_slot *slot, const qpool_error *cause)
 	event.size = sizeof event;
 	event.type = QPOOL_EV_CLOSED;
 	event.why = slot->why;
-	event.resource_id = slot->resource_id;
-	event.took = qp_clock_coarse() - slot->opened_ns;
+	event.resource_id = qp_load64_relaxed(&slot->resource_id);
+	event.took = qp_clock_coarse() - qp_loadi64_relaxed(&slot->opened_ns);
 	event.error = cause;
 	qp_step_event(pool, &event);
 }

@@ -17,12 +17,14 @@
 static void
 stamp(qp_slot *slot, const qp_limits *limits, int64_t now_ns, uint64_t id, int64_t draw)
 {
-	slot->resource_id = id;
-	slot->opened_ns = slot->used_ns = now_ns;
+	qp_store64_release(&slot->resource_id, id);
+	qp_storei64_release(&slot->opened_ns, now_ns);
+	qp_storei64_release(&slot->used_ns, now_ns);
 	slot->expires_ns = qp_expiry_at(limits, now_ns, draw);
-	slot->uses = 0;
+	qp_store64_release(&slot->uses, 0);
 	slot->spoiled = slot->told = false;
-	slot->site = slot->label = NULL;
+	qp_storeptr_release(&slot->site, NULL);
+	qp_storeptr_release(&slot->label, NULL);
 }
 
 static void
@@ -36,6 +38,7 @@ stamp_new(qpool *pool, qp_slot *slot, int64_t now_ns)
 	draw = qp_random_upto(&pool->random, JITTER_DRAWS);
 	qp_pool_unlock(pool, NULL);
 	stamp(slot, &pool->config.limits, now_ns, id, draw);
+	qp_step_describe(pool, slot);
 }
 
 /* Count it as open.  What a worker opened goes idle in the same hold of the lock: in between it would be

@@ -62,9 +62,9 @@ give_back(qpool *pool, qp_slot *slot)
 	int64_t now_ns = qp_clock_coarse();
 	qpool_why why = qp_expiry_of_returned(&pool->config.limits, slot, now_ns);
 
-	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot, now_ns - slot->leased_ns);
-	slot->used_ns = now_ns;
-	slot->site = slot->label = NULL;
+	qp_notice_slot(
+	    pool, QPOOL_EV_RELEASED, slot, now_ns - qp_loadi64_relaxed(&slot->leased_ns));
+	qp_storei64_release(&slot->used_ns, now_ns);
 	if (why != QP_WHY_NONE) {
 		qp_open_retire(pool, slot, QP_LEASED, why, NULL);
 	} else if (pool->ops.reset != NULL) {
@@ -136,7 +136,8 @@ qpool_detach(qpool_lease *lease)
 		return NULL;
 	pool = slot->pool;
 	resource = slot->resource;
-	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot, qp_clock_coarse() - slot->leased_ns);
+	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot,
+	    qp_clock_coarse() - qp_loadi64_relaxed(&slot->leased_ns));
 	qp_pool_lock(pool);
 	pool->tally.closes[0]++;
 	qp_exchange_put_empty_locked(pool, slot, QP_LEASED);
@@ -151,7 +152,7 @@ qpool_label(qpool_lease *lease, const char *label)
 	qp_slot *slot = slot_of(lease);
 
 	if (slot != NULL && qp_slot_is_out(slot, lease->turn_))
-		slot->label = label;
+		qp_storeptr_release(&slot->label, label);
 }
 
 qpool *

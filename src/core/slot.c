@@ -6,6 +6,8 @@
 
 #include "platform/assert.h"
 
+#include <string.h>
+
 #define TO(state) (1u << (state))
 
 static const uint8_t moves[QP_STATES] = {
@@ -52,8 +54,45 @@ qp_slot_move(qp_slot *slot, qp_state from, qp_state to)
 	QP_MUST(slot->magic == QP_SLOT_MAGIC);
 	QP_MUST(qp_slot_state_of(moved) == from);
 	QP_MUST(moves[from] & TO(to));
-	/* relaxed: as in qp_slot_moved. */
-	qp_store_relaxed(&slot->moved, (((moved >> 3) + 1) << 3) | (uint32_t)to);
+	/* release, pairs with the acquire in show.c: who sees the new state sees what was written before it. */
+	qp_store_release(&slot->moved, (((moved >> 3) + 1) << 3) | (uint32_t)to);
+}
+
+const char *
+qp_slot_state_name(qp_state state)
+{
+	static const char *const names[QP_STATES] = {
+	    [QP_EMPTY] = "empty",
+	    [QP_OPENING] = "opening",
+	    [QP_IDLE] = "idle",
+	    [QP_CHECKING] = "checking",
+	    [QP_LEASED] = "leased",
+	    [QP_RESETTING] = "resetting",
+	    [QP_CLOSING] = "closing",
+	};
+
+	return state < QP_STATES ? names[state] : "?";
+}
+
+void
+qp_slot_describe(qp_slot *slot, const char *about)
+{
+	uint64_t words[QP_ABOUT / 8] = {0};
+
+	memcpy(words, about, strnlen(about, QP_ABOUT - 1));
+	for (size_t i = 0; i < QP_ABOUT / 8; i++)
+		qp_store64_release(&slot->about[i], words[i]);
+}
+
+void
+qp_slot_description(const qp_slot *slot, char *out)
+{
+	/* Word by word: a text that changes meanwhile may come out mixed, but never without its end. */
+	for (size_t i = 0; i < QP_ABOUT / 8; i++) {
+		uint64_t word = qp_load64_acquire(&slot->about[i]);
+		memcpy(out + i * 8, &word, sizeof word);
+	}
+	out[QP_ABOUT - 1] = '\0';
 }
 
 uint64_t
@@ -71,7 +110,6 @@ qp_slot_begin(qp_slot *slot, qpool_lease *lease)
 
 	QP_MUST(turn & 1);
 	qp_store64_relaxed(&slot->turn, turn);
-	slot->uses++;
 	slot->spoiled = false;
 	lease->resource = slot->resource;
 	lease->slot_ = slot;

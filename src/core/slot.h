@@ -26,6 +26,8 @@
 
 #include "platform/atomic.h"
 
+#define QP_ABOUT 64u /* bytes of a description, the NUL included */
+
 typedef enum qp_state {
 	QP_EMPTY = 0, /* no resource; on the stack of empties, or never used yet */
 	QP_OPENING,   /* its opener is inside ops.open */
@@ -52,16 +54,20 @@ typedef struct qp_slot {
 	struct qp_slot *newer, *older;
 	/* the owner's */
 	void *resource;
-	uint64_t resource_id;
-	int64_t opened_ns;  /* when */
 	int64_t expires_ns; /* opened_ns + max_age - its jitter */
-	int64_t used_ns;    /* end of the last lease, or opened_ns */
-	int64_t leased_ns;  /* begin of this lease; coarse */
-	uint64_t uses;      /* leases of this resource, this one included */
-	const char *site, *label;
-	qpool_why why; /* in CLOSING: what close will be told */
+	qpool_why why;      /* in CLOSING: what close will be told */
 	bool spoiled;
 	bool told; /* in CLOSING: the event was told already */
+	/* atomic: the owner's, too, and shown to anyone (show.h).  Written by release, so that who sees a new
+	 * value also sees every move before it. */
+	qp_atomic_u64 resource_id;
+	qp_atomic_i64 opened_ns;   /* when */
+	qp_atomic_i64 used_ns;     /* end of the last lease, or opened_ns */
+	qp_atomic_i64 leased_ns;   /* begin of this lease; coarse but for those hist samples */
+	qp_atomic_u64 uses;        /* leases of this resource, this one included */
+	qp_atomic_u64 thread;      /* of the lease, like site and label: who took it */
+	qp_atomic_ptr site, label; /* stay when it ends; nobody looks */
+	qp_atomic_u64 about[QP_ABOUT / 8]; /* what ops.describe said, NUL at the end, as words */
 } qp_slot;
 
 #define QP_SLOT_MAGIC 0x51534c54u
@@ -74,9 +80,14 @@ qp_state qp_slot_state(const qp_slot *slot);
 /* State and moves in one word: the same word twice means that it did not move between (2^29 moves apart). */
 uint32_t qp_slot_moved(const qp_slot *slot);
 qp_state qp_slot_state_of(uint32_t moved);
+/* "idle"... */
+const char *qp_slot_state_name(qp_state state);
+/* Keep a description, or read one; room for QP_ABOUT bytes, the last of which is a NUL always. */
+void qp_slot_describe(qp_slot *slot, const char *about);
+void qp_slot_description(const qp_slot *slot, char *out);
 /* How often it was lent. */
 uint64_t qp_slot_lent(const qp_slot *slot);
-/* Begin a lease (the owner).  Fills *lease. */
+/* Begin a lease (the owner).  Fills *lease; who asked, and the count of uses, are written before. */
 void qp_slot_begin(qp_slot *slot, qpool_lease *lease);
 /* End the lease: true for exactly one caller a turn; false for a stale copy. */
 bool qp_slot_end(qp_slot *slot, uint64_t turn);

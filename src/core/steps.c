@@ -164,6 +164,34 @@ qp_step_reset(qpool *pool, qp_slot *slot, bool on_worker, qpool_error *error)
 }
 
 void
+qp_step_describe(qpool *pool, qp_slot *slot)
+{
+	/* Whatever was written, or not: it ends at the latest with the room it was given. */
+	char about[QP_ABOUT + 1] = "";
+	frame here;
+
+	if (pool->ops.describe != NULL) {
+		enter(&here, pool);
+		pool->ops.describe(pool->user, slot->resource, about, QP_ABOUT);
+		leave(&here);
+		qp_error_trim(about, QP_ABOUT - 1);
+	}
+	qp_slot_describe(slot, about);
+}
+
+bool
+qp_step_show(qpool *pool, qpool_each_fn *fn, void *user, const qpool_entry *entry)
+{
+	frame here;
+	bool goes_on;
+
+	enter(&here, pool);
+	goes_on = fn(user, entry);
+	leave(&here);
+	return goes_on;
+}
+
+void
 qp_step_destroy(qpool *pool)
 {
 	frame here;

@@ -19,6 +19,10 @@ qpool_err qp_step_peek(qpool *pool, qp_slot *slot, qpool_error *error);
 qpool_err qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error);
 /* OK, or EAGAIN: again on a worker, or any failure. */
 qpool_err qp_step_reset(qpool *pool, qp_slot *slot, bool on_worker, qpool_error *error);
+/* ops.describe into the slot's description; "" without one. */
+void qp_step_describe(qpool *pool, qp_slot *slot);
+/* What the function of qpool_each answered. */
+bool qp_step_show(qpool *pool, qpool_each_fn *fn, void *user, const qpool_entry *entry);
 void qp_step_destroy(qpool *pool);
 /* What the hook answered. */
 int qp_step_interrupted(qpool *pool, int (*hook)(void *user), void *user);

@@ -19,6 +19,15 @@ typedef struct qp_atomic_u64 {
 	_Atomic uint64_t value;
 } qp_atomic_u64;
 
+typedef struct qp_atomic_i64 {
+	_Atomic int64_t value;
+} qp_atomic_i64;
+
+/* Points at what is never written: static text. */
+typedef struct qp_atomic_ptr {
+	_Atomic(const void *) value;
+} qp_atomic_ptr;
+
 static inline uint32_t
 qp_load_relaxed(const qp_atomic_u32 *a)
 {
@@ -62,9 +71,68 @@ qp_store64_relaxed(qp_atomic_u64 *a, uint64_t value)
 }
 
 static inline uint64_t
+qp_load64_acquire(const qp_atomic_u64 *a)
+{
+	return atomic_load_explicit(&a->value, memory_order_acquire);
+}
+
+static inline void
+qp_store64_release(qp_atomic_u64 *a, uint64_t value)
+{
+	atomic_store_explicit(&a->value, value, memory_order_release);
+}
+
+static inline uint64_t
 qp_add64_relaxed(qp_atomic_u64 *a, uint64_t more)
 {
 	return atomic_fetch_add_explicit(&a->value, more, memory_order_relaxed);
+}
+
+/* Make it at least `value`. */
+static inline void
+qp_max64_relaxed(qp_atomic_u64 *a, uint64_t value)
+{
+	uint64_t seen = qp_load64_relaxed(a);
+
+	while (seen < value && !atomic_compare_exchange_weak_explicit(&a->value, &seen, value,
+				   memory_order_relaxed, memory_order_relaxed))
+		; /* seen is what it is now */
+}
+
+static inline int64_t
+qp_loadi64_relaxed(const qp_atomic_i64 *a)
+{
+	return atomic_load_explicit(&a->value, memory_order_relaxed);
+}
+
+static inline int64_t
+qp_loadi64_acquire(const qp_atomic_i64 *a)
+{
+	return atomic_load_explicit(&a->value, memory_order_acquire);
+}
+
+static inline void
+qp_storei64_release(qp_atomic_i64 *a, int64_t value)
+{
+	atomic_store_explicit(&a->value, value, memory_order_release);
+}
+
+static inline const void *
+qp_loadptr_relaxed(const qp_atomic_ptr *a)
+{
+	return atomic_load_explicit(&a->value, memory_order_relaxed);
+}
+
+static inline const void *
+qp_loadptr_acquire(const qp_atomic_ptr *a)
+{
+	return atomic_load_explicit(&a->value, memory_order_acquire);
+}
+
+static inline void
+qp_storeptr_release(qp_atomic_ptr *a, const void *value)
+{
+	atomic_store_explicit(&a->value, value, memory_order_release);
 }
 
 /* True when `a` was `expected` and is `desired` now. */

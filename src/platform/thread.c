@@ -6,12 +6,17 @@
 #include "platform/thread.h"
 
 #include "platform/assert.h"
+#include "platform/forkmark.h"
 #include "platform/testing.h"
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static QP_THREAD_LOCAL void *pocket;
+/* The number, and the process it was asked in: a forked child's only thread has another one. */
+static QP_THREAD_LOCAL uint32_t own_id, own_forks;
 
 int
 qp_thread_start(qp_thread *thread, const char *name, void *(*body)(void *), void *argument)
@@ -49,4 +54,33 @@ void **
 qp_thread_pocket(void)
 {
 	return &pocket;
+}
+
+static QP_COLD uint32_t
+ask_id(void)
+{
+	int keep = errno;
+	uint32_t id = (uint32_t)syscall(SYS_gettid);
+
+	/* Without the mark a child could not tell: then it is asked each time. */
+	own_id = qp_forkmark_watch() == 0 ? id : 0;
+	own_forks = qp_forkmark_now();
+	errno = keep;
+	return id;
+}
+
+uint32_t
+qp_thread_id(void)
+{
+	return QP_LIKELY(own_id != 0 && own_forks == qp_forkmark_now()) ? own_id : ask_id();
+}
+
+bool
+qp_thread_is_gone(uint32_t id)
+{
+	int keep = errno;
+	bool gone = syscall(SYS_tgkill, getpid(), (pid_t)id, 0) != 0 && errno == ESRCH;
+
+	errno = keep;
+	return gone;
 }

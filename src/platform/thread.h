@@ -6,6 +6,8 @@
 #define QP_PLATFORM_THREAD_H
 
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 typedef struct qp_thread {
 	pthread_t handle;
@@ -20,5 +22,10 @@ void qp_thread_join(qp_thread *thread);
 void qp_thread_detach(qp_thread *thread);
 /* The calling thread's own pointer, NULL at first; its address is stable while the thread lives. */
 void **qp_thread_pocket(void);
+/* The calling thread's number with the system, never 0; only the first call in a process asks the system. */
+uint32_t qp_thread_id(void);
+/* No thread of this process has that number (any more).  The system may give a number again: then a new
+ * thread is taken for the old one.  Async-signal-safe, keeps errno. */
+bool qp_thread_is_gone(uint32_t id);
 
 #endif

@@ -104,9 +104,18 @@ lend_in_scopes(qpool *pool)
 	CHECK(error.code == QPOOL_EAGAIN && error.message[0] != '\0');
 }
 
+static bool
+tool_shown(void *user, const qpool_entry *entry)
+{
+	CHECK(entry->state[0] != '\0' && entry->describe[0] == '\0' && entry->resource_id > 0);
+	++*(int *)user;
+	return true;
+}
+
 int
 main(void)
 {
+	int shown = 0;
 	workshop w = {0, 0, 0, {0, 0, 0, 0}};
 	qpool_stats stats = qpool_stats_init();
 	qpool *pool = make_pool(&w);
@@ -120,6 +129,7 @@ main(void)
 	CHECK(qpool_maintain(pool) == 0);
 	qpool_get_stats(pool, &stats);
 	CHECK(stats.acquires == 6 && stats.leased == 0 && stats.idle == 1 && stats.empty == 1);
+	CHECK(qpool_each(pool, tool_shown, &shown) == 1 && shown == 1);
 	CHECK(qpool_close(pool, QPOOL_SEC(1)) == QPOOL_OK);
 	qpool_free(pool);
 	/* One was detached, which makes it ours and not the pool's to close. */

@@ -23,7 +23,8 @@ opened_at(int64_t opened_ns)
 	qp_slot slot;
 
 	memset(&slot, 0, sizeof slot);
-	slot.opened_ns = slot.used_ns = opened_ns;
+	qp_storei64_release(&slot.opened_ns, opened_ns);
+	qp_storei64_release(&slot.used_ns, opened_ns);
 	slot.expires_ns = opened_ns + 1000;
 	return slot;
 }
@@ -46,12 +47,12 @@ age_and_uses_are_asked_after_idle_time(void **state)
 	qp_slot slot = opened_at(5000);
 
 	(void)state;
-	slot.used_ns = 5999;
+	qp_storei64_release(&slot.used_ns, 5999);
 	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 5999), QP_WHY_NONE);
 	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 6000), QPOOL_WHY_AGE);
-	slot.uses = 2;
+	qp_store64_release(&slot.uses, 2);
 	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 5999), QP_WHY_NONE);
-	slot.uses = 3;
+	qp_store64_release(&slot.uses, 3);
 	assert_int_equal(qp_expiry_of_idle(&limits, &slot, 5999), QPOOL_WHY_USES);
 	assert_int_equal(qp_expiry_of_returned(&limits, &slot, 5999), QPOOL_WHY_USES);
 	slot.spoiled = true;
@@ -74,7 +75,7 @@ no_limit_is_no_limit(void **state)
 	qp_slot slot = opened_at(0);
 
 	(void)state;
-	slot.uses = UINT64_MAX;
+	qp_store64_release(&slot.uses, UINT64_MAX);
 	slot.expires_ns = QP_TIME_NEVER;
 	assert_int_equal(qp_expiry_of_idle(&none, &slot, QP_TIME_NEVER), QP_WHY_NONE);
 	assert_false(qp_expiry_needs_check(&none, &slot, QP_TIME_NEVER));

@@ -311,6 +311,48 @@ a_child_knows_that_it_is_one(void **state)
 	assert_int_equal(qp_forkmark_now(), here);
 }
 
+static void *
+note_id(void *argument)
+{
+	*(uint32_t *)argument = qp_thread_id();
+	return NULL;
+}
+
+static void
+a_thread_knows_its_number(void **state)
+{
+	uint32_t other = 0;
+	qp_thread thread;
+
+	(void)state;
+	errno = 4321;
+	assert_int_equal(qp_thread_id(), gettid());
+	assert_int_equal(qp_thread_id(), gettid());
+	assert_false(qp_thread_is_gone(qp_thread_id()));
+	assert_int_equal(qp_thread_start(&thread, "qp:id", note_id, &other), 0);
+	qp_thread_join(&thread);
+	assert_int_not_equal(other, 0);
+	assert_int_not_equal(other, gettid());
+	assert_true(qp_thread_is_gone(other));
+	assert_int_equal(errno, 4321);
+}
+
+static void
+a_childs_thread_has_a_number_of_its_own(void **state)
+{
+	uint32_t here = qp_thread_id();
+	pid_t child = fork();
+	int status;
+
+	(void)state;
+	if (child == 0)
+		_exit(qp_thread_id() == (uint32_t)gettid() && qp_thread_id() != here ? 0 : 1);
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(qp_thread_id(), here);
+}
+
 static void
 random_is_spread_and_bounded(void **state)
 {
@@ -347,6 +389,8 @@ main(void)
 	    cmocka_unit_test(a_refused_thread_keeps_errno),
 	    cmocka_unit_test(a_wakeup_is_readable_once_raised),
 	    cmocka_unit_test(a_child_knows_that_it_is_one),
+	    cmocka_unit_test(a_thread_knows_its_number),
+	    cmocka_unit_test(a_childs_thread_has_a_number_of_its_own),
 	    cmocka_unit_test(random_is_spread_and_bounded),
 	};
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * show: the copy, its public form, and qpool_each.
+ *
+ * Why a copy is of one instant.  Its owner writes a slot's fields without the lock, so the lock alone would not
+ * do.  But what is shown of a state is written before the move into it, or is one word.  A reader that finds
+ * the same count of moves before and after has seen no field of a later state: each is written by release
+ * and read by acquire, and who sees it sees the moves before it, too.
+ */
+#include "core/show.h"
+
+#include "core/pool.h"
+#include "core/steps.h"
+
+/* Of 64 slots, as in maintain: nobody waits for the lock behind the whole of a large pool. */
+#define STRIDE 64u
+#define TRIES  8
+
+static uint32_t
+copy(const qp_slot *slot, qp_shown *shown)
+{
+	uint32_t moved = qp_load_acquire(&slot->moved);
+
+	shown->state = qp_slot_state_of(moved);
+	shown->resource_id = qp_load64_acquire(&slot->resource_id);
+	shown->uses = qp_load64_acquire(&slot->uses);
+	shown->thread = qp_load64_acquire(&slot->thread);
+	shown->opened_ns = qp_loadi64_acquire(&slot->opened_ns);
+	shown->used_ns = qp_loadi64_acquire(&slot->used_ns);
+	shown->leased_ns = qp_loadi64_acquire(&slot->leased_ns);
+	shown->site = qp_loadptr_acquire(&slot->site);
+	shown->label = qp_loadptr_acquire(&slot->label);
+	qp_slot_description(slot, shown->about);
+	return moved;
+}
+
+bool
+qp_show_slot(const qp_slot *slot, qp_shown *shown)
+{
+	for (int i = 0; i < TRIES; i++)
+		if (copy(slot, shown) == qp_slot_moved(slot))
+			return true;
+	return false;
+}
+
+static int64_t
+since(int64_t now_ns, int64_t then_ns)
+{
+	/* Not all times are of the same clock: the coarse one lags. */
+	return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
+void
+qp_show_entry(const qp_shown *shown, int64_t now_ns, qpool_entry *entry)
+{
+	memset(entry, 0, sizeof *entry);
+	entry->size = sizeof *entry;
+	entry->state = qp_slot_state_name(shown->state);
+	entry->describe = "";
+	/* Until it is open, all else is left over from the one before. */
+	if (shown->state == QP_EMPTY || shown->state == QP_OPENING)
+		return;
+	entry->resource_id = shown->resource_id;
+	entry->describe = shown->about;
+	entry->age = since(now_ns, shown->opened_ns);
+	entry->uses = shown->uses;
+	if (shown->state == QP_IDLE)
+		entry->idle = since(now_ns, shown->used_ns);
+	if (shown->state != QP_LEASED)
+		return;
+	entry->site = shown->site;
+	entry->label = shown->label;
+	entry->thread = shown->thread;
+	entry->gone = qp_thread_is_gone((uint32_t)shown->thread);
+	entry->held = since(now_ns, shown->leased_ns);
+}
+
+/* The next slot that is not empty, within a stride; false: look on from *index, if that is not the end. */
+static bool
+find_locked(const qpool *pool, uint32_t *index, qp_shown *shown)
+{
+	uint32_t end = *index + STRIDE < pool->fresh ? *index + STRIDE : pool->fresh;
+
+	while (*index < end) {
+		const qp_slot *slot = qp_pool_slot(pool, (*index)++);
+		if (qp_slot_state(slot) == QP_EMPTY)
+			continue;
+		while (!qp_show_slot(slot, shown))
+			; /* it comes to rest: what goes idle or empty needs the lock we hold */
+		return true;
+	}
+	return false;
+}
+
+static size_t
+show_all(qpool *pool, qpool_each_fn *fn, void *user)
+{
+	size_t count = 0;
+	uint32_t index = 0;
+	bool more = true, found;
+
+	while (more) {
+		qpool_entry entry;
+		qp_shown shown;
+		qp_pool_lock(pool);
+		found = find_locked(pool, &index, &shown);
+		more = index < pool->fresh;
+		qp_pool_unlock(pool, NULL);
+		if (!found)
+			continue;
+		qp_show_entry(&shown, qp_clock_now(), &entry);
+		count++;
+		more = qp_step_show(pool, fn, user, &entry) && more;
+	}
+	return count;
+}
+
+size_t
+qpool_each(qpool *pool, qpool_each_fn *fn, void *user)
+{
+	size_t count;
+
+	if (qp_pool_look(pool, NULL) != QPOOL_OK || fn == NULL)
+		return 0;
+	qp_pool_lock(pool);
+	pool->visits++;
+	qp_pool_unlock(pool, NULL);
+	count = show_all(pool, fn, user);
+	qp_pool_lock(pool);
+	pool->visits--;
+	qp_pool_unlock(pool, NULL);
+	return count;
+}
