@@ -331,6 +331,9 @@ typedef bool qpool_each_fn(void *user, const qpool_entry *entry); /* false stops
 /* Show every slot that is not empty, each as it was at one instant; returns how many.  No lock is held
  * while fn runs. */
 QPOOL_API size_t qpool_each(qpool *pool, qpool_each_fn *fn, void *user);
+/* The same, and the counts, as text to a file descriptor.  Async-signal-safe, takes no lock, works
+ * on a wedged pool; what changes meanwhile may show old and new at once. */
+QPOOL_API void qpool_dump(const qpool *pool, int fd);
 
 QPOOL_API const char *qpool_name(const qpool *pool);
 QPOOL_API const char *qpool_kind(const qpool *pool);

@@ -130,6 +130,7 @@ main(void)
 	qpool_get_stats(pool, &stats);
 	CHECK(stats.acquires == 6 && stats.leased == 0 && stats.idle == 1 && stats.empty == 1);
 	CHECK(qpool_each(pool, tool_shown, &shown) == 1 && shown == 1);
+	qpool_dump(pool, -1);
 	CHECK(qpool_close(pool, QPOOL_SEC(1)) == QPOOL_OK);
 	qpool_free(pool);
 	/* One was detached, which makes it ours and not the pool's to close. */
