@@ -229,7 +229,7 @@ typedef struct qpool_request {
 	size_t      size;
 	qpool_nsec  timeout; /* QPOOL_NOWAIT (0), a duration, QPOOL_DEFAULT or QPOOL_FOREVER */
 	const char *site;    /* where in the program: static text; QPOOL_SITE */
-	const char *label;   /* for what: static text */
+	const char *label;   /* for what: static text, or from qpool_intern */
 	/* Run on the waiting thread, no lock held, after a signal that comes while it sleeps, and every
 	 * `interrupt_every` (0: never by time); nonzero ends the wait with ECANCEL.  The place in line is
 	 * kept; what comes free meanwhile goes to those behind. */
@@ -270,10 +270,26 @@ QPOOL_API qpool_err qpool_discard(qpool_lease *lease);
 /* Take the resource out of the pool for good; you must close it.  Its slot is empty again.
  * NULL for an empty, stale or foreign lease. */
 QPOOL_API QPOOL_CHECKED void *qpool_detach(qpool_lease *lease);
-/* Say what the lease is for: static text.  Nothing happens on a stale lease. */
+/* Say what the lease is for: static text, or from qpool_intern.  Nothing happens on a stale lease. */
 QPOOL_API void qpool_label(qpool_lease *lease, const char *label);
+/* A copy of text that lives as long as the pool, the same one for the same text; NULL when there is
+ * no memory.  For labels of which there are few kinds. */
+QPOOL_API const char *qpool_intern(qpool *pool, const char *text);
+/* The number of its resource, never reused in a pool; 0 for an empty, stale or foreign lease. */
+QPOOL_API uint64_t qpool_resource_id(const qpool_lease *lease);
 /* The pool it is of; NULL for the empty lease. */
 QPOOL_API qpool *qpool_of(const qpool_lease *lease);
+/* What the limits are measured against: nanoseconds ago, and a count.  For a binding that keeps its
+ * own; EMISUSE for a stale or foreign lease, EINVAL for negative times. */
+typedef struct qpool_times {
+	size_t     size;
+	qpool_nsec opened; /* since open: max_age; setting it draws no new jitter */
+	qpool_nsec used;   /* since the end of the lease before this one, or since open: max_idle */
+	uint64_t   uses;   /* leases so far, this one included: max_uses */
+} qpool_times;
+QPOOL_INIT_(qpool_times)
+QPOOL_API QPOOL_CHECKED qpool_err qpool_get_times(const qpool_lease *lease, qpool_times *out);
+QPOOL_API QPOOL_CHECKED qpool_err qpool_set_times(qpool_lease *lease, const qpool_times *times);
 QPOOL_API void qpool_scope_end(qpool_lease *lease);  /* what QPOOL_SCOPED runs */
 QPOOL_API void qpool_scope_fail(qpool_lease *lease); /* what QPOOL_SCOPED_DISCARD runs */
 
@@ -319,6 +335,29 @@ typedef struct qpool_stats {
 QPOOL_INIT_(qpool_stats)
 QPOOL_API void qpool_get_stats(const qpool *pool, qpool_stats *out);
 
+/* Durations as counts in buckets: log-linear, 16 steps a doubling, every duration fits; to merge
+ * two add them field by field (max_ns: the larger). */
+typedef enum {
+	QPOOL_HIST_WAIT = 1, /* in line, of those who waited */
+	QPOOL_HIST_OPEN,     /* inside open, failed ones too */
+	QPOOL_HIST_HELD,     /* of leases: the first of each slot and every 64th after it */
+	QPOOL_HIST_FORCE_INT_ = INT32_MAX
+} qpool_hist_kind;
+#define QPOOL_HIST_BUCKETS 1024
+typedef struct qpool_hist {
+	size_t   size;
+	uint64_t count, sum_ns, max_ns;
+	uint64_t bucket[QPOOL_HIST_BUCKETS];
+} qpool_hist;
+QPOOL_INIT_(qpool_hist)
+/* Since creation.  EINVAL. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_get_hist(const qpool *pool, qpool_hist_kind kind,
+    qpool_hist *out);
+/* The longest duration that bucket i counts; QPOOL_FOREVER from the last one on. */
+QPOOL_API qpool_nsec qpool_hist_bound(unsigned bucket);
+/* The duration that a share q (0 to 1) of them does not exceed, at most 1/16 too long; 0 of none. */
+QPOOL_API qpool_nsec qpool_hist_quantile(const qpool_hist *hist, double q);
+
 /* One resource, as qpool_each shows it; texts live until the callback returns. */
 typedef struct qpool_entry {
 	size_t      size;
@@ -336,6 +375,9 @@ typedef bool qpool_each_fn(void *user, const qpool_entry *entry); /* false stops
 /* Show every slot that is not empty, each as it was at one instant; returns how many.  No lock is held
  * while fn runs. */
 QPOOL_API size_t qpool_each(qpool *pool, qpool_each_fn *fn, void *user);
+/* The same, and the counts, as text to a file descriptor.  Async-signal-safe, takes no lock, works
+ * on a wedged pool; what changes meanwhile may show old and new at once. */
+QPOOL_API void qpool_dump(const qpool *pool, int fd);
 
 QPOOL_API const char *qpool_name(const qpool *pool);
 QPOOL_API const char *qpool_kind(const qpool *pool);

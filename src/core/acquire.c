@@ -9,6 +9,7 @@
 #include "core/abi.h"
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/hist.h"
 #include "core/notice.h"
 #include "core/open.h"
 #include "core/steps.h"
@@ -20,6 +21,8 @@ void
 qp_acquire_lend(
     qpool *pool, qp_slot *slot, const qp_asking *asking, int64_t now_ns, qpool_lease *out)
 {
+	if (QP_UNLIKELY(qp_hist_samples(qp_slot_lent(slot) + 1)))
+		now_ns = qp_clock_now();
 	qp_storei64_release(&slot->leased_ns, now_ns);
 	qp_store64_release(&slot->thread, qp_thread_id());
 	qp_storeptr_release(&slot->site, asking->site);

@@ -39,8 +39,10 @@ qp_line_leave(qp_asking *asking, qpool_err err)
 
 	qp_pool_lock(pool);
 	pool->visits--;
-	if (asking->has_waited)
+	if (asking->has_waited) {
 		qp_tally_wait(tally, asking->waited_ns);
+		qp_hist_add(&pool->hists->wait, asking->waited_ns);
+	}
 	tally->timeouts += err == QPOOL_ETIMEOUT;
 	tally->refusals += err == QPOOL_EBUSY;
 	tally->cancels += err == QPOOL_ECANCEL;

@@ -55,6 +55,7 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool on_worker)
 	pool->backoff.told_down = false;
 	qp_backoff_succeeded(&pool->backoff);
 	qp_tally_open(&pool->tally, took_ns, true);
+	qp_hist_add(&pool->hists->open, took_ns);
 	pool->opening--;
 	qp_slot_move(slot, QP_OPENING, QP_CHECKING);
 	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
@@ -130,6 +131,7 @@ failed(qpool *pool, qp_slot *slot, int64_t began_ns, bool on_worker, const qpool
 	pool->opening--;
 	qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
 	qp_tally_open(&pool->tally, now_ns - began_ns, false);
+	qp_hist_add(&pool->hists->open, now_ns - began_ns);
 	qp_backoff_failed(&pool->backoff, began_ns, now_ns, error, &pool->random);
 	if (on_worker && pool->config.tells)
 		tell_head_locked(pool, error, &wakes);

@@ -63,6 +63,8 @@ qp_pool_dispose(qpool *pool)
 {
 	for (uint32_t chunk = 0; chunk < QP_CHUNKS; chunk++)
 		qp_alloc_free(pool->chunks[chunk]);
+	qp_intern_end(&pool->words);
+	qp_alloc_free(pool->hists);
 	qp_alloc_free(pool->name);
 	qp_lock_destroy(&pool->lock);
 	pool->magic = 0;
@@ -127,7 +129,9 @@ qpool_create(
 		return qp_error_set(error, QPOOL_ENOMEM, "no memory for pool '%s'", config.name);
 	fill(pool, &known, user, &config);
 	pool->name = qp_alloc_text(config.name);
-	if (pool->name == NULL || !qp_pool_reserve_locked(pool, config.max_size)) {
+	pool->hists = qp_alloc_zero(1, sizeof *pool->hists);
+	if (pool->name == NULL || pool->hists == NULL ||
+	    !qp_pool_reserve_locked(pool, config.max_size)) {
 		qp_pool_dispose(pool);
 		return qp_error_set(error, QPOOL_ENOMEM,
 		    "no memory for pool '%s' of %" PRIu32 " slots", config.name, config.max_size);

@@ -11,7 +11,9 @@
 
 #include "core/backoff.h"
 #include "core/gate.h"
+#include "core/hist.h"
 #include "core/idle.h"
+#include "core/intern.h"
 #include "core/options.h"
 #include "core/slot.h"
 #include "core/tally.h"
@@ -93,6 +95,7 @@ struct qpool {
 	qpool_ops ops;
 	void *user;
 	qp_config config;
+	qp_hists *hists;
 	qp_slot *chunks[QP_CHUNKS];
 	qp_lock lock;
 	/* guarded by lock */
@@ -119,6 +122,7 @@ struct qpool {
 	uint64_t random;
 	uint64_t ids; /* resources opened so far */
 	qp_tally tally;
+	qp_words words;
 	uint32_t watchers; /* threads in qp_pool_await_locked */
 	/* atomic: grows at every unlock while somebody watches.  Written and read under the lock, relaxed;
 	 * parking on the value read there is what makes a change in between be seen. */

@@ -4,6 +4,8 @@
  * is idle, empty, or a worker's.  Nothing here allocates, and nothing can fail but misuse.
  */
 #include "core/exchange.h"
+#include "core/hist.h"
+#include "core/lease.h"
 #include "core/notice.h"
 #include "core/open.h"
 #include "core/reset.h"
@@ -14,36 +16,12 @@ is_empty(const qpool_lease *lease)
 	return lease->slot_ == NULL && lease->turn_ == 0 && lease->resource == NULL;
 }
 
-/* The slot a lease points at, or NULL when it points at none of ours. */
-static qp_slot *
-slot_of(const qpool_lease *lease)
-{
-	qp_slot *slot = lease != NULL ? lease->slot_ : NULL;
-
-	if (slot == NULL || (uintptr_t)slot % _Alignof(qp_slot) != 0 ||
-	    slot->magic != QP_SLOT_MAGIC)
-		return NULL;
-	return slot;
-}
-
-/* The slot whose lease this is, while it is out; else the misuse is told. */
-static qp_slot *
-held(const qpool_lease *lease, const char *what)
-{
-	qp_slot *slot = slot_of(lease);
-
-	if (slot == NULL || qp_slot_is_out(slot, lease->turn_))
-		return slot;
-	(void)qp_pool_misuse(slot->pool, what);
-	return NULL;
-}
-
 /* End the lease and empty it; NULL, and nothing changed, when it is not out or somebody else ends a copy
  * of it at this moment. */
 static qp_slot *
 claim(qpool_lease *lease, const char *what)
 {
-	qp_slot *slot = held(lease, what);
+	qp_slot *slot = qp_lease_held(lease, what);
 
 	if (slot == NULL)
 		return NULL;
@@ -55,6 +33,19 @@ claim(qpool_lease *lease, const char *what)
 	return slot;
 }
 
+/* How long the lease was, by the clock it began with. */
+static int64_t
+held_for(qpool *pool, const qp_slot *slot, int64_t coarse_ns)
+{
+	int64_t leased_ns = qp_loadi64_relaxed(&slot->leased_ns), held_ns;
+
+	if (QP_LIKELY(!qp_hist_samples(qp_slot_lent(slot))))
+		return coarse_ns - leased_ns;
+	held_ns = qp_clock_now() - leased_ns;
+	qp_hist_add(&pool->hists->held, held_ns);
+	return held_ns;
+}
+
 /* The lease has ended, the slot is ours. */
 static void
 give_back(qpool *pool, qp_slot *slot)
@@ -62,8 +53,7 @@ give_back(qpool *pool, qp_slot *slot)
 	int64_t now_ns = qp_clock_coarse();
 	qpool_why why = qp_expiry_of_returned(&pool->config.limits, slot, now_ns);
 
-	qp_notice_slot(
-	    pool, QPOOL_EV_RELEASED, slot, now_ns - qp_loadi64_relaxed(&slot->leased_ns));
+	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot, held_for(pool, slot, now_ns));
 	qp_storei64_release(&slot->used_ns, now_ns);
 	if (why != QP_WHY_NONE) {
 		qp_open_retire(pool, slot, QP_LEASED, why, NULL);
@@ -114,7 +104,7 @@ qpool_spoil(qpool_lease *lease)
 		return QPOOL_EINVAL;
 	if (is_empty(lease))
 		return QPOOL_OK;
-	slot = held(lease, "a lease was spoiled that is not out");
+	slot = qp_lease_held(lease, "a lease was spoiled that is not out");
 	if (slot == NULL)
 		return QPOOL_EMISUSE;
 	slot->spoiled = true;
@@ -136,31 +126,13 @@ qpool_detach(qpool_lease *lease)
 		return NULL;
 	pool = slot->pool;
 	resource = slot->resource;
-	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot,
-	    qp_clock_coarse() - qp_loadi64_relaxed(&slot->leased_ns));
+	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot, held_for(pool, slot, qp_clock_coarse()));
 	qp_pool_lock(pool);
 	pool->tally.closes[0]++;
 	qp_exchange_put_empty_locked(pool, slot, QP_LEASED);
 	qp_exchange_settle_locked(pool, NULL, &wakes);
 	qp_pool_unlock(pool, &wakes);
 	return resource;
-}
-
-void
-qpool_label(qpool_lease *lease, const char *label)
-{
-	qp_slot *slot = slot_of(lease);
-
-	if (slot != NULL && qp_slot_is_out(slot, lease->turn_))
-		qp_storeptr_release(&slot->label, label);
-}
-
-qpool *
-qpool_of(const qpool_lease *lease)
-{
-	const qp_slot *slot = slot_of(lease);
-
-	return slot != NULL ? slot->pool : NULL;
 }
 
 void

@@ -87,3 +87,27 @@ qpool_get_stats(const qpool *readable, qpool_stats *out)
 	now.exact = first.words == second.words && still;
 	qp_abi_write(out, &now, sizeof now);
 }
+
+qpool_err
+qpool_get_hist(const qpool *pool, qpool_hist_kind kind, qpool_hist *out)
+{
+	qpool_hist now = qpool_hist_init();
+
+	if (qp_pool_look(pool, NULL) != QPOOL_OK || out == NULL || out->size < sizeof out->size)
+		return QPOOL_EINVAL;
+	switch (kind) {
+	case QPOOL_HIST_WAIT:
+		qp_hist_report(&pool->hists->wait, &now);
+		break;
+	case QPOOL_HIST_OPEN:
+		qp_hist_report(&pool->hists->open, &now);
+		break;
+	case QPOOL_HIST_HELD:
+		qp_hist_report(&pool->hists->held, &now);
+		break;
+	default:
+		return QPOOL_EINVAL;
+	}
+	qp_abi_write(out, &now, sizeof now);
+	return QPOOL_OK;
+}

@@ -72,11 +72,14 @@ lend_each_way(qpool *pool)
 {
 	qpool_lease lease = QPOOL_LEASE_INIT;
 	qpool_request request = qpool_request_init();
+	qpool_times times = qpool_times_init();
 	qpool_error error;
 
 	CHECK(qpool_acquire(pool, QPOOL_NOWAIT, &lease, &error) == QPOOL_OK);
 	CHECK(lease.resource != NULL && qpool_of(&lease) == pool);
-	qpool_label(&lease, "the plainest job");
+	qpool_label(&lease, qpool_intern(pool, "the plainest job"));
+	CHECK(qpool_resource_id(&lease) == 1 && qpool_get_times(&lease, &times) == QPOOL_OK);
+	CHECK(times.uses == 1 && qpool_set_times(&lease, &times) == QPOOL_OK);
 	CHECK(qpool_release(&lease) == QPOOL_OK && lease.resource == NULL);
 
 	CHECK((qpool_acquire)(pool, QPOOL_DEFAULT, &lease, NULL) == QPOOL_OK);
@@ -118,6 +121,7 @@ main(void)
 	int shown = 0;
 	workshop w = {0, 0, 0, {0, 0, 0, 0}};
 	qpool_stats stats = qpool_stats_init();
+	qpool_hist hist = qpool_hist_init();
 	qpool *pool = make_pool(&w);
 
 	CHECK(strcmp(qpool_name(pool), "tools") == 0 && strcmp(qpool_kind(pool), "tool") == 0);
@@ -130,6 +134,10 @@ main(void)
 	qpool_get_stats(pool, &stats);
 	CHECK(stats.acquires == 6 && stats.leased == 0 && stats.idle == 1 && stats.empty == 1);
 	CHECK(qpool_each(pool, tool_shown, &shown) == 1 && shown == 1);
+	qpool_dump(pool, -1);
+	CHECK(
+	    qpool_get_hist(pool, QPOOL_HIST_OPEN, &hist) == QPOOL_OK && hist.count == stats.opens);
+	CHECK(qpool_hist_quantile(&hist, 1) <= (qpool_nsec)hist.max_ns && qpool_hist_bound(7) == 7);
 	CHECK(qpool_close(pool, QPOOL_SEC(1)) == QPOOL_OK);
 	qpool_free(pool);
 	/* One was detached, which makes it ours and not the pool's to close. */

@@ -257,6 +257,30 @@ lets_wait(trial *t)
 			}
 }
 
+static bool
+is_shown(void *user, const qpool_entry *entry)
+{
+	CELL_MUST(user != NULL && entry->state[0] != '\0');
+	return true;
+}
+
+static void
+looks(trial *t)
+{
+	qpool_times times = qpool_times_init();
+	qpool_hist hist = qpool_hist_init();
+	qpool_lease lease;
+
+	CELL_SAME(qpool_acquire(t->pool, QPOOL_FOREVER, &lease, NULL), QPOOL_OK);
+	CELL_SAME(qpool_each(t->pool, is_shown, t), 1);
+	qpool_dump(t->pool, -1);
+	CELL_SAME(qpool_get_hist(t->pool, QPOOL_HIST_OPEN, &hist), QPOOL_OK);
+	CELL_MUST(qpool_resource_id(&lease) > 0);
+	CELL_SAME(qpool_get_times(&lease, &times), QPOOL_OK);
+	CELL_SAME(qpool_set_times(&lease, &times), QPOOL_OK);
+	CELL_SAME(qpool_release(&lease), QPOOL_OK);
+}
+
 static void
 closes_and_frees(trial *t)
 {
@@ -280,6 +304,7 @@ static const scenario frugal[] = {
     {"lending", lends},
     {"waiting", lets_wait},
     {"stopping", stops},
+    {"looking", looks},
     {"closing and freeing", closes_and_frees},
 };
 

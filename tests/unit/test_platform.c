@@ -8,6 +8,7 @@
 #include "platform/clock.h"
 #include "platform/forkmark.h"
 #include "platform/lock.h"
+#include "platform/output.h"
 #include "platform/park.h"
 #include "platform/random.h"
 #include "platform/testing.h"
@@ -15,8 +16,10 @@
 #include "platform/wakeup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -311,6 +314,94 @@ a_child_knows_that_it_is_one(void **state)
 	assert_int_equal(qp_forkmark_now(), here);
 }
 
+static struct {
+	int ends[2];
+	char bytes[60000];
+	bool written;
+	qp_atomic_u32 signals, done;
+} slow;
+
+static void *
+writes_all(void *argument)
+{
+	(void)argument;
+	errno = 4321;
+	slow.written =
+	    qp_output_write(slow.ends[1], slow.bytes, sizeof slow.bytes) && errno == 4321;
+	close(slow.ends[1]);
+	qp_store_release(&slow.done, 1);
+	return NULL;
+}
+
+static void
+note_signal(int number)
+{
+	(void)number;
+	(void)qp_add_release(&slow.signals, 1);
+}
+
+/* Stop it in the middle, by signals that do not restart system calls. */
+static void
+disturb(pthread_t writer)
+{
+	int waiting = 0;
+
+	while (waiting < 4096) /* the pipe is full: it sleeps, or is about to */
+		assert_int_equal(ioctl(slow.ends[0], FIONREAD, &waiting), 0);
+	for (uint32_t i = 0; i < 200; i++) {
+		assert_int_equal(pthread_kill(writer, SIGUSR1), 0);
+		while (qp_load_acquire(&slow.signals) <= i && qp_load_acquire(&slow.done) == 0)
+			qp_yield();
+	}
+}
+
+static void
+output_comes_in_pieces_and_through_signals(void **state)
+{
+	struct sigaction before, action = {.sa_handler = note_signal};
+	static char got[sizeof slow.bytes];
+	size_t length = 0;
+	pthread_t writer;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof slow.bytes; i++)
+		slow.bytes[i] = (char)(i * 7 % 251);
+	assert_int_equal(pipe(slow.ends), 0);
+	assert_int_equal(fcntl(slow.ends[1], F_SETPIPE_SZ, 4096), 4096);
+	assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
+	assert_int_equal(pthread_create(&writer, NULL, writes_all, NULL), 0);
+	disturb(writer);
+	while (length < sizeof got) {
+		ssize_t more = read(slow.ends[0], got + length, sizeof got - length);
+		assert_true(more > 0);
+		length += (size_t)more;
+	}
+	pthread_join(writer, NULL);
+	assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+	assert_true(slow.written);
+	assert_memory_equal(got, slow.bytes, sizeof got);
+	close(slow.ends[0]);
+}
+
+static void
+output_that_cannot_be_written_is_left(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	errno = 4321;
+	assert_false(qp_output_write(-1, "x", 1));
+	assert_true(qp_output_write(-1, "", 0));
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+	errno = 4321;
+	while (qp_output_write(ends[1], slow.bytes, sizeof slow.bytes))
+		; /* until it is full, which is not waited out */
+	assert_int_equal(errno, 4321);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void *
 note_id(void *argument)
 {
@@ -389,6 +480,8 @@ main(void)
 	    cmocka_unit_test(a_refused_thread_keeps_errno),
 	    cmocka_unit_test(a_wakeup_is_readable_once_raised),
 	    cmocka_unit_test(a_child_knows_that_it_is_one),
+	    cmocka_unit_test(output_comes_in_pieces_and_through_signals),
+	    cmocka_unit_test(output_that_cannot_be_written_is_left),
 	    cmocka_unit_test(a_thread_knows_its_number),
 	    cmocka_unit_test(a_childs_thread_has_a_number_of_its_own),
 	    cmocka_unit_test(random_is_spread_and_bounded),

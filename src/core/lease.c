@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * lease: labels, numbers, times.
+ */
+#include "core/lease.h"
+
+#include "core/abi.h"
+
+/* Longer ago than this is this long ago: sums with it do not overflow, and no limit is as long. */
+#define AGO_MOST (INT64_MAX / 2)
+
+qp_slot *
+qp_lease_slot(const qpool_lease *lease)
+{
+	qp_slot *slot = lease != NULL ? lease->slot_ : NULL;
+
+	if (slot == NULL || (uintptr_t)slot % _Alignof(qp_slot) != 0 ||
+	    slot->magic != QP_SLOT_MAGIC)
+		return NULL;
+	return slot;
+}
+
+qp_slot *
+qp_lease_held(const qpool_lease *lease, const char *what)
+{
+	qp_slot *slot = qp_lease_slot(lease);
+
+	if (slot == NULL || qp_slot_is_out(slot, lease->turn_))
+		return slot;
+	(void)qp_pool_misuse(slot->pool, what);
+	return NULL;
+}
+
+void
+qpool_label(qpool_lease *lease, const char *label)
+{
+	qp_slot *slot = qp_lease_slot(lease);
+
+	if (slot != NULL && qp_slot_is_out(slot, lease->turn_))
+		qp_storeptr_release(&slot->label, label);
+}
+
+uint64_t
+qpool_resource_id(const qpool_lease *lease)
+{
+	const qp_slot *slot = qp_lease_slot(lease);
+
+	if (slot == NULL || !qp_slot_is_out(slot, lease->turn_))
+		return 0;
+	return qp_load64_relaxed(&slot->resource_id);
+}
+
+qpool *
+qpool_of(const qpool_lease *lease)
+{
+	const qp_slot *slot = qp_lease_slot(lease);
+
+	return slot != NULL ? slot->pool : NULL;
+}
+
+static qpool_nsec
+ago(int64_t now_ns, int64_t then_ns)
+{
+	/* used_ns may be of the coarse clock, which lags, but not behind the exact one's past. */
+	return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
+qpool_err
+qpool_get_times(const qpool_lease *lease, qpool_times *out)
+{
+	qpool_times known = qpool_times_init();
+	int64_t now_ns = qp_clock_now();
+	const qp_slot *slot;
+
+	if (lease == NULL || out == NULL || out->size < sizeof out->size)
+		return QPOOL_EINVAL;
+	slot = qp_lease_held(lease, "the times of a lease were asked for that is not out");
+	if (slot == NULL)
+		return QPOOL_EMISUSE;
+	known.opened = ago(now_ns, qp_loadi64_relaxed(&slot->opened_ns));
+	known.used = ago(now_ns, qp_loadi64_relaxed(&slot->used_ns));
+	known.uses = qp_load64_relaxed(&slot->uses);
+	qp_abi_write(out, &known, sizeof known);
+	return QPOOL_OK;
+}
+
+static int64_t
+before(int64_t now_ns, qpool_nsec ago_ns)
+{
+	return now_ns -
+	       (ago_ns < AGO_MOST ? ago_ns : AGO_MOST); /* the clock's beginning is no limit */
+}
+
+/* In the lock, so that qpool_each sees all of it or nothing. */
+static void
+set_times_locked(qp_slot *slot, const qpool_times *times, int64_t now_ns)
+{
+	int64_t opened_ns = before(now_ns, times->opened);
+
+	if (slot->expires_ns != QP_TIME_NEVER) {
+		/* How long it may live was drawn when it was opened, and stays. */
+		int64_t life_ns = slot->expires_ns - qp_loadi64_relaxed(&slot->opened_ns);
+		slot->expires_ns =
+		    opened_ns < 0 ? opened_ns + life_ns : qp_clock_after(opened_ns, life_ns);
+	}
+	qp_storei64_release(&slot->opened_ns, opened_ns);
+	qp_storei64_release(&slot->used_ns, before(now_ns, times->used));
+	qp_store64_release(&slot->uses, times->uses);
+}
+
+qpool_err
+qpool_set_times(qpool_lease *lease, const qpool_times *times)
+{
+	int64_t now_ns = qp_clock_now();
+	qpool_times known;
+	qpool_err err;
+	qp_slot *slot;
+
+	if (lease == NULL || times == NULL)
+		return QPOOL_EINVAL;
+	err = qp_abi_read(&known, sizeof known, times, "qpool_times", NULL);
+	if (err != QPOOL_OK)
+		return err;
+	if (known.opened < 0 || known.used < 0)
+		return QPOOL_EINVAL;
+	slot = qp_lease_held(lease, "the times of a lease were set that is not out");
+	if (slot == NULL)
+		return QPOOL_EMISUSE;
+	qp_pool_lock(slot->pool);
+	set_times_locked(slot, &known, now_ns);
+	qp_pool_unlock(slot->pool, NULL);
+	return QPOOL_OK;
+}

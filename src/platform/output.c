@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * output: write(2), as often as it takes.
+ */
+#include "platform/output.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+bool
+qp_output_write(int fd, const char *bytes, size_t length)
+{
+	int keep = errno;
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t wrote = write(fd, bytes + done, length - done);
+		if (wrote > 0)
+			done += (size_t)wrote;
+		else if (wrote == 0 || errno != EINTR)
+			break;
+	}
+	errno = keep;
+	return done == length;
+}
