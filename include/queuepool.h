@@ -15,6 +15,9 @@
  * Growth.  Structs that open with `size` grow at the end only; start from their _init() value.
  * Errors.  0 is success.  `qpool_error` is untouched on success, filled on failure, may be NULL.
  *          errno is left as it was.
+ * Cancel.  pthread_cancel ends a thread that waits for a resource, and it leaves the line; nowhere
+ *          else is it acted upon inside this library, your callbacks included.  Of the asynchronous
+ *          type: disable cancel around these functions, as around nearly all there are.
  */
 #ifndef QUEUEPOOL_H
 #define QUEUEPOOL_H

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/open.h"
 #include "core/steps.h"
 #include "core/worker.h"
 
@@ -188,10 +189,38 @@ run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
 	return stop;
 }
 
+/* One wait in line, as its thread's cancel sees it. */
+typedef struct wait {
+	qp_asking *asking;
+	qp_waiter waiter;
+	int64_t began_ns;
+} wait;
+
+/* The thread was cancelled in its sleep and never comes back: all that its acquire owes is settled here.  What
+ * it was handed at the same moment goes to the next. */
+static void
+cancelled(void *argument)
+{
+	wait *w = argument;
+	qpool *pool = w->asking->pool;
+	qp_wakes wakes = QP_WAKES_INIT;
+
+	qp_pool_lock(pool);
+	if (!is_final(qp_waitq_outcome(&w->waiter)))
+		give_up_locked(pool, &w->waiter, QPOOL_ECANCEL, &wakes);
+	qp_pool_unlock(pool, &wakes);
+	if (w->waiter.slot != NULL)
+		qp_open_pass_on(pool, w->waiter.slot);
+	w->asking->waited_ns += qp_clock_now() - w->began_ns;
+	qp_line_leave(w->asking, QPOOL_ECANCEL);
+}
+
 /* In line from here on.  The lock is held at entry and released at exit. */
 static qpool_err
-wait_and_unlock(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
+wait_and_unlock(wait *w, qp_wakes *wakes)
 {
+	qp_asking *asking = w->asking;
+	qp_waiter *waiter = &w->waiter;
 	qpool *pool = asking->pool;
 	int64_t hook_ns = qp_line_next_hook(asking);
 
@@ -209,7 +238,7 @@ wait_and_unlock(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
 		waiter->alarm_ns = alarm_locked(asking, waiter, hook_ns);
 		qp_pool_unlock(pool, wakes);
 		/* Parked on ASLEEP: any other value is a reason to get up. */
-		how = qp_park(&waiter->word, QP_ASLEEP, waiter->alarm_ns);
+		how = qp_park_cancellable(&waiter->word, QP_ASLEEP, waiter->alarm_ns, cancelled, w);
 		if (is_final(qp_waitq_outcome(waiter)))
 			return waiter->err;
 		*wakes = (qp_wakes)QP_WAKES_INIT;
@@ -232,19 +261,20 @@ wait_and_unlock(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
 static qpool_err
 wait_in_line(qp_asking *asking, qp_slot **slot, qp_wakes *wakes)
 {
-	qp_waiter waiter;
-	int64_t began_ns = qp_clock_now();
+	wait w;
 	qpool_err err;
 
-	memset(&waiter, 0, sizeof waiter);
-	waiter.since_ns = asking->since_ns;
-	waiter.deadline_ns = asking->deadline_ns;
-	waiter.ticket = asking->ticket;
-	waiter.cause = &asking->cause;
+	memset(&w, 0, sizeof w);
+	w.asking = asking;
+	w.began_ns = qp_clock_now();
+	w.waiter.since_ns = asking->since_ns;
+	w.waiter.deadline_ns = asking->deadline_ns;
+	w.waiter.ticket = asking->ticket;
+	w.waiter.cause = &asking->cause;
 	asking->has_waited = true;
-	err = wait_and_unlock(asking, &waiter, wakes);
-	asking->waited_ns += qp_clock_now() - began_ns;
-	*slot = waiter.slot;
+	err = wait_and_unlock(&w, wakes);
+	asking->waited_ns += qp_clock_now() - w.began_ns;
+	*slot = w.waiter.slot;
 	return err;
 }
 

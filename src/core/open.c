@@ -183,6 +183,22 @@ qp_open_on_worker(qpool *pool, qp_slot *slot)
 }
 
 void
+qp_open_pass_on(qpool *pool, qp_slot *slot)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+
+	if (qp_slot_state(slot) == QP_CHECKING) {
+		qp_open_keep(pool, slot, QP_CHECKING);
+		return;
+	}
+	qp_pool_lock(pool);
+	pool->opening--;
+	qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
+	qp_exchange_settle_locked(pool, NULL, &wakes);
+	qp_pool_unlock(pool, &wakes);
+}
+
+void
 qp_open_undo(qpool *pool, qp_slot *slot)
 {
 	qp_wakes wakes = QP_WAKES_INIT;

@@ -23,5 +23,7 @@ void qp_open_retire(
     qpool *pool, qp_slot *slot, qp_state from, qpool_why why, const qpool_error *cause);
 /* Put idle what was reset or just opened, or close it if the pool is closing. */
 void qp_open_keep(qpool *pool, qp_slot *slot, qp_state from);
+/* A waiter was handed this slot, CHECKING or OPENING, and has gone: it is for the next one. */
+void qp_open_pass_on(qpool *pool, qp_slot *slot);
 
 #endif

@@ -13,7 +13,7 @@
 typedef struct frame {
 	const qpool *pool;
 	struct frame *below;
-	int kept_errno;
+	int kept_errno, kept_cancel;
 } frame;
 
 static void
@@ -25,6 +25,8 @@ enter(frame *here, const qpool *pool)
 	here->pool = pool;
 	here->below = *pocket;
 	here->kept_errno = errno;
+	/* A thread that ended inside would take the slot it works on with it. */
+	here->kept_cancel = qp_thread_shield();
 	*pocket = here;
 }
 
@@ -35,6 +37,7 @@ leave(const frame *here)
 
 	QP_MUST(*pocket == here);
 	*pocket = here->below;
+	qp_thread_unshield(here->kept_cancel);
 	errno = here->kept_errno;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * steps: the only door to user code.  Each function runs one callback with no lock held (debug builds
- * assert it), keeps errno, marks the thread as being inside, and makes sense of what comes back.  It never
+ * assert it) and no cancel acted upon, keeps errno, marks the thread as being inside, and makes sense of what comes back.  It never
  * moves a slot: the owner does that.
  */
 #ifndef QP_CORE_STEPS_H

@@ -5,6 +5,7 @@
  */
 #include "platform/assert.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,7 +19,10 @@ qp_assert_fail(const char *kind, const char *what, const char *file, int line)
 
 	if (length > 0) {
 		size_t room = (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
-		ssize_t ignored = write(STDERR_FILENO, text, room);
+		ssize_t ignored;
+		/* Else a cancelled thread would end in write(2), and the process live on. */
+		(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+		ignored = write(STDERR_FILENO, text, room);
 		(void)ignored;
 	}
 	abort();

@@ -1,18 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * park: futex(2), with an absolute deadline so that waking for no reason never starts the time again.
+ *
+ * syscall(2) is no cancellation point, so a sleep that may be cancelled makes the thread's cancel type
+ * asynchronous around the system call and nothing else.
  */
+#ifdef __EXCEPTIONS
+/* Where C is built with -fexceptions pthread_cleanup_push relies on tables of the places that may throw, and
+ * an asynchronous cancel comes at any place.  Without this it saves registers, which always works. */
+#undef __EXCEPTIONS
+#endif
 #include "platform/park.h"
 
+#include "platform/lock.h"
 #include "platform/testing.h"
+#include "platform/thread.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Bound when the library is loaded.  A first call by name would look the name up, in the middle of which a
+ * cancel must not come. */
+static long (*const volatile call)(long number, ...) = syscall;
 
 static qp_parked
 park_in_kernel(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns)
@@ -26,7 +41,7 @@ park_in_kernel(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns)
 
 	if (deadline_ns <= 0)
 		return QP_PARK_DEADLINE;
-	if (syscall(SYS_futex, &word->value, FUTEX_WAIT_BITSET_PRIVATE, expected, &deadline, NULL,
+	if (call(SYS_futex, &word->value, FUTEX_WAIT_BITSET_PRIVATE, expected, &deadline, NULL,
 		FUTEX_BITSET_MATCH_ANY) == 0)
 		return QP_PARK_LOOK;
 	if (errno == ETIMEDOUT)
@@ -41,12 +56,48 @@ qp_park(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns)
 	qp_parked how;
 
 #if QP_TESTING
-	if (qp_testing_park(word, expected, deadline_ns, &how)) {
+	int before = qp_thread_shield();
+	bool parked = qp_testing_park(word, expected, deadline_ns, &how);
+	qp_thread_unshield(before);
+	if (parked) {
 		errno = keep;
 		return how;
 	}
 #endif
 	how = park_in_kernel(word, expected, deadline_ns);
+	errno = keep;
+	return how;
+}
+
+static qp_parked
+park_open_to_cancel(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns)
+{
+	qp_parked how;
+	int type;
+
+#if QP_TESTING
+	pthread_testcancel();
+	if (qp_testing_park(word, expected, deadline_ns, &how))
+		return how;
+#endif
+	/* Nothing but the system call may stand between these two: it owns nothing. */
+	(void)pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	how = park_in_kernel(word, expected, deadline_ns);
+	(void)pthread_setcanceltype(type, NULL);
+	return how;
+}
+
+qp_parked
+qp_park_cancellable(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns,
+    void (*gone)(void *argument), void *argument)
+{
+	int keep = errno;
+	qp_parked how;
+
+	qp_lock_must_hold_none();
+	pthread_cleanup_push(gone, argument);
+	how = park_open_to_cancel(word, expected, deadline_ns);
+	pthread_cleanup_pop(0);
 	errno = keep;
 	return how;
 }

@@ -18,6 +18,11 @@ typedef enum qp_parked {
 
 /* Sleep while *word == expected, at most until `deadline_ns` (QP_TIME_NEVER: for ever).  Keeps errno. */
 qp_parked qp_park(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns);
+/* The same, and a cancellation point as pthread_cond_wait is: when the thread's cancel state is enabled, a
+ * cancel that is pending or comes ends the sleep.  Then gone(argument) runs on this thread, with the caller's
+ * frames still there, and the thread unwinds: this does not return.  No lock may be held. */
+qp_parked qp_park_cancellable(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns,
+    void (*gone)(void *argument), void *argument);
 /* Wake up to `most` threads parked on word.  Change the word first.  Only the address is used, so the word
  * may be gone already: then at worst a stranger wakes for no reason. */
 void qp_unpark(qp_atomic_u32 *word, int most);

@@ -5,6 +5,7 @@
 #include "platform/random.h"
 
 #include "platform/clock.h"
+#include "platform/thread.h"
 
 #include <errno.h>
 #include <sys/random.h>
@@ -12,11 +13,12 @@
 uint64_t
 qp_random_seed(void)
 {
-	int keep = errno;
+	int keep = errno, before = qp_thread_shield();
 	uint64_t seed;
 
 	if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
 		seed = (uint64_t)qp_clock_now();
+	qp_thread_unshield(before);
 	errno = keep;
 	return seed;
 }

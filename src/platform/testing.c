@@ -147,6 +147,19 @@ forget(const struct parked *gone)
 	*link = gone->next;
 }
 
+/* Its thread was cancelled in its sleep; the condition has taken the mutex again. */
+static void
+cancelled(void *argument)
+{
+	struct parked *self = argument;
+
+	if (!self->awake)
+		t.parked--;
+	forget(self);
+	pthread_cond_broadcast(&t.changed);
+	pthread_mutex_unlock(&t.mutex);
+}
+
 bool
 qp_testing_park(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns, qp_parked *how)
 {
@@ -164,8 +177,10 @@ qp_testing_park(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns, qp_
 		t.parked++;
 		t.parks++;
 		pthread_cond_broadcast(&t.changed);
+		pthread_cleanup_push(cancelled, &self);
 		while (!self.awake || t.held)
 			pthread_cond_wait(&t.changed, &t.mutex);
+		pthread_cleanup_pop(0);
 		forget(&self);
 		*how = self.how;
 	}

@@ -46,6 +46,7 @@ unsigned qp_testing_calls(qp_fault fault);
 /* ---- for platform/ ---- */
 
 bool qp_testing_clock(int64_t *now_ns);
+/* A cancellation point if the caller's state allows it. */
 bool qp_testing_park(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns, qp_parked *how);
 void qp_testing_unpark(qp_atomic_u32 *word, int most);
 bool qp_testing_fault(qp_fault fault);

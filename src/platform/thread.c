@@ -41,13 +41,31 @@ qp_thread_start(qp_thread *thread, const char *name, void *(*body)(void *), void
 void
 qp_thread_join(qp_thread *thread)
 {
+	int before = qp_thread_shield(); /* it is a cancellation point */
+
 	QP_MUST(pthread_join(thread->handle, NULL) == 0);
+	qp_thread_unshield(before);
 }
 
 void
 qp_thread_detach(qp_thread *thread)
 {
 	QP_MUST(pthread_detach(thread->handle) == 0);
+}
+
+int
+qp_thread_shield(void)
+{
+	int before;
+
+	QP_MUST(pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before) == 0);
+	return before;
+}
+
+void
+qp_thread_unshield(int before)
+{
+	QP_MUST(pthread_setcancelstate(before, NULL) == 0);
 }
 
 void **

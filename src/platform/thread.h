@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * thread: start, join, name; and one pointer a thread may keep for the core.
+ * thread: start, join, name; one pointer a thread may keep for the core; and the shield against
+ * pthread_cancel, without which a cancelled thread would end in the middle of a list.
  */
 #ifndef QP_PLATFORM_THREAD_H
 #define QP_PLATFORM_THREAD_H
@@ -20,6 +21,10 @@ int qp_thread_start(qp_thread *thread, const char *name, void *(*body)(void *), 
 void qp_thread_join(qp_thread *thread);
 /* Let it end by itself; no join. */
 void qp_thread_detach(qp_thread *thread);
+/* From here to the unshield that is given what this returned, this thread acts upon no cancel; one that
+ * comes meanwhile stays pending.  May nest. */
+int qp_thread_shield(void);
+void qp_thread_unshield(int before);
 /* The calling thread's own pointer, NULL at first; its address is stable while the thread lives. */
 void **qp_thread_pocket(void);
 /* The calling thread's number with the system, never 0; only the first call in a process asks the system. */

@@ -4,6 +4,8 @@
  */
 #include "platform/wakeup.h"
 
+#include "platform/thread.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -24,9 +26,10 @@ qp_wakeup_open(qp_wakeup *wakeup)
 void
 qp_wakeup_close(qp_wakeup *wakeup)
 {
-	int keep = errno;
+	int keep = errno, before = qp_thread_shield();
 
 	(void)close(wakeup->fd);
+	qp_thread_unshield(before);
 	wakeup->fd = -1;
 	errno = keep;
 }
@@ -34,22 +37,24 @@ qp_wakeup_close(qp_wakeup *wakeup)
 void
 qp_wakeup_raise(const qp_wakeup *wakeup)
 {
-	int keep = errno;
+	int keep = errno, before = qp_thread_shield();
 	uint64_t one = 1;
 	/* EAGAIN: the count is full, so it is readable already. */
 	ssize_t ignored = write(wakeup->fd, &one, sizeof one);
 
 	(void)ignored;
+	qp_thread_unshield(before);
 	errno = keep;
 }
 
 void
 qp_wakeup_clear(const qp_wakeup *wakeup)
 {
-	int keep = errno;
+	int keep = errno, before = qp_thread_shield();
 	uint64_t count;
 	ssize_t ignored = read(wakeup->fd, &count, sizeof count);
 
 	(void)ignored;
+	qp_thread_unshield(before);
 	errno = keep;
 }
