@@ -73,8 +73,16 @@ asan:
 	@tools/configure build-asan $(checked) -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
 	@tools/runtests build-asan asan $(patience)
 
-install: build
-	@meson install -C build --no-rebuild
+# The usual words: PREFIX (or prefix) is where it will live, DESTDIR a root to put it in for now.  Another
+# PREFIX than the last time changes only what names it.
+prefix ?= /usr/local
+PREFIX ?= $(prefix)
+install:
+	@case '$(PREFIX)' in /*) ;; *) echo "install: PREFIX is '$(PREFIX)'; give an absolute path" >&2; exit 2;; esac
+	@tools/setup run
+	@tools/configure build $(options) '-Dprefix=$(PREFIX)'
+	@ninja -C build
+	@meson install -C build --no-rebuild $(if $(DESTDIR),--destdir '$(abspath $(DESTDIR))')
 
 clean:
 	rm -rf build build-*
@@ -89,5 +97,5 @@ help:
 	@echo 'make bench    measure, beside rivals, in one run'
 	@echo 'make tsan     the tests under ThreadSanitizer'
 	@echo 'make asan     the tests under AddressSanitizer, LeakSanitizer and UBSan'
-	@echo 'make install  install what was built (DESTDIR is respected)'
+	@echo 'make install  build and install, below PREFIX (/usr/local); DESTDIR is respected'
 	@echo 'make clean    remove build/ and build-*/'
