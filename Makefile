@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test soak lint format bench tsan asan install clean help
+.PHONY: build run test soak lint format abi-baseline bench tsan asan install clean help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dcli=enabled
@@ -48,6 +48,11 @@ lint:
 format:
 	@tools/setup lint
 	@tools/lint --format
+
+# What `make lint` compares the compiled interface with: docs/ABI.md says when to write it anew.
+abi-baseline:
+	@tools/setup lint
+	@tools/lint --abi-baseline
 
 bench:
 	@tools/setup bench
@@ -94,6 +99,7 @@ help:
 	@echo 'make soak     random verbs from many threads for QPOOL_SECONDS (600) each'
 	@echo 'make lint     formatting, static analysis, the rules of the house'
 	@echo 'make format   lay the C files out as make lint wants them'
+	@echo 'make abi-baseline  write anew what the compiled interface is compared with'
 	@echo 'make bench    measure, beside rivals, in one run'
 	@echo 'make tsan     the tests under ThreadSanitizer'
 	@echo 'make asan     the tests under AddressSanitizer, LeakSanitizer and UBSan'
