@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test soak lint format abi-baseline bench tsan asan install clean help
+.PHONY: build run test soak lint format abi-baseline man bench tsan asan install clean help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dcli=enabled
@@ -54,6 +54,10 @@ abi-baseline:
 	@tools/setup lint
 	@tools/lint --abi-baseline
 
+# Copies the quoted examples and the table of errors into the manual, which `make lint` compares.
+man:
+	@tools/check_man.py --fill
+
 bench:
 	@tools/setup bench
 	@tools/configure build $(options)
@@ -100,6 +104,7 @@ help:
 	@echo 'make lint     formatting, static analysis, the rules of the house'
 	@echo 'make format   lay the C files out as make lint wants them'
 	@echo 'make abi-baseline  write anew what the compiled interface is compared with'
+	@echo 'make man      copy the quoted examples and the errors into docs/man/'
 	@echo 'make bench    measure, beside rivals, in one run'
 	@echo 'make tsan     the tests under ThreadSanitizer'
 	@echo 'make asan     the tests under AddressSanitizer, LeakSanitizer and UBSan'
