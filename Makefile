@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test soak lint format bench tsan asan install clean help
+.PHONY: build run test soak lint format abi-baseline man bench tsan asan install clean help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dcli=enabled
@@ -49,6 +49,15 @@ format:
 	@tools/setup lint
 	@tools/lint --format
 
+# What `make lint` compares the compiled interface with: docs/ABI.md says when to write it anew.
+abi-baseline:
+	@tools/setup lint
+	@tools/lint --abi-baseline
+
+# Copies the quoted examples and the table of errors into the manual, which `make lint` compares.
+man:
+	@tools/check_man.py --fill
+
 bench:
 	@tools/setup bench
 	@tools/configure build $(options)
@@ -73,8 +82,16 @@ asan:
 	@tools/configure build-asan $(checked) -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
 	@tools/runtests build-asan asan $(patience)
 
-install: build
-	@meson install -C build --no-rebuild
+# The usual words: PREFIX (or prefix) is where it will live, DESTDIR a root to put it in for now.  Another
+# PREFIX than the last time changes only what names it.
+prefix ?= /usr/local
+PREFIX ?= $(prefix)
+install:
+	@case '$(PREFIX)' in /*) ;; *) echo "install: PREFIX is '$(PREFIX)'; give an absolute path" >&2; exit 2;; esac
+	@tools/setup run
+	@tools/configure build $(options) '-Dprefix=$(PREFIX)'
+	@ninja -C build
+	@meson install -C build --no-rebuild $(if $(DESTDIR),--destdir '$(abspath $(DESTDIR))')
 
 clean:
 	rm -rf build build-*
@@ -86,8 +103,10 @@ help:
 	@echo 'make soak     random verbs from many threads for QPOOL_SECONDS (600) each'
 	@echo 'make lint     formatting, static analysis, the rules of the house'
 	@echo 'make format   lay the C files out as make lint wants them'
+	@echo 'make abi-baseline  write anew what the compiled interface is compared with'
+	@echo 'make man      copy the quoted examples and the errors into docs/man/'
 	@echo 'make bench    measure, beside rivals, in one run'
 	@echo 'make tsan     the tests under ThreadSanitizer'
 	@echo 'make asan     the tests under AddressSanitizer, LeakSanitizer and UBSan'
-	@echo 'make install  install what was built (DESTDIR is respected)'
+	@echo 'make install  build and install, below PREFIX (/usr/local); DESTDIR is respected'
 	@echo 'make clean    remove build/ and build-*/'
