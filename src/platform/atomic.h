@@ -19,6 +19,10 @@ typedef struct qp_atomic_u64 {
 	_Atomic uint64_t value;
 } qp_atomic_u64;
 
+typedef struct qp_atomic_i64 {
+	_Atomic int64_t value;
+} qp_atomic_i64;
+
 static inline uint32_t
 qp_load_relaxed(const qp_atomic_u32 *a)
 {
@@ -65,6 +69,18 @@ static inline uint64_t
 qp_add64_relaxed(qp_atomic_u64 *a, uint64_t more)
 {
 	return atomic_fetch_add_explicit(&a->value, more, memory_order_relaxed);
+}
+
+static inline int64_t
+qp_loadi64_relaxed(const qp_atomic_i64 *a)
+{
+	return atomic_load_explicit(&a->value, memory_order_relaxed);
+}
+
+static inline void
+qp_storei64_relaxed(qp_atomic_i64 *a, int64_t value)
+{
+	atomic_store_explicit(&a->value, value, memory_order_relaxed);
 }
 
 /* True when `a` was `expected` and is `desired` now. */
