@@ -102,8 +102,8 @@ typedef enum {
 	QPOOL_WHY_DISCARDED, /* its holder spoiled or discarded it */
 	QPOOL_WHY_CHECK,     /* peek or check failed */
 	QPOOL_WHY_RESET,     /* reset failed */
-	QPOOL_WHY_RENEWED,
-	QPOOL_WHY_SHRUNK,
+	QPOOL_WHY_RENEWED,   /* qpool_renew */
+	QPOOL_WHY_SHRUNK,    /* more than max_size, or, of a keyed pool, another key needs its place */
 	QPOOL_WHY_CLOSED,    /* the pool closed */
 	QPOOL_WHY_FORCE_INT_ = INT32_MAX
 } qpool_why;
@@ -181,6 +181,7 @@ typedef struct qpool_options {
 	uint64_t    event_mask;      /* bits 1 << type; default: all but ACQUIRED and RELEASED */
 	qpool_event_fn *on_event;    /* default none */
 	void       *event_user;
+	char        name_text[104];  /* the name if `name` is NULL and this is not "": no pointer to keep */
 } qpool_options;
 
 /* The only inlines here: they carry the size that *your* compiler saw. */
@@ -204,6 +205,28 @@ QPOOL_API qpool_err qpool_stop(qpool *pool);
 /* One maintenance pass now, on this thread: closes what is past its limits, one at a time, and
  * never empties the pool meanwhile.  Returns how many it closed.  Runs close. */
 QPOOL_API size_t qpool_maintain(qpool *pool);
+/* Wait until n (at most max_size) are open and idle at once.  Workers open them; without any this
+ * thread does.  For readiness probes.  ETIMEOUT with the last cause; ECLOSED; EINVAL; EMISUSE in a
+ * callback. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_wait_ready(qpool *pool, uint32_t n, qpool_nsec timeout,
+    qpool_error *error);
+/* Put a resource that you opened into an empty slot; age and uses begin now.  Yours again on
+ * failure: EAGAIN when there is no empty slot, ECLOSED, EINVAL. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_adopt(qpool *pool, void *resource, qpool_error *error);
+/* Change limits at run time.  Here a field that is 0 stays as it is.  All or nothing: EINVAL names
+ * what is out of range, or fixed since create: name, order, open_failure, flags, on_event,
+ * event_user.  Never takes a resource from its holder, so shrinking may lag (stats.over); what is
+ * idle and too many is closed now.  Tells EV_CONFIGURED.  ECLOSED; ENOMEM. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_configure(qpool *pool, const qpool_options *options,
+    qpool_error *error);
+/* Retire all that is open now: idle ones at once (on a worker if there is one), leased ones when
+ * they come back, those that are just being opened when they would be lent.  Runs close. */
+QPOOL_API void qpool_renew(qpool *pool);
+/* Every idle one is checked before its next use (a peer of theirs just died).  The pool says this
+ * to itself when the machine was frozen, by comparing its boot clock with the monotonic one. */
+QPOOL_API void qpool_suspect(qpool *pool);
+QPOOL_API void qpool_pause(qpool *pool);  /* acquires wait, within their deadlines */
+QPOOL_API void qpool_resume(qpool *pool); /* one resume ends any number of pauses */
 /* Refuse newcomers, wake waiters with ECLOSED, stop workers, close idle ones, await leases until
  * timeout (ETIMEOUT).  May be repeated.  After OK no callback runs and no thread of ours lives.
  * EMISUSE inside a callback. */
@@ -281,7 +304,10 @@ QPOOL_API void qpool_scope_fail(qpool_lease *lease); /* what QPOOL_SCOPED_DISCAR
 typedef enum {
 	QPOOL_EV_OPENED = 1, QPOOL_EV_OPEN_FAILED, QPOOL_EV_CLOSED, QPOOL_EV_ACQUIRED,
 	QPOOL_EV_RELEASED, QPOOL_EV_WAITED, QPOOL_EV_TIMED_OUT, QPOOL_EV_REFUSED,
-	QPOOL_EV_DOWN = 12, QPOOL_EV_UP = 13, QPOOL_EV_MISUSE = 15,
+	QPOOL_EV_HELD_LONG,   /* once a lease, past held_long: by a worker, qpool_maintain or a timeout */
+	QPOOL_EV_HELD_BACK,   /* one that was told HELD_LONG has ended */
+	QPOOL_EV_HOLDER_GONE, /* once a lease: the thread that took it has exited; told as HELD_LONG is */
+	QPOOL_EV_DOWN, QPOOL_EV_UP, QPOOL_EV_CONFIGURED, QPOOL_EV_MISUSE,
 	QPOOL_EV_FORCE_INT_ = INT32_MAX
 } qpool_event_type;
 
@@ -299,8 +325,8 @@ struct qpool_event {
 typedef struct qpool_stats {
 	size_t   size;
 	uint32_t max_size, min_idle, workers, waiting;
-	/* Each slot read once: the sum is max_size.  `exact`: two passes agreed, so it was true at
-	 * one instant. */
+	/* Each slot read once: the sum is max_size, or, while shrinking lags, max_size + over.
+	 * `exact`: two passes agreed, so it was true at one instant. */
 	uint32_t empty, opening, idle, checking, leased, resetting, closing, over;
 	uint32_t exact, down;
 	/* Since creation; monotone, each by itself.  closes[why]; closes[0] counts detaches, so

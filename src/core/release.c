@@ -60,11 +60,13 @@ static void
 give_back(qpool *pool, qp_slot *slot)
 {
 	int64_t now_ns = qp_clock_coarse();
-	qpool_why why = qp_expiry_of_returned(&pool->config.limits, slot, now_ns);
+	qpool_why why = qp_expiry_of_returned(&pool->dials.bounds, slot, now_ns);
 
 	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot, now_ns - slot->leased_ns);
 	slot->used_ns = now_ns;
 	slot->site = slot->label = NULL;
+	if (why != QPOOL_WHY_DISCARDED && qp_pool_is_renewed(pool, slot))
+		why = QPOOL_WHY_RENEWED;
 	if (why != QP_WHY_NONE) {
 		qp_open_retire(pool, slot, QP_LEASED, why, NULL);
 	} else if (pool->ops.reset != NULL) {

@@ -53,15 +53,18 @@ typedef struct qp_slot {
 	/* the owner's */
 	void *resource;
 	uint64_t resource_id;
-	int64_t opened_ns;  /* when */
-	int64_t expires_ns; /* opened_ns + max_age - its jitter */
-	int64_t used_ns;    /* end of the last lease, or opened_ns */
-	int64_t leased_ns;  /* begin of this lease; coarse */
-	uint64_t uses;      /* leases of this resource, this one included */
+	int64_t opened_ns; /* when */
+	int64_t age_draw;  /* its share of the age jitter: expiry.h */
+	int64_t used_ns;   /* end of the last lease, or opened_ns */
+	int64_t leased_ns; /* begin of this lease; coarse */
+	uint64_t uses;     /* leases of this resource, this one included */
 	const char *site, *label;
 	qpool_why why; /* in CLOSING: what close will be told */
 	bool spoiled;
-	bool told; /* in CLOSING: the event was told already */
+	bool told;        /* in CLOSING: the event was told already */
+	bool leaves;      /* in CLOSING: counted in pool.leaving already */
+	uint64_t renewal; /* pool.renewals when its open began */
+	uint64_t asked;   /* pool.suspicions when it was last known to be alive */
 } qp_slot;
 
 #define QP_SLOT_MAGIC 0x51534c54u
