@@ -190,6 +190,13 @@ typedef struct qpool_options {
 QPOOL_INIT_(qpool_options)
 QPOOL_INIT_(qpool_ops)
 
+/* Options from text, as in a URL's query or an environment variable: "max_size=20&max_idle=5min".
+ * Names as in the struct; durations with a unit (ns us ms s min h), 0 and forever as they read;
+ * counts, 0, nolimit; order=newest|oldest, open_failure=retry|tell, flags=strict,reset_on_workers,
+ * event_mask=opened,closed...; %XX and + are decoded.  What is not named stays.  EINVAL names the
+ * word, and *options is as it was.  NULL or "" is nothing to do. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_options_parse(qpool_options *options, const char *text,
+    qpool_error *error);
 /* Make a pool; opens nothing yet.  ops and options are copied; user passes to it only on OK.
  * NULL options are all defaults.  EINVAL names the option, its value and the range. */
 QPOOL_API QPOOL_CHECKED qpool_err qpool_create(qpool **out, const qpool_options *options,
