@@ -105,8 +105,8 @@ typedef enum {
 	QPOOL_WHY_DISCARDED, /* its holder spoiled or discarded it */
 	QPOOL_WHY_CHECK,     /* peek or check failed */
 	QPOOL_WHY_RESET,     /* reset failed */
-	QPOOL_WHY_RENEWED,
-	QPOOL_WHY_SHRUNK,
+	QPOOL_WHY_RENEWED,   /* qpool_renew */
+	QPOOL_WHY_SHRUNK,    /* more than max_size, or, of a keyed pool, another key needs its place */
 	QPOOL_WHY_CLOSED,    /* the pool closed */
 	QPOOL_WHY_FORCE_INT_ = INT32_MAX
 } qpool_why;
@@ -185,6 +185,7 @@ typedef struct qpool_options {
 	uint64_t    event_mask;      /* bits 1 << type; default: all but ACQUIRED and RELEASED */
 	qpool_event_fn *on_event;    /* default none */
 	void       *event_user;
+	char        name_text[104];  /* the name if `name` is NULL and this is not "": no pointer to keep */
 } qpool_options;
 
 /* The only inlines here: they carry the size that *your* compiler saw. */
@@ -193,6 +194,13 @@ typedef struct qpool_options {
 QPOOL_INIT_(qpool_options)
 QPOOL_INIT_(qpool_ops)
 
+/* Options from text, as in a URL's query or an environment variable: "max_size=20&max_idle=5min".
+ * Names as in the struct; durations with a unit (ns us ms s min h), 0 and forever as they read;
+ * counts, 0, nolimit; order=newest|oldest, open_failure=retry|tell, flags=strict,reset_on_workers,
+ * event_mask=opened,closed...; %XX and + are decoded.  What is not named stays.  EINVAL names the
+ * word, and *options is as it was.  NULL or "" is nothing to do. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_options_parse(qpool_options *options, const char *text,
+    qpool_error *error);
 /* Make a pool; opens nothing yet.  ops and options are copied; user passes to it only on OK.
  * NULL options are all defaults.  EINVAL names the option, its value and the range. */
 QPOOL_API QPOOL_CHECKED qpool_err qpool_create(qpool **out, const qpool_options *options,
@@ -208,6 +216,28 @@ QPOOL_API qpool_err qpool_stop(qpool *pool);
 /* One maintenance pass now, on this thread: closes what is past its limits, one at a time, and
  * never empties the pool meanwhile.  Returns how many it closed.  Runs close. */
 QPOOL_API size_t qpool_maintain(qpool *pool);
+/* Wait until n (at most max_size) are open and idle at once.  Workers open them; without any this
+ * thread does.  For readiness probes.  ETIMEOUT with the last cause; ECLOSED; EINVAL; EMISUSE in a
+ * callback. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_wait_ready(qpool *pool, uint32_t n, qpool_nsec timeout,
+    qpool_error *error);
+/* Put a resource that you opened into an empty slot; age and uses begin now.  Yours again on
+ * failure: EAGAIN when there is no empty slot, ECLOSED, EINVAL. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_adopt(qpool *pool, void *resource, qpool_error *error);
+/* Change limits at run time.  Here a field that is 0 stays as it is.  All or nothing: EINVAL names
+ * what is out of range, or fixed since create: name, order, open_failure, flags, on_event,
+ * event_user.  Never takes a resource from its holder, so shrinking may lag (stats.over); what is
+ * idle and too many is closed now.  Tells EV_CONFIGURED.  ECLOSED; ENOMEM. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_configure(qpool *pool, const qpool_options *options,
+    qpool_error *error);
+/* Retire all that is open now: idle ones at once (on a worker if there is one), leased ones when
+ * they come back, those that are just being opened when they would be lent.  Runs close. */
+QPOOL_API void qpool_renew(qpool *pool);
+/* Every idle one is checked before its next use (a peer of theirs just died).  The pool says this
+ * to itself when the machine was frozen, by comparing its boot clock with the monotonic one. */
+QPOOL_API void qpool_suspect(qpool *pool);
+QPOOL_API void qpool_pause(qpool *pool);  /* acquires wait, within their deadlines */
+QPOOL_API void qpool_resume(qpool *pool); /* one resume ends any number of pauses */
 /* Refuse newcomers, wake waiters with ECLOSED, stop workers, close idle ones, await leases until
  * timeout (ETIMEOUT).  May be repeated.  After OK no callback runs and no thread of ours lives.
  * EMISUSE inside a callback. */
@@ -324,8 +354,8 @@ struct qpool_event {
 typedef struct qpool_stats {
 	size_t   size;
 	uint32_t max_size, min_idle, workers, waiting;
-	/* Each slot read once: the sum is max_size.  `exact`: two passes agreed, so it was true at
-	 * one instant. */
+	/* Each slot read once: the sum is max_size, or, while shrinking lags, max_size + over.
+	 * `exact`: two passes agreed, so it was true at one instant. */
 	uint32_t empty, opening, idle, checking, leased, resetting, closing, over;
 	uint32_t exact, down;
 	/* Since creation; monotone, each by itself.  closes[why]; closes[0] counts detaches, so

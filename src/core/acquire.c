@@ -13,6 +13,7 @@
 #include "core/notice.h"
 #include "core/open.h"
 #include "core/steps.h"
+#include "core/suspect.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -46,19 +47,26 @@ static qpool_err
 ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 {
 	qpool *pool = asking->pool;
-	const qp_config *config = &pool->config;
-	bool needs_check = qp_expiry_needs_check(&config->limits, slot, now_ns);
+	/* Before we ask: an answer says nothing of a suspicion that came while it was given. */
+	uint64_t suspicion = qp_suspect_last(pool);
+	bool needs_check =
+	    slot->asked != suspicion || qp_expiry_needs_check(&pool->dials.bounds, slot, now_ns);
+	qpool_err err;
 
 	if (pool->ops.peek != NULL) {
-		qpool_err err = qp_step_peek(pool, slot, &asking->cause);
+		err = qp_step_peek(pool, slot, &asking->cause);
 		if (err == QPOOL_ECHECK)
 			return err;
 		needs_check = needs_check || err == QPOOL_EAGAIN;
 	}
-	if (!needs_check || pool->ops.check == NULL)
-		return QPOOL_OK;
-	return qp_step_check(
-	    pool, slot, qp_line_budget(asking, config->step_budget_ns), &asking->cause);
+	if (needs_check && pool->ops.check != NULL) {
+		int64_t budget_ns = qp_loadi64_relaxed(&pool->dials.step_budget_ns);
+		err = qp_step_check(pool, slot, qp_line_budget(asking, budget_ns), &asking->cause);
+		if (err != QPOOL_OK)
+			return err;
+	}
+	slot->asked = suspicion;
+	return QPOOL_OK;
 }
 
 /* May this one be lent?  If not, *why says as what it is to be closed. */
@@ -71,11 +79,15 @@ is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
 	bool is_fresh = qp_load64_relaxed(&slot->uses) == 0 && asking->since_ns != 0 &&
 	                qp_loadi64_relaxed(&slot->opened_ns) >= asking->since_ns;
 
-	*why = is_fresh ? QP_WHY_NONE : qp_expiry_of_idle(&pool->config.limits, slot, now_ns);
+	qp_suspect_if_frozen(pool, now_ns);
+	*why = is_fresh ? QP_WHY_NONE : qp_expiry_of_idle(&pool->dials.bounds, slot, now_ns);
+	if (qp_pool_is_renewed(pool, slot))
+		*why = QPOOL_WHY_RENEWED;
 	if (*why != QP_WHY_NONE)
 		return false;
 	if (pool->ops.peek == NULL && pool->ops.check == NULL)
 		return true;
+	is_fresh = is_fresh && slot->asked == qp_suspect_last(pool);
 	if (!is_fresh && ask(asking, slot, now_ns) != QPOOL_OK) {
 		count_failed_check(pool);
 		*why = QPOOL_WHY_CHECK;
@@ -125,11 +137,14 @@ qp_acquire_find(qp_asking *asking, qp_slot **out)
 			return err;
 		*out = slot;
 		if (qp_slot_state(slot) == QP_OPENING) {
-			int64_t budget_ns = qp_line_budget(asking, pool->config.open_budget_ns);
+			int64_t budget_ns = qp_loadi64_relaxed(&pool->dials.open_budget_ns);
+			budget_ns = qp_line_budget(asking, budget_ns);
 			err = qp_open(pool, slot, budget_ns, &asking->cause);
-			if (err == QPOOL_OK)
+			if (err == QPOOL_OK && !qp_pool_is_renewed(pool, slot))
 				return QPOOL_OK;
-			if (ends_here(asking, err))
+			if (err == QPOOL_OK)
+				retire(asking, slot, QPOOL_WHY_RENEWED);
+			else if (ends_here(asking, err))
 				return err;
 		} else if (is_fit(asking, slot, qp_clock_coarse(), &why)) {
 			return QPOOL_OK;
@@ -141,7 +156,8 @@ qp_acquire_find(qp_asking *asking, qp_slot **out)
 
 /* Counts for a sentence. */
 typedef struct picture {
-	uint32_t lent, existing, opening, waiting, max_size;
+	uint32_t lent, existing, opening, waiting, max_size, max_waiters;
+	bool paused;
 	int64_t failing_ns;
 	qpool_error cause;
 } picture;
@@ -158,6 +174,8 @@ take_picture(qpool *pool)
 	p.opening = pool->opening;
 	p.waiting = pool->waitq.count;
 	p.max_size = pool->config.max_size;
+	p.max_waiters = pool->config.max_waiters;
+	p.paused = pool->paused;
 	if (pool->backoff.failures > 0) {
 		p.cause = pool->backoff.error;
 		p.failing_ns = qp_clock_now() - pool->backoff.since_ns;
@@ -180,8 +198,10 @@ explain_timeout(const qp_asking *asking, qpool_error *error)
 		qp_error_cut(error, 110); /* leave room for the rest of the sentence */
 		qp_error_add(error, "; ");
 	} else {
-		(void)qp_error_set(error, QPOOL_ETIMEOUT,
-		    "%s: ", p.lent >= p.max_size ? "all are lent" : "none came free");
+		(void)qp_error_set(error, QPOOL_ETIMEOUT, "%s: ",
+		    p.paused               ? "paused"
+		    : p.lent >= p.max_size ? "all are lent"
+					   : "none came free");
 	}
 	qp_error_add(error,
 	    "pool '%s' gave nothing within %s: %" PRIu32 " of %" PRIu32 " lent, %" PRIu32
@@ -218,13 +238,15 @@ explain(const qp_asking *asking, qpool_err err, qpool_error *error)
 		explain_open(asking, error);
 		return;
 	case QPOOL_EAGAIN:
-		(void)qp_error_set(
-		    error, err, "nothing is idle in pool '%s', and the call may not wait", name);
+		(void)qp_error_set(error, err,
+		    asking->paused ? "pool '%s' is paused, and the call may not wait"
+				   : "nothing is idle in pool '%s', and the call may not wait",
+		    name);
 		break;
 	case QPOOL_EBUSY:
 		(void)qp_error_set(error, err,
 		    "the line of pool '%s' is full: max_waiters is %" PRIu32, name,
-		    asking->pool->config.max_waiters);
+		    take_picture(asking->pool).max_waiters);
 		break;
 	case QPOOL_ECANCEL:
 		(void)qp_error_set(error, err, "the wait for pool '%s' was interrupted after %s",
@@ -340,15 +362,17 @@ prepare(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_error *error)
 	err = qp_pool_look(pool, error);
 	if (err != QPOOL_OK)
 		return err;
-	return qp_options_timeout(&pool->config, timeout, &asking->timeout_ns, error);
+	return qp_options_timeout(&pool->dials, timeout, &asking->timeout_ns, error);
 }
 
 static qpool_err
 begin(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error)
 {
-	if (out == NULL)
-		return qp_error_set(
+	if (out == NULL) {
+		(void)qp_error_set(
 		    error, QPOOL_EINVAL, "out is NULL: there is no place for the lease");
+		return QPOOL_EINVAL;
+	}
 	*out = (qpool_lease)QPOOL_LEASE_INIT;
 	return prepare(asking, pool, timeout, error);
 }

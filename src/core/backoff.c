@@ -8,6 +8,23 @@
 #include "platform/random.h"
 
 void
+qp_backoff_set(
+    qp_backoff *backoff, int64_t retry_min_ns, int64_t retry_max_ns, int64_t down_after_ns)
+{
+	int64_t latest_ns = qp_clock_after(backoff->last_ns, retry_max_ns);
+
+	backoff->retry_min_ns = retry_min_ns;
+	backoff->retry_max_ns = retry_max_ns;
+	backoff->down_after_ns = down_after_ns;
+	if (backoff->ceiling_ns > retry_max_ns)
+		backoff->ceiling_ns = retry_max_ns;
+	if (backoff->ceiling_ns < retry_min_ns)
+		backoff->ceiling_ns = retry_min_ns;
+	if (backoff->retry_ns > latest_ns)
+		backoff->retry_ns = latest_ns;
+}
+
+void
 qp_backoff_failed(qp_backoff *backoff, int64_t began_ns, int64_t now_ns, const qpool_error *error,
     uint64_t *random)
 {

@@ -17,9 +17,8 @@
 #define QP_BACKOFF_ASKED_NS 100000000
 
 typedef struct qp_backoff {
-	/* fixed */
-	int64_t retry_min_ns, retry_max_ns, down_after_ns;
 	/* guarded by the pool's lock */
+	int64_t retry_min_ns, retry_max_ns, down_after_ns;
 	uint32_t failures;
 	bool told_down;     /* EV_DOWN was told, or is being told; EV_UP will be */
 	bool telling;       /* somebody tells EV_DOWN at this moment ... */
@@ -32,6 +31,9 @@ typedef struct qp_backoff {
 	qpool_error error;  /* the last cause */
 } qp_backoff;
 
+/* New limits, which also hold for the pause that runs. */
+void qp_backoff_set(
+    qp_backoff *backoff, int64_t retry_min_ns, int64_t retry_max_ns, int64_t down_after_ns);
 /* An open that began at `began_ns` failed.  Opens that were in flight together count as one step. */
 void qp_backoff_failed(qp_backoff *backoff, int64_t began_ns, int64_t now_ns,
     const qpool_error *error, uint64_t *random);

@@ -64,7 +64,7 @@ qpool_close(qpool *pool, qpool_nsec timeout)
 	bool done;
 
 	if (qp_pool_look(pool, NULL) != QPOOL_OK ||
-	    qp_options_timeout(&pool->config, timeout, &timeout_ns, NULL) != QPOOL_OK)
+	    qp_options_timeout(&pool->dials, timeout, &timeout_ns, NULL) != QPOOL_OK)
 		return QPOOL_EINVAL;
 	if (qp_step_is_inside(pool))
 		return qp_pool_misuse(pool, "qpool_close inside a callback would wait for itself");

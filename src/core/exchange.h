@@ -13,7 +13,7 @@
 #include "core/pool.h"
 
 /* May a newcomer (ticket 0), or one whose place is `ticket`, take what is idle before the head does?
- * Only in front of it, or while the head has waited less than max_overtake. */
+ * Not while the pool is paused; else only in front of it, or while the head has waited less than max_overtake. */
 bool qp_exchange_may_pass_locked(const qpool *pool, uint64_t ticket);
 /* The next idle slot, CHECKING and the caller's; NULL when none is idle.  The crew is called when that
  * leaves fewer than min_idle. */
@@ -21,6 +21,9 @@ qp_slot *qp_exchange_take_locked(qpool *pool, qp_wakes *wakes);
 /* An empty slot, OPENING and the caller's; NULL when there is none, enough are opening, or a pause after
  * a failure runs. */
 qp_slot *qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebody_asks);
+/* The same without asking whether it may be now, for who has the resource already: NULL only when there is no
+ * room. */
+qp_slot *qp_exchange_begin_adopt_locked(qpool *pool);
 /* How many more should be opening, for those who wait and for min_idle. */
 uint32_t qp_exchange_wanted_locked(const qpool *pool);
 /* When the next open may begin: QP_TIME_NEVER while there is no empty slot or enough are opening. */
@@ -37,11 +40,9 @@ void qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes);
 bool qp_exchange_any_exist_locked(const qpool *pool);
 
 /* The owner gives a slot back.  From the return on it is not the owner's. */
-/* With its resource; takes the lock.  false: the pool is closing, and the slot is still the caller's, to be
- * closed. */
-bool qp_exchange_put_idle(qpool *pool, qp_slot *slot, qp_state from);
-/* The same, in a lock that is held, of a pool that is not closing; the caller settles. */
-void qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from);
+/* With its resource, in a lock that is held; the caller settles.  false: the pool closes, was renewed, or has
+ * more than it may; then the slot is CLOSING, with the reason in it, and still the caller's, to be closed. */
+bool qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from);
 /* Without one, in a lock that is held; the caller settles. */
 void qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from);
 

@@ -8,7 +8,7 @@
  * the same hold.  settle leaves the line only in one of these cases: nobody waits; nothing is there (then
  * the next change calls settle again); the head has been woken and not yet looked (then it calls settle
  * itself, under the lock, before it sleeps or leaves); a pause runs (then the head, or the crew's
- * timekeeper, has an alarm not later than its end).  A waiter joins, and goes to sleep, under the lock.
+ * timekeeper, has an alarm not later than its end); the pool is paused (resume calls settle).  A waiter joins, and goes to sleep, under the lock.
  */
 #include "core/exchange.h"
 
@@ -20,6 +20,8 @@ qp_exchange_may_pass_locked(const qpool *pool, uint64_t ticket)
 	const qp_waiter *head = qp_waitq_first(&pool->waitq);
 	int64_t most_ns = pool->config.max_overtake_ns;
 
+	if (QP_UNLIKELY(pool->paused))
+		return false;
 	if (head == NULL || (ticket != 0 && ticket < head->ticket) || most_ns == QPOOL_FOREVER)
 		return true;
 	return qp_clock_now() - head->since_ns < most_ns;
@@ -68,6 +70,8 @@ qp_exchange_opens_locked(const qpool *pool, int64_t now_ns)
 {
 	uint32_t room = qp_pool_room_locked(pool), may_begin;
 
+	if (pool->paused)
+		return 0;
 	if (now_ns < qp_exchange_open_due_locked(pool, true))
 		return pool->opening;
 	may_begin = most_opening(pool) - pool->opening;
@@ -79,6 +83,8 @@ qp_exchange_alarm_locked(const qpool *pool)
 {
 	int64_t alarm_ns = QP_TIME_NEVER, due_ns;
 
+	if (pool->paused)
+		return QP_TIME_NEVER; /* resume settles */
 	if (!qp_exchange_any_exist_locked(pool))
 		alarm_ns = qp_backoff_hopeless_at(&pool->backoff);
 	if (!qp_crew_serves(&pool->crew)) {
@@ -104,28 +110,51 @@ pop_empty(qpool *pool)
 	return slot;
 }
 
+static qp_slot *
+begin_open(qpool *pool)
+{
+	qp_slot *slot = pop_empty(pool);
+
+	qp_slot_move(slot, QP_EMPTY, QP_OPENING);
+	/* relaxed: as in qp_pool_is_renewed and qp_suspect_last.  What they number happened before this open. */
+	slot->renewal = qp_load64_relaxed(&pool->renewals);
+	slot->asked = qp_load64_relaxed(&pool->suspicions);
+	pool->owned++;
+	pool->opening++;
+	return slot;
+}
+
 qp_slot *
 qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebody_asks)
 {
-	qp_slot *slot;
-
 	if (pool->closing || now_ns < qp_exchange_open_due_locked(pool, somebody_asks))
 		return NULL;
-	slot = pop_empty(pool);
-	qp_slot_move(slot, QP_EMPTY, QP_OPENING);
-	pool->owned++;
-	pool->opening++;
 	pool->nudged = false;
-	return slot;
+	return begin_open(pool);
+}
+
+qp_slot *
+qp_exchange_begin_adopt_locked(qpool *pool)
+{
+	return qp_pool_room_locked(pool) > 0 ? begin_open(pool) : NULL;
+}
+
+/* Those in line, but for those whose turn it is not. */
+static uint32_t
+asked_for(const qpool *pool)
+{
+	return pool->paused ? 0 : pool->waitq.count + pool->gate.more + (pool->nudged ? 1 : 0);
 }
 
 uint32_t
 qp_exchange_wanted_locked(const qpool *pool)
 {
-	uint32_t asked = pool->waitq.count + pool->gate.more + (pool->nudged ? 1 : 0);
-	uint32_t need = asked > pool->config.min_idle ? asked : pool->config.min_idle;
-	uint32_t have = pool->idle.count + pool->opening;
+	uint32_t need = asked_for(pool), have = pool->idle.count + pool->opening;
 
+	if (need < pool->config.min_idle)
+		need = pool->config.min_idle;
+	for (const qp_ready *ready = pool->readies; ready != NULL; ready = ready->next)
+		need = need < ready->count ? ready->count : need;
 	return need > have ? need - have : 0;
 }
 
@@ -208,6 +237,8 @@ qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
 			fail(pool, head, self, QPOOL_ECLOSED, wakes);
 		else if (head != self && qp_waitq_refuses(head, now_ns))
 			fail(pool, head, self, QPOOL_ETIMEOUT, wakes);
+		else if (pool->paused)
+			done = true;
 		else if (pool->idle.count > 0)
 			done = !offer_idle(pool, head, self, now_ns, wakes);
 		else
@@ -216,29 +247,35 @@ qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
 	qp_crew_call_locked(pool, wakes);
 }
 
-void
+/* May it not become idle?  It is one of the owned. */
+static qpool_why
+why_not_idle(const qpool *pool, const qp_slot *slot)
+{
+	if (pool->closing)
+		return QPOOL_WHY_CLOSED;
+	if (qp_pool_is_renewed(pool, slot))
+		return QPOOL_WHY_RENEWED;
+	return qp_pool_surplus_locked(pool) > 0 ? QPOOL_WHY_SHRUNK : QP_WHY_NONE;
+}
+
+bool
 qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 {
+	qpool_why why = why_not_idle(pool, slot);
+
+	if (why != QP_WHY_NONE) {
+		/* Counted here: of several that come back at once only those too many are to go. */
+		slot->why = why;
+		slot->leaves = true;
+		qp_slot_move(slot, from, QP_CLOSING);
+		pool->leaving++;
+		return false;
+	}
 	qp_slot_move(slot, from, QP_IDLE);
 	pool->owned--;
 	pool->nudged = false; /* here is one */
 	qp_idle_push(&pool->idle, slot);
-}
-
-bool
-qp_exchange_put_idle(qpool *pool, qp_slot *slot, qp_state from)
-{
-	qp_wakes wakes = QP_WAKES_INIT;
-	bool closing;
-
-	qp_pool_lock(pool);
-	closing = pool->closing;
-	if (!closing) {
-		qp_exchange_put_idle_locked(pool, slot, from);
-		qp_exchange_settle_locked(pool, NULL, &wakes);
-	}
-	qp_pool_unlock(pool, &wakes);
-	return !closing;
+	return true;
 }
 
 void

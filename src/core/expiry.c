@@ -4,50 +4,64 @@
  */
 #include "core/expiry.h"
 
-#include "platform/clock.h"
+/* relaxed, all of them: each limit is right by itself, and one that was just changed may be seen a moment late. */
+void
+qp_expiry_set(qp_bounds *bounds, const qp_limits *limits)
+{
+	qp_storei64_relaxed(&bounds->max_idle_ns, limits->max_idle_ns);
+	qp_storei64_relaxed(&bounds->max_age_ns, limits->max_age_ns);
+	qp_storei64_relaxed(&bounds->check_after_ns, limits->check_after_ns);
+	qp_store_relaxed(&bounds->max_uses, limits->max_uses);
+	qp_store_relaxed(&bounds->age_jitter_percent, limits->age_jitter_percent);
+}
 
 int64_t
-qp_expiry_at(const qp_limits *limits, int64_t opened_ns, int64_t draw)
+qp_expiry_age(const qp_bounds *bounds, int64_t draw)
 {
-	int64_t most_off_ns;
+	int64_t max_age_ns = qp_loadi64_relaxed(&bounds->max_age_ns), most_off_ns;
 
-	if (limits->max_age_ns == QPOOL_FOREVER)
-		return QP_TIME_NEVER;
+	if (max_age_ns == QPOOL_FOREVER)
+		return QPOOL_FOREVER;
 	/* Divide first: an age of centuries must not overflow. */
-	most_off_ns = limits->max_age_ns / 100 * limits->age_jitter_percent;
-	return qp_clock_after(opened_ns, limits->max_age_ns - most_off_ns / 1000000 * draw);
+	most_off_ns = max_age_ns / 100 * qp_load_relaxed(&bounds->age_jitter_percent);
+	return max_age_ns - most_off_ns / QP_EXPIRY_DRAWS * draw;
 }
 
 static qpool_why
-of_age_or_uses(const qp_limits *limits, const qp_slot *slot, int64_t now_ns)
+of_age_or_uses(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns)
 {
-	if (now_ns >= slot->expires_ns && slot->expires_ns != QP_TIME_NEVER)
+	int64_t age_ns = qp_expiry_age(bounds, slot->age_draw);
+	uint32_t max_uses = qp_load_relaxed(&bounds->max_uses);
+
+	if (now_ns - qp_loadi64_relaxed(&slot->opened_ns) >= age_ns && age_ns != QPOOL_FOREVER)
 		return QPOOL_WHY_AGE;
-	if (limits->max_uses != QPOOL_NOLIMIT && qp_load64_relaxed(&slot->uses) >= limits->max_uses)
+	if (max_uses != QPOOL_NOLIMIT && qp_load64_relaxed(&slot->uses) >= max_uses)
 		return QPOOL_WHY_USES;
 	return QP_WHY_NONE;
 }
 
 qpool_why
-qp_expiry_of_idle(const qp_limits *limits, const qp_slot *slot, int64_t now_ns)
+qp_expiry_of_idle(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns)
 {
-	if (limits->max_idle_ns != QPOOL_FOREVER &&
-	    now_ns - qp_loadi64_relaxed(&slot->used_ns) > limits->max_idle_ns)
+	/* Nothing is idle for longer than for ever: no limit needs no question of its own. */
+	if (now_ns - qp_loadi64_relaxed(&slot->used_ns) > qp_loadi64_relaxed(&bounds->max_idle_ns))
 		return QPOOL_WHY_IDLE;
-	return of_age_or_uses(limits, slot, now_ns);
+	return of_age_or_uses(bounds, slot, now_ns);
 }
 
 qpool_why
-qp_expiry_of_returned(const qp_limits *limits, const qp_slot *slot, int64_t now_ns)
+qp_expiry_of_returned(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns)
 {
-	return slot->spoiled ? QPOOL_WHY_DISCARDED : of_age_or_uses(limits, slot, now_ns);
+	return slot->spoiled ? QPOOL_WHY_DISCARDED : of_age_or_uses(bounds, slot, now_ns);
 }
 
 bool
-qp_expiry_needs_check(const qp_limits *limits, const qp_slot *slot, int64_t now_ns)
+qp_expiry_needs_check(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns)
 {
-	return limits->check_after_ns != QPOOL_FOREVER &&
-	       now_ns - qp_loadi64_relaxed(&slot->used_ns) >= limits->check_after_ns;
+	int64_t check_after_ns = qp_loadi64_relaxed(&bounds->check_after_ns);
+
+	return check_after_ns != QPOOL_FOREVER &&
+	       now_ns - qp_loadi64_relaxed(&slot->used_ns) >= check_after_ns;
 }
 
 bool

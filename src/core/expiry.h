@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * expiry: pure judgement.  Limits, a resource's times and now go in, a reason to close it comes out, or
- * none.  No state, no clock, no lock; acquire, release, maintain and worker ask.
+ * none.  No state, no clock, no lock; acquire, release, maintain and worker ask.  What is judged is the age
+ * now against the limit now, so that a changed limit applies to what is open already.
  */
 #ifndef QP_CORE_EXPIRY_H
 #define QP_CORE_EXPIRY_H
@@ -17,14 +18,25 @@ typedef struct qp_limits {
 	uint32_t age_jitter_percent;
 } qp_limits;
 
-/* When a resource opened now expires; `draw` is even over 0 .. 1'000'000. */
-int64_t qp_expiry_at(const qp_limits *limits, int64_t opened_ns, int64_t draw);
+/* The same, while verbs look at them and qpool_configure may change them. */
+typedef struct qp_bounds {
+	/* atomic: written under the pool's lock, read by anyone without it */
+	qp_atomic_i64 max_idle_ns, max_age_ns, check_after_ns;
+	qp_atomic_u32 max_uses, age_jitter_percent;
+} qp_bounds;
+
+#define QP_EXPIRY_DRAWS 1000000
+
+void qp_expiry_set(qp_bounds *bounds, const qp_limits *limits);
+/* The age at which a resource expires; `draw` is its own, even over 0 .. QP_EXPIRY_DRAWS: how much of the
+ * jitter is taken off.  QPOOL_FOREVER: never. */
+int64_t qp_expiry_age(const qp_bounds *bounds, int64_t draw);
 /* May an idle one still be lent? */
-qpool_why qp_expiry_of_idle(const qp_limits *limits, const qp_slot *slot, int64_t now_ns);
+qpool_why qp_expiry_of_idle(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns);
 /* May one that comes back be lent again? */
-qpool_why qp_expiry_of_returned(const qp_limits *limits, const qp_slot *slot, int64_t now_ns);
+qpool_why qp_expiry_of_returned(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns);
 /* Has it sat so long that the peer must be asked? */
-bool qp_expiry_needs_check(const qp_limits *limits, const qp_slot *slot, int64_t now_ns);
+bool qp_expiry_needs_check(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns);
 /* Can anything idle ever expire by time alone? */
 bool qp_expiry_is_timed(const qp_limits *limits);
 

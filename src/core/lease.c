@@ -95,15 +95,7 @@ before(int64_t now_ns, qpool_nsec ago_ns)
 static void
 set_times_locked(qp_slot *slot, const qpool_times *times, int64_t now_ns)
 {
-	int64_t opened_ns = before(now_ns, times->opened);
-
-	if (slot->expires_ns != QP_TIME_NEVER) {
-		/* How long it may live was drawn when it was opened, and stays. */
-		int64_t life_ns = slot->expires_ns - qp_loadi64_relaxed(&slot->opened_ns);
-		slot->expires_ns =
-		    opened_ns < 0 ? opened_ns + life_ns : qp_clock_after(opened_ns, life_ns);
-	}
-	qp_storei64_release(&slot->opened_ns, opened_ns);
+	qp_storei64_release(&slot->opened_ns, before(now_ns, times->opened));
 	qp_storei64_release(&slot->used_ns, before(now_ns, times->used));
 	qp_store64_release(&slot->uses, times->uses);
 }

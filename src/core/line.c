@@ -85,25 +85,16 @@ is_full(const qpool *pool, int64_t now_ns)
 	return pool->waitq.count + pool->gate.line.count >= most;
 }
 
-/* Something at once, or a reason to fail at once; OK with no slot: wait. */
+/* Nothing is idle for it.  An open of its own, or a reason to fail at once; OK with no slot: neither. */
 static qpool_err
-look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
+look_to_open_locked(
+    qp_asking *asking, int64_t now_ns, bool in_time, qp_slot **slot, qp_wakes *wakes)
 {
 	qpool *pool = asking->pool;
 	bool opens_here = !qp_crew_serves(&pool->crew) && !asking->inside;
-	/* What is idle is not for one that is late: with no time left it would fail its check and be closed,
-	 * and the next one after it. */
-	bool in_time = asking->timeout_ns == 0 || now_ns < asking->deadline_ns;
-	bool hopeless;
-
-	if (pool->closing)
-		return QPOOL_ECLOSED;
-	if (in_time && pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
-		*slot = qp_exchange_take_locked(pool, wakes);
-		return QPOOL_OK;
-	}
-	hopeless =
+	bool hopeless =
 	    qp_backoff_is_hopeless(&pool->backoff, qp_exchange_any_exist_locked(pool), now_ns);
+
 	if (in_time && opens_here && is_first(pool, asking) &&
 	    !(hopeless && asking->cause.code != QPOOL_OK)) {
 		*slot = qp_exchange_begin_open_locked(pool, now_ns, true);
@@ -117,6 +108,31 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 	if (hopeless) {
 		asking->cause = pool->backoff.error;
 		return asking->cause.code;
+	}
+	return QPOOL_OK;
+}
+
+/* Something at once, or a reason to fail at once; OK with no slot: wait. */
+static qpool_err
+look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
+{
+	qpool *pool = asking->pool;
+	/* What is idle is not for one that is late: with no time left it would fail its check and be closed,
+	 * and the next one after it. */
+	bool in_time = asking->timeout_ns == 0 || now_ns < asking->deadline_ns;
+	qpool_err err;
+
+	asking->paused = pool->paused;
+	if (pool->closing)
+		return QPOOL_ECLOSED;
+	if (in_time && pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
+		*slot = qp_exchange_take_locked(pool, wakes);
+		return QPOOL_OK;
+	}
+	if (!pool->paused) {
+		err = look_to_open_locked(asking, now_ns, in_time, slot, wakes);
+		if (err != QPOOL_OK || *slot != NULL)
+			return err;
 	}
 	if (asking->timeout_ns == 0)
 		return QPOOL_EAGAIN;

@@ -5,30 +5,41 @@
 #include "core/maintain.h"
 
 #include "core/open.h"
+#include "core/suspect.h"
+#include "core/worker.h"
 
 /* How many slots are looked at in one hold of the lock. */
 #define STRIDE 64u
+
+static qp_slot *
+take(qpool *pool, qp_slot *slot, qpool_why why)
+{
+	qp_idle_remove(&pool->idle, slot);
+	slot->why = why;
+	qp_slot_move(slot, QP_IDLE, QP_CLOSING);
+	pool->owned++;
+	pool->leaving++;
+	return slot;
+}
 
 qp_slot *
 qp_maintain_take_locked(qpool *pool, uint32_t *index, int64_t now_ns)
 {
 	uint32_t end = *index + STRIDE < pool->fresh ? *index + STRIDE : pool->fresh;
 
+	if (pool->idle.count > 0 && !pool->closing && qp_pool_surplus_locked(pool) > 0)
+		return take(pool, pool->idle.oldest, QPOOL_WHY_SHRUNK);
 	while (*index < end) {
 		qp_slot *slot = qp_pool_slot(pool, (*index)++);
 		qpool_why why = QPOOL_WHY_CLOSED;
 		if (qp_slot_state(slot) != QP_IDLE)
 			continue;
 		if (!pool->closing)
-			why = qp_expiry_of_idle(&pool->config.limits, slot, now_ns);
-		if (why == QP_WHY_NONE)
-			continue;
-		qp_idle_remove(&pool->idle, slot);
-		slot->why = why;
-		qp_slot_move(slot, QP_IDLE, QP_CLOSING);
-		pool->owned++;
-		pool->leaving++;
-		return slot;
+			why = qp_pool_is_renewed(pool, slot)
+			          ? QPOOL_WHY_RENEWED
+			          : qp_expiry_of_idle(&pool->dials.bounds, slot, now_ns);
+		if (why != QP_WHY_NONE)
+			return take(pool, slot, why);
 	}
 	return NULL;
 }
@@ -54,6 +65,19 @@ qp_maintain_pass(qpool *pool)
 	return closed;
 }
 
+void
+qp_maintain_now(qpool *pool)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+	bool served;
+
+	qp_pool_lock(pool);
+	served = qp_crew_pass_locked(pool, &wakes);
+	qp_pool_unlock(pool, &wakes);
+	if (!served)
+		(void)qp_maintain_pass(pool);
+}
+
 size_t
 qpool_maintain(qpool *pool)
 {
@@ -64,6 +88,7 @@ qpool_maintain(qpool *pool)
 	qp_pool_lock(pool);
 	pool->visits++;
 	qp_pool_unlock(pool, NULL);
+	qp_suspect_if_frozen(pool, qp_clock_coarse());
 	closed = qp_maintain_pass(pool);
 	qp_pool_lock(pool);
 	pool->visits--;

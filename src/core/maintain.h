@@ -8,11 +8,13 @@
 
 #include "core/pool.h"
 
-/* The next idle slot from *index on that must go, CLOSING and the caller's; or NULL.  Looks at some slots only:
- * the pass is over when *index has reached pool->fresh. */
+/* The next idle slot that must go, CLOSING and the caller's; or NULL: first, oldest first, those that are too many,
+ * then those from *index on that are past their limits or renewed.  Looks at some slots only: the pass is over when *index has reached pool->fresh. */
 qp_slot *qp_maintain_take_locked(qpool *pool, uint32_t *index, int64_t now_ns);
 /* Close on this thread what is past its limits, or everything idle if the pool is closing; returns how
  * many.  The caller must be visiting or a worker. */
 size_t qp_maintain_pass(qpool *pool);
+/* A pass at once: by the crew if there is one, else on this thread.  The same. */
+void qp_maintain_now(qpool *pool);
 
 #endif

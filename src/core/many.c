@@ -68,17 +68,22 @@ explain(qp_asking *asking, qpool_err err, uint32_t n, uint32_t had, qpool_error 
 }
 
 static qpool_err
-look(const qpool *pool, uint32_t n, const qpool_lease *out, qpool_error *error)
+look(qpool *pool, uint32_t n, const qpool_lease *out, qpool_error *error)
 {
+	uint32_t max_size;
+
 	if (out == NULL)
 		return qp_error_set(
 		    error, QPOOL_EINVAL, "out is NULL: there is no place for the leases");
 	if (qp_pool_look(pool, error) != QPOOL_OK)
 		return QPOOL_EINVAL;
-	if (n == 0 || n > pool->config.max_size)
+	qp_pool_lock(pool);
+	max_size = pool->config.max_size;
+	qp_pool_unlock(pool, NULL);
+	if (n == 0 || n > max_size)
 		return qp_error_set(error, QPOOL_EINVAL,
 		    "n is %" PRIu32 "; it must be 1 to max_size, which is %" PRIu32 " in pool '%s'",
-		    n, pool->config.max_size, pool->name);
+		    n, max_size, pool->name);
 	return QPOOL_OK;
 }
 

@@ -11,63 +11,70 @@
 #include "core/worker.h"
 #include "platform/random.h"
 
-/* Even over 0 .. this: how much of the age jitter is taken off. */
-#define JITTER_DRAWS 1000000
-
+/* A resource has come to be, opened or adopted: its times, its number, its event.  The slot is OPENING. */
 static void
-stamp(qp_slot *slot, const qp_limits *limits, int64_t now_ns, uint64_t id, int64_t draw)
+come_to_be(qpool *pool, qp_slot *slot, int64_t took_ns)
 {
-	qp_store64_release(&slot->resource_id, id);
-	qp_storei64_release(&slot->opened_ns, now_ns);
-	qp_storei64_release(&slot->used_ns, now_ns);
-	slot->expires_ns = qp_expiry_at(limits, now_ns, draw);
-	qp_store64_release(&slot->uses, 0);
-	slot->spoiled = slot->told = false;
-	qp_storeptr_release(&slot->site, NULL);
-	qp_storeptr_release(&slot->label, NULL);
-}
-
-static void
-stamp_new(qpool *pool, qp_slot *slot, int64_t now_ns)
-{
+	int64_t now_ns = qp_clock_now();
 	uint64_t id;
-	int64_t draw;
 
 	qp_pool_lock(pool);
 	id = ++pool->ids;
-	draw = qp_random_upto(&pool->random, JITTER_DRAWS);
+	slot->age_draw = qp_random_upto(&pool->random, QP_EXPIRY_DRAWS);
 	qp_pool_unlock(pool, NULL);
-	stamp(slot, &pool->config.limits, now_ns, id, draw);
+	qp_store64_release(&slot->resource_id, id);
+	qp_storei64_release(&slot->opened_ns, now_ns);
+	qp_storei64_release(&slot->used_ns, now_ns);
+	qp_store64_release(&slot->uses, 0);
+	slot->spoiled = slot->told = slot->leaves = false;
+	qp_storeptr_release(&slot->site, NULL);
+	qp_storeptr_release(&slot->label, NULL);
 	qp_step_describe(pool, slot);
+	qp_notice_slot(pool, QPOOL_EV_OPENED, slot, took_ns);
 }
 
-/* Count it as open.  What a worker opened goes idle in the same hold of the lock: in between it would be
- * neither opening nor idle, and another one would be opened for the same waiter.  True: it did. */
-static bool
-publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool on_worker)
+/* Give this to publish instead of a time: nobody opened it. */
+#define ADOPTED ((int64_t)-1)
+
+/* Close what is CLOSING: by a worker if there is one, else now. */
+static void
+let_go(qpool *pool, qp_slot *slot)
+{
+	if (!qp_crew_offer(pool, slot))
+		qp_open_undo(pool, slot);
+}
+
+/* Count it as open.  What is for everybody goes idle in the same hold of the lock: in between it would be
+ * neither opening nor idle, and another one would be opened for the same waiter.  Else it is the caller's. */
+static void
+publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
-	bool was_down, goes_idle;
+	bool was_down, goes = false;
 
 	qp_pool_lock(pool);
 	was_down = pool->backoff.told_down && !pool->backoff.telling;
 	pool->backoff.owes_up |= pool->backoff.told_down && pool->backoff.telling;
 	pool->backoff.told_down = false;
 	qp_backoff_succeeded(&pool->backoff);
-	qp_tally_open(&pool->tally, took_ns, true);
-	qp_hist_add(&pool->hists->open, took_ns);
+	if (took_ns == ADOPTED) {
+		pool->tally.opens++;
+	} else {
+		qp_tally_open(&pool->tally, took_ns, true);
+		qp_hist_add(&pool->hists->open, took_ns);
+	}
 	pool->opening--;
 	qp_slot_move(slot, QP_OPENING, QP_CHECKING);
 	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 	qp_tally_peak(&pool->tally.open_peak, pool->idle.count + pool->owned - pool->opening);
-	goes_idle = on_worker && !pool->closing;
-	if (goes_idle)
-		qp_exchange_put_idle_locked(pool, slot, QP_CHECKING);
+	if (for_all)
+		goes = !qp_exchange_put_idle_locked(pool, slot, QP_CHECKING);
 	qp_exchange_settle_locked(pool, NULL, &wakes); /* and the next may open now */
 	qp_pool_unlock(pool, &wakes);
 	if (was_down)
 		qp_notice_pool(pool, QPOOL_EV_UP, 0, NULL, NULL);
-	return goes_idle;
+	if (goes)
+		let_go(pool, slot);
 }
 
 /* Leave the lock, tell, and take it again. */
@@ -110,7 +117,8 @@ tell_head_locked(qpool *pool, const qpool_error *error, qp_wakes *wakes)
 	qp_waiter *head = qp_waitq_first(&pool->waitq);
 	qp_atomic_u32 *word;
 
-	if (head == NULL || (error->code == QPOOL_EFULL && qp_exchange_any_exist_locked(pool)))
+	if (head == NULL || pool->paused ||
+	    (error->code == QPOOL_EFULL && qp_exchange_any_exist_locked(pool)))
 		return;
 	if (head->cause != NULL)
 		*head->cause = *error;
@@ -145,17 +153,15 @@ static qpool_err
 try_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, int64_t *took_ns,
     qpool_error *error)
 {
-	int64_t began_ns = qp_clock_now(), now_ns;
+	int64_t began_ns = qp_clock_now();
 	qpool_err err = qp_step_open(pool, slot, budget_ns, on_worker, error);
 
 	if (err != QPOOL_OK) {
 		failed(pool, slot, began_ns, on_worker, error);
 		return err;
 	}
-	now_ns = qp_clock_now();
-	*took_ns = now_ns - began_ns;
-	stamp_new(pool, slot, now_ns);
-	qp_notice_slot(pool, QPOOL_EV_OPENED, slot, *took_ns);
+	*took_ns = qp_clock_now() - began_ns;
+	come_to_be(pool, slot, *took_ns);
 	return QPOOL_OK;
 }
 
@@ -166,7 +172,18 @@ qp_open(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error)
 	qpool_err err = try_open(pool, slot, budget_ns, false, &took_ns, error);
 
 	if (err == QPOOL_OK)
-		(void)publish(pool, slot, took_ns, false);
+		publish(pool, slot, took_ns, false);
+	return err;
+}
+
+qpool_err
+qp_open_for_all(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error)
+{
+	int64_t took_ns;
+	qpool_err err = try_open(pool, slot, budget_ns, on_worker, &took_ns, error);
+
+	if (err == QPOOL_OK)
+		publish(pool, slot, took_ns, true);
 	return err;
 }
 
@@ -174,12 +191,17 @@ void
 qp_open_on_worker(qpool *pool, qp_slot *slot)
 {
 	qpool_error ignored;
-	int64_t took_ns;
 
-	if (try_open(pool, slot, pool->config.open_budget_ns, true, &took_ns, &ignored) ==
-		QPOOL_OK &&
-	    !publish(pool, slot, took_ns, true))
-		qp_open_retire(pool, slot, QP_CHECKING, QPOOL_WHY_CLOSED, NULL);
+	(void)qp_open_for_all(
+	    pool, slot, qp_loadi64_relaxed(&pool->dials.open_budget_ns), true, &ignored);
+}
+
+void
+qp_open_adopted(qpool *pool, qp_slot *slot, void *resource)
+{
+	slot->resource = resource;
+	come_to_be(pool, slot, 0);
+	publish(pool, slot, ADOPTED, true);
 }
 
 void
@@ -222,13 +244,20 @@ qp_open_retire(qpool *pool, qp_slot *slot, qp_state from, qpool_why why, const q
 		qp_notice_closed(pool, slot, cause); /* here, as the cause does not outlive us */
 		slot->told = true;
 	}
-	if (!qp_crew_offer(pool, slot))
-		qp_open_undo(pool, slot);
+	let_go(pool, slot);
 }
 
 void
 qp_open_keep(qpool *pool, qp_slot *slot, qp_state from)
 {
-	if (!qp_exchange_put_idle(pool, slot, from))
-		qp_open_retire(pool, slot, from, QPOOL_WHY_CLOSED, NULL);
+	qp_wakes wakes = QP_WAKES_INIT;
+	bool stays;
+
+	qp_pool_lock(pool);
+	stays = qp_exchange_put_idle_locked(pool, slot, from);
+	if (stays)
+		qp_exchange_settle_locked(pool, NULL, &wakes);
+	qp_pool_unlock(pool, &wakes);
+	if (!stays)
+		let_go(pool, slot);
 }

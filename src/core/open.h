@@ -11,6 +11,11 @@
 /* On a caller's thread.  OK: the slot is CHECKING and the caller's.  Else it is empty and gone, *error says
  * why, and who waits has been looked after.  The caller must be visiting. */
 qpool_err qp_open(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error);
+/* The same for whoever comes: OK: it is idle, or closed again because the pool closes, was renewed, or shrank. */
+qpool_err qp_open_for_all(
+    qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error);
+/* Not opened here: as after an open that succeeded, for whoever comes.  The caller must be visiting. */
+void qp_open_adopted(qpool *pool, qp_slot *slot, void *resource);
 /* On a worker's: idle, or closed again if the pool is closing, or empty. */
 void qp_open_on_worker(qpool *pool, qp_slot *slot);
 /* If the pool has become hopeless (backoff.h) and nobody has said so: tell EV_DOWN.  Whoever fails because
@@ -21,7 +26,7 @@ void qp_open_undo(qpool *pool, qp_slot *slot);
 /* Close for this reason (and cause, or NULL): by a worker if there is one, else now.  The slot is gone from the caller. */
 void qp_open_retire(
     qpool *pool, qp_slot *slot, qp_state from, qpool_why why, const qpool_error *cause);
-/* Put idle what was reset or just opened, or close it if the pool is closing. */
+/* Put idle what was reset, or taken and not lent; or close it if the pool is closing, was renewed, or shrank. */
 void qp_open_keep(qpool *pool, qp_slot *slot, qp_state from);
 /* A waiter was handed this slot, CHECKING or OPENING, and has gone: it is for the next one. */
 void qp_open_pass_on(qpool *pool, qp_slot *slot);

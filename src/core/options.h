@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * options: what the caller wrote, with defaults filled in and every value looked at.  create comes in once;
- * from then on the pool reads qp_config and never the public struct.
+ * options: what the caller wrote, with defaults filled in and every value looked at.  create and configure
+ * come in; from then on the pool reads qp_config and qp_dials and never the public struct.  parse makes the
+ * public struct of text, by the same tables.
  */
 #ifndef QP_CORE_OPTIONS_H
 #define QP_CORE_OPTIONS_H
@@ -25,11 +26,46 @@ typedef struct qp_config {
 	void *event_user;
 } qp_config;
 
+/* What a row of the tables allows beside its range. */
+enum { QP_ZERO_OK = 1, QP_NOLIMIT_OK = 2 };
+
+/* Every option that is a count or a duration, and may change while the pool lives; the last row has no name. */
+typedef struct qp_count_row {
+	const char *name;
+	size_t from, to; /* offsets in qpool_options and qp_config */
+	uint32_t fallback, most;
+	unsigned allows;
+} qp_count_row;
+
+typedef struct qp_span_row {
+	const char *name;
+	size_t from, to;
+	int64_t fallback_ns;
+	unsigned allows;
+} qp_span_row;
+
+extern const qp_count_row qp_option_counts[];
+extern const qp_span_row qp_option_spans[];
+
+/* What verbs read without the lock, while qpool_configure may write: copies of some of the config. */
+typedef struct qp_dials {
+	/* atomic: written under the pool's lock, read by anyone without it */
+	qp_bounds bounds;
+	qp_atomic_i64 acquire_timeout_ns, open_budget_ns, step_budget_ns;
+	qp_atomic_u64 event_mask;
+} qp_dials;
+
 /* NULL options are all defaults.  EINVAL or ENOTSUP name the option, its value and its range. */
 qpool_err qp_options_read(
     qp_config *config, const qpool_options *options, const char *kind, qpool_error *error);
+/* Change what the options set, and nothing else; what they leave 0 stays.  EINVAL also for what is fixed since
+ * create.  On failure *config is not worth anything. */
+qpool_err qp_options_merge(qp_config *config, const qpool_options *options, qpool_error *error);
+/* Copy what a merge may change, and only that: the rest is read without the lock. */
+void qp_options_apply(qp_config *config, const qp_config *merged);
+void qp_options_dial(qp_dials *dials, const qp_config *config);
 /* A timeout as callers write it; *out_ns is a plain duration. */
 qpool_err qp_options_timeout(
-    const qp_config *config, qpool_nsec timeout, int64_t *out_ns, qpool_error *error);
+    const qp_dials *dials, qpool_nsec timeout, int64_t *out_ns, qpool_error *error);
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/drain.h"
 #include "core/error.h"
 #include "core/notice.h"
+#include "core/suspect.h"
 #include "platform/alloc.h"
 #include "platform/assert.h"
 #include "platform/random.h"
@@ -32,22 +33,46 @@ qp_pool_slot(const qpool *pool, uint32_t index)
 	return &pool->chunks[chunk][index - chunk_start(chunk)];
 }
 
-/* Slots are allocated before they can be asked for, so that no verb wants for memory; zero pages until used.
- * Chunks are never moved: a lease points into them, and stats reads them without the lock. */
-bool
-qp_pool_reserve_locked(qpool *pool, uint32_t slots)
+/* The first chunk that is not needed for so many slots. */
+static uint32_t
+chunks_for(uint32_t slots)
 {
-	for (uint32_t chunk = 0; chunk_start(chunk) < slots; chunk++) {
-		if (pool->chunks[chunk] != NULL)
-			continue;
-		pool->chunks[chunk] =
-		    qp_alloc_zero((size_t)QP_CHUNK_LEAST << chunk, sizeof(qp_slot));
-		if (pool->chunks[chunk] == NULL)
-			return false;
+	uint32_t chunk = 0;
+
+	while (chunk_start(chunk) < slots)
+		chunk++;
+	return chunk;
+}
+
+/* Slots are allocated before they can be asked for, so that no verb wants for memory; zero pages until used.
+ * Chunks are never moved: a lease points into them, and stats reads them without the lock.  When two reserve
+ * at once, one has allocated in vain.  Not by qp_pool_unlock: a pool that is being made is not valid yet. */
+bool
+qp_pool_reserve(qpool *pool, uint32_t slots)
+{
+	qp_slot *chunks[QP_CHUNKS] = {NULL};
+	uint32_t first, end = chunks_for(slots);
+	bool enough = true;
+
+	qp_lock_acquire(&pool->lock);
+	first = chunks_for(pool->slots);
+	qp_lock_release(&pool->lock);
+	for (uint32_t i = first; i < end && enough; i++) {
+		chunks[i] = qp_alloc_zero((size_t)QP_CHUNK_LEAST << i, sizeof(qp_slot));
+		enough = chunks[i] != NULL;
 	}
-	if (slots > pool->slots)
+	qp_lock_acquire(&pool->lock);
+	for (uint32_t i = first; i < end && enough; i++)
+		if (pool->chunks[i] == NULL) {
+			pool->chunks[i] = chunks[i];
+			chunks[i] = NULL;
+		}
+	if (enough && slots > pool->slots)
 		pool->slots = slots;
-	return true;
+	qp_lock_release(&pool->lock);
+	for (uint32_t i = first; i < end; i++)
+		qp_alloc_free(chunks[i]);
+	return enough;
 }
 
 uint32_t
@@ -56,6 +81,21 @@ qp_pool_room_locked(const qpool *pool)
 	uint32_t taken = pool->idle.count + pool->owned;
 
 	return taken < pool->config.max_size ? pool->config.max_size - taken : 0;
+}
+
+uint32_t
+qp_pool_surplus_locked(const qpool *pool)
+{
+	uint32_t staying = pool->idle.count + pool->owned - pool->leaving;
+
+	return staying > pool->config.max_size ? staying - pool->config.max_size : 0;
+}
+
+bool
+qp_pool_is_renewed(const qpool *pool, const qp_slot *slot)
+{
+	/* relaxed: who was told of a renewal by whoever made it sees it; others may be a moment late. */
+	return slot->renewal != qp_load64_relaxed(&pool->renewals);
 }
 
 void
@@ -99,12 +139,13 @@ fill(qpool *pool, const qpool_ops *ops, void *user, const qp_config *config)
 	pool->kind = pool->ops.kind;
 	pool->user = user;
 	pool->config = *config;
-	pool->backoff.retry_min_ns = config->retry_min_ns;
-	pool->backoff.retry_max_ns = config->retry_max_ns;
-	pool->backoff.down_after_ns = config->down_after_ns;
+	qp_options_dial(&pool->dials, config);
+	qp_backoff_set(
+	    &pool->backoff, config->retry_min_ns, config->retry_max_ns, config->down_after_ns);
 	pool->crew.alarm_ns = pool->crew.maintain_ns = QP_TIME_NEVER;
 	pool->random = qp_random_seed();
 	qp_lock_init(&pool->lock);
+	qp_suspect_begin(pool);
 }
 
 qpool_err
@@ -130,8 +171,7 @@ qpool_create(
 	fill(pool, &known, user, &config);
 	pool->name = qp_alloc_text(config.name);
 	pool->hists = qp_alloc_zero(1, sizeof *pool->hists);
-	if (pool->name == NULL || pool->hists == NULL ||
-	    !qp_pool_reserve_locked(pool, config.max_size)) {
+	if (pool->name == NULL || pool->hists == NULL || !qp_pool_reserve(pool, config.max_size)) {
 		qp_pool_dispose(pool);
 		return qp_error_set(error, QPOOL_ENOMEM,
 		    "no memory for pool '%s' of %" PRIu32 " slots", config.name, config.max_size);
@@ -197,20 +237,26 @@ qp_pool_unlock(qpool *pool, qp_wakes *wakes)
 		qp_drain_end(pool);
 }
 
+void
+qp_pool_watch_locked(qpool *pool, int64_t deadline_ns)
+{
+	uint32_t seen = qp_load_relaxed(&pool->changes);
+
+	pool->watchers++;
+	/* Not qp_pool_unlock: that would count as a change, and two who watch would never sleep. */
+	qp_lock_release(&pool->lock);
+	(void)qp_park(&pool->changes, seen, deadline_ns);
+	qp_lock_acquire(&pool->lock);
+	pool->watchers--;
+}
+
 bool
 qp_pool_await_locked(qpool *pool, bool (*done)(const qpool *pool), int64_t deadline_ns)
 {
 	bool is_done;
 
-	pool->watchers++;
-	while (!(is_done = done(pool)) && qp_clock_now() < deadline_ns) {
-		uint32_t seen = qp_load_relaxed(&pool->changes);
-		/* Not qp_pool_unlock: that would count as a change, and we would never sleep. */
-		qp_lock_release(&pool->lock);
-		(void)qp_park(&pool->changes, seen, deadline_ns);
-		qp_lock_acquire(&pool->lock);
-	}
-	pool->watchers--;
+	while (!(is_done = done(pool)) && qp_clock_now() < deadline_ns)
+		qp_pool_watch_locked(pool, deadline_ns);
 	return is_done;
 }
 
@@ -244,12 +290,13 @@ qp_pool_is_valid_locked(const qpool *pool)
 		return false;
 	/* The sentence the whole library exists for. */
 	if (qp_waitq_first(&pool->waitq) != NULL && pool->waitq.woken == NULL &&
-	    pool->idle.count > 0)
+	    pool->idle.count > 0 && !pool->paused)
 		return false;
 	if (pool->fresh > CHECKED_SLOTS || pool->waitq.count > CHECKED_SLOTS)
 		return true;
 	return slots_are_valid(pool) && qp_idle_is_valid(&pool->idle) &&
-	       qp_waitq_is_valid(&pool->waitq) && qp_gate_is_valid(&pool->gate) && qp_backoff_is_valid(&pool->backoff);
+	       qp_waitq_is_valid(&pool->waitq) && qp_gate_is_valid(&pool->gate) &&
+	       qp_backoff_is_valid(&pool->backoff);
 }
 
 qpool_err

@@ -41,6 +41,12 @@ typedef struct qp_wakes {
 		}            \
 	}
 
+/* Somebody who waits until `count` are idle at once; lives on that thread's stack. */
+typedef struct qp_ready {
+	struct qp_ready *next;
+	uint32_t count;
+} qp_ready;
+
 /* One worker thread; see worker.c. */
 typedef struct qp_worker {
 	struct qp_worker *next;        /* of all */
@@ -82,7 +88,7 @@ typedef struct qp_crew {
  *     resources that exist = idle.count + owned - opening
  *     idle.count + owned <= max_size, but for what a smaller max_size found lent
  * A waiter sleeps unwoken only while there is nothing for it:
- *     somebody in line is not away, and waitq.woken == NULL  =>  idle.count == 0
+ *     somebody in line is not away, and waitq.woken == NULL  =>  idle.count == 0, or the pool is paused
  * The pool's memory lives while anything can still come back to it:
  *     quiet = nothing owned, idle, waiting, visiting, alive or queued
  * and, once it was freed, until the last closer has left.
@@ -94,10 +100,19 @@ struct qpool {
 	const char *kind;
 	qpool_ops ops;
 	void *user;
-	qp_config config;
 	qp_hists *hists;
-	qp_slot *chunks[QP_CHUNKS];
 	qp_lock lock;
+	/* guarded by lock, but for what options.h calls fixed */
+	qp_config config;
+	/* each one fixed when it is there; those below `slots` are */
+	qp_slot *chunks[QP_CHUNKS];
+	/* atomic: the config's copies for verbs that hold no lock */
+	qp_dials dials;
+	/* atomic: grow under the lock, read by anyone.  A slot whose `renewal`, or `asked`, is older is to
+	 * go, or to be asked whether it is alive. */
+	qp_atomic_u64 renewals, suspicions;
+	/* atomic: from when on whoever comes by looks whether the machine was frozen; coarse */
+	qp_atomic_i64 thaw_ns;
 	/* guarded by lock */
 	uint32_t slots;     /* how many the chunks hold */
 	uint32_t fresh;     /* slots used so far */
@@ -109,6 +124,7 @@ struct qpool {
 	uint32_t visits;    /* threads inside a verb that own no slot */
 	uint32_t closers;   /* threads inside qpool_close: they await quiet, and then leave */
 	bool nudged;        /* somebody who does not wait wants one opened */
+	bool paused;        /* who is in line is given nothing */
 	bool closing;       /* qpool_close or qpool_free was called */
 	bool freed;         /* no handle any more: the last to leave ends the pool */
 	bool ending;        /* destroy runs or ran */
@@ -119,11 +135,14 @@ struct qpool {
 	qp_backoff backoff;
 	qp_crew crew;
 	qp_jobs resets, closes; /* RESETTING and CLOSING slots for workers */
+	qp_ready *readies;      /* those in qpool_wait_ready */
+	int64_t
+	    frozen_ns; /* how long the machine had been frozen when we last suspected anything */
 	uint64_t random;
 	uint64_t ids; /* resources opened so far */
 	qp_tally tally;
 	qp_words words;
-	uint32_t watchers; /* threads in qp_pool_await_locked */
+	uint32_t watchers; /* threads in qp_pool_watch_locked */
 	/* atomic: grows at every unlock while somebody watches.  Written and read under the lock, relaxed;
 	 * parking on the value read there is what makes a change in between be seen. */
 	qp_atomic_u32 changes;
@@ -136,14 +155,21 @@ void qp_pool_unlock(qpool *pool, qp_wakes *wakes);
 /* Sleep until done(pool) holds, looking again whenever somebody leaves the lock; the lock is held at entry
  * and at exit.  false: the deadline passed first. */
 bool qp_pool_await_locked(qpool *pool, bool (*done)(const qpool *pool), int64_t deadline_ns);
+/* Leave the lock, sleep until somebody else has left it or the deadline passes, and take it again. */
+void qp_pool_watch_locked(qpool *pool, int64_t deadline_ns);
 /* To be unparked at unlock. */
 void qp_wakes_add(qp_wakes *wakes, qp_atomic_u32 *word);
 /* Slot number `index` < slots. */
 qp_slot *qp_pool_slot(const qpool *pool, uint32_t index);
-/* Have chunks for at least `slots` slots; false: no memory, and nothing changed that anybody could see. */
-bool qp_pool_reserve_locked(qpool *pool, uint32_t slots);
+/* Have chunks for at least `slots` slots; false: no memory, and nothing changed that anybody could see.  Takes
+ * the lock, and allocates outside of it. */
+bool qp_pool_reserve(qpool *pool, uint32_t slots);
 /* How many more resources there may be. */
 uint32_t qp_pool_room_locked(const qpool *pool);
+/* How many more there are than max_size allows; those on their way out do not count. */
+uint32_t qp_pool_surplus_locked(const qpool *pool);
+/* Was it opened, or begun to be, before the last qpool_renew?  Its owner, or the lock's holder, asks. */
+bool qp_pool_is_renewed(const qpool *pool, const qp_slot *slot);
 /* How many are lent, or on their way to or from a lease: neither idle, nor opening, nor closing. */
 uint32_t qp_pool_lent_locked(const qpool *pool);
 /* Nothing can come back any more. */

@@ -51,10 +51,12 @@ static void
 give_back(qpool *pool, qp_slot *slot)
 {
 	int64_t now_ns = qp_clock_coarse();
-	qpool_why why = qp_expiry_of_returned(&pool->config.limits, slot, now_ns);
+	qpool_why why = qp_expiry_of_returned(&pool->dials.bounds, slot, now_ns);
 
 	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot, held_for(pool, slot, now_ns));
 	qp_storei64_release(&slot->used_ns, now_ns);
+	if (why != QPOOL_WHY_DISCARDED && qp_pool_is_renewed(pool, slot))
+		why = QPOOL_WHY_RENEWED;
 	if (why != QP_WHY_NONE) {
 		qp_open_retire(pool, slot, QP_LEASED, why, NULL);
 	} else if (pool->ops.reset != NULL) {

@@ -54,10 +54,13 @@ typedef struct qp_slot {
 	struct qp_slot *newer, *older;
 	/* the owner's */
 	void *resource;
-	int64_t expires_ns; /* opened_ns + max_age - its jitter */
-	qpool_why why;      /* in CLOSING: what close will be told */
+	int64_t age_draw; /* its share of the age jitter: expiry.h */
+	qpool_why why;    /* in CLOSING: what close will be told */
 	bool spoiled;
-	bool told; /* in CLOSING: the event was told already */
+	bool told;        /* in CLOSING: the event was told already */
+	bool leaves;      /* in CLOSING: counted in pool.leaving already */
+	uint64_t renewal; /* pool.renewals when its open began */
+	uint64_t asked;   /* pool.suspicions when it was last known to be alive */
 	/* atomic: the owner's, too, and shown to anyone (show.h).  Written by release, so that who sees a new
 	 * value also sees every move before it. */
 	qp_atomic_u64 resource_id;

@@ -45,7 +45,8 @@ report_pool(qpool *pool, qpool_stats *now)
 static bool
 is_still_so_locked(const qpool *pool, const qpool_stats *then, uint32_t fresh)
 {
-	return pool->fresh == fresh && pool->tally.opens == then->opens &&
+	return pool->fresh == fresh && pool->config.max_size == then->max_size &&
+	       pool->tally.opens == then->opens &&
 	       memcmp(pool->tally.closes, then->closes, sizeof then->closes) == 0;
 }
 

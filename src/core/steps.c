@@ -153,7 +153,7 @@ qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error)
 qpool_err
 qp_step_reset(qpool *pool, qp_slot *slot, bool on_worker, qpool_error *error)
 {
-	qpool_step step = step_of(pool->config.step_budget_ns, on_worker);
+	qpool_step step = step_of(qp_loadi64_relaxed(&pool->dials.step_budget_ns), on_worker);
 	frame here;
 	qpool_err err;
 
@@ -222,9 +222,10 @@ void
 qp_step_event(qpool *pool, const qpool_event *event)
 {
 	const qp_config *config = &pool->config;
+	uint64_t mask = qp_load64_relaxed(&pool->dials.event_mask);
 	frame here;
 
-	if (config->on_event == NULL || !(config->event_mask >> event->type & 1))
+	if (config->on_event == NULL || !(mask >> event->type & 1))
 		return;
 	enter(&here, pool);
 	config->on_event(config->event_user, pool, event);

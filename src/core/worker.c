@@ -16,6 +16,7 @@
 #include "core/open.h"
 #include "core/reset.h"
 #include "core/steps.h"
+#include "core/suspect.h"
 #include "platform/alloc.h"
 #include "platform/assert.h"
 
@@ -56,7 +57,7 @@ set_maintenance_locked(qpool *pool)
 static bool
 somebody_asks(const qpool *pool)
 {
-	return pool->waitq.count > 0 || pool->nudged;
+	return pool->readies != NULL || (!pool->paused && (pool->waitq.count > 0 || pool->nudged));
 }
 
 /* When a worker is needed next: 0 at once, QP_TIME_NEVER not at all. */
@@ -73,6 +74,32 @@ due_locked(const qpool *pool)
 			due_ns = open_ns;
 	}
 	return due_ns;
+}
+
+bool
+qp_crew_pass_locked(qpool *pool, qp_wakes *wakes)
+{
+	qp_crew *crew = &pool->crew;
+
+	if (!qp_crew_serves(crew))
+		return false;
+	crew->passing = true;
+	crew->pass_index = 0; /* also of one that is under way */
+	qp_crew_call_locked(pool, wakes);
+	return true;
+}
+
+void
+qp_crew_hasten_locked(qpool *pool, qp_wakes *wakes)
+{
+	qp_crew *crew = &pool->crew;
+	int64_t was_ns = crew->maintain_ns;
+
+	crew->maintain_ns = QP_TIME_NEVER;
+	set_maintenance_locked(pool);
+	if (was_ns < crew->maintain_ns && crew->maintain_ns != QP_TIME_NEVER)
+		crew->maintain_ns = was_ns;
+	qp_crew_call_locked(pool, wakes);
 }
 
 void
@@ -131,7 +158,10 @@ qp_crew_offer(qpool *pool, qp_slot *slot)
 	bool resets = qp_slot_state(slot) == QP_RESETTING, taken;
 
 	qp_pool_lock(pool);
-	pool->leaving += !resets;
+	if (!resets && !slot->leaves) {
+		slot->leaves = true;
+		pool->leaving++;
+	}
 	taken = qp_crew_serves(&pool->crew);
 	if (taken) {
 		push_job_locked(resets ? &pool->resets : &pool->closes, slot);
@@ -154,6 +184,7 @@ pass_on_locked(qpool *pool, int64_t now_ns)
 		crew->passing = true;
 		crew->pass_index = 0;
 		crew->maintain_ns = QP_TIME_NEVER;
+		qp_suspect_if_frozen_locked(pool, qp_clock_coarse());
 	}
 	if (!crew->passing)
 		return NULL;

@@ -12,6 +12,10 @@
 bool qp_crew_serves(const qp_crew *crew);
 /* If there is work, or an earlier alarm to set, and nobody has been called for it: call one. */
 void qp_crew_call_locked(qpool *pool, qp_wakes *wakes);
+/* Begin a maintenance pass at once; false: there is no crew. */
+bool qp_crew_pass_locked(qpool *pool, qp_wakes *wakes);
+/* maintain_every or a limit has changed: the next pass is not later than they say. */
+void qp_crew_hasten_locked(qpool *pool, qp_wakes *wakes);
 /* Hand over a RESETTING or CLOSING slot; false: no crew, it is still the caller's.  Takes the lock. */
 bool qp_crew_offer(qpool *pool, qp_slot *slot);
 /* Tell all to stop: they do the jobs they were given, and leave after the callback each is in. */

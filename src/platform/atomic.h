@@ -112,6 +112,12 @@ qp_loadi64_acquire(const qp_atomic_i64 *a)
 }
 
 static inline void
+qp_storei64_relaxed(qp_atomic_i64 *a, int64_t value)
+{
+	atomic_store_explicit(&a->value, value, memory_order_relaxed);
+}
+
+static inline void
 qp_storei64_release(qp_atomic_i64 *a, int64_t value)
 {
 	atomic_store_explicit(&a->value, value, memory_order_release);

@@ -40,6 +40,25 @@ qp_clock_coarse(void)
 	return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
+/* The boot clock goes on while the machine is suspended, the monotonic one stands.  Read in this order, so
+ * that being interrupted in between never looks like a freeze that has ended. */
+int64_t
+qp_clock_frozen(void)
+{
+#if QP_TESTING
+	int64_t virtual_ns;
+	if (qp_testing_frozen(&virtual_ns))
+		return virtual_ns;
+#endif
+#ifdef CLOCK_BOOTTIME
+	int64_t boot_ns = read_clock(CLOCK_BOOTTIME);
+
+	return boot_ns - read_clock(CLOCK_MONOTONIC);
+#else
+	return 0;
+#endif
+}
+
 int64_t
 qp_clock_after(int64_t now, int64_t span)
 {

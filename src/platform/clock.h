@@ -14,6 +14,9 @@
 int64_t qp_clock_now(void);
 /* Now as of the last tick, up to some milliseconds ago, never ahead of qp_clock_now; about 3 ns. */
 int64_t qp_clock_coarse(void);
+/* How long the machine has been frozen (suspended) since it started: grows only while it is, when the clocks
+ * above stand still.  About 50 ns.  0 on a system that cannot tell. */
+int64_t qp_clock_frozen(void);
 /* now + span, QP_TIME_NEVER when that is beyond time. */
 int64_t qp_clock_after(int64_t now, int64_t span);
 

@@ -32,7 +32,7 @@ static struct {
 	bool for_good[QP_FAULTS];
 	/* atomic; now_ns also guarded by mutex for writers */
 	qp_atomic_u32 is_virtual;
-	qp_atomic_u64 now_ns;
+	qp_atomic_u64 now_ns, frozen_ns;
 } t = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void
@@ -63,6 +63,21 @@ qp_testing_clock(int64_t *now_ns)
 		return false;
 	*now_ns = (int64_t)qp_load64_relaxed(&t.now_ns);
 	return true;
+}
+
+bool
+qp_testing_frozen(int64_t *frozen_ns)
+{
+	if (qp_load_acquire(&t.is_virtual) == 0)
+		return false;
+	*frozen_ns = (int64_t)qp_load64_relaxed(&t.frozen_ns);
+	return true;
+}
+
+void
+qp_testing_freeze(int64_t for_ns)
+{
+	(void)qp_add64_relaxed(&t.frozen_ns, (uint64_t)for_ns);
 }
 
 void

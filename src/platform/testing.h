@@ -27,6 +27,8 @@ void qp_testing_clock_virtual(int64_t now_ns);
 void qp_testing_clock_real(void);
 /* Move time; every thread whose deadline that passes is awake (not parked) when this returns. */
 void qp_testing_clock_advance(int64_t by_ns);
+/* The machine was frozen for so long: virtual time stands, and the boot clock has gone on. */
+void qp_testing_freeze(int64_t for_ns);
 /* Wait until at least / exactly `count` threads are parked (and not yet woken) in virtual time. */
 void qp_testing_await_parked(unsigned count);
 unsigned qp_testing_parked(void);
@@ -46,6 +48,7 @@ unsigned qp_testing_calls(qp_fault fault);
 /* ---- for platform/ ---- */
 
 bool qp_testing_clock(int64_t *now_ns);
+bool qp_testing_frozen(int64_t *frozen_ns);
 /* A cancellation point if the caller's state allows it. */
 bool qp_testing_park(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns, qp_parked *how);
 void qp_testing_unpark(qp_atomic_u32 *word, int most);

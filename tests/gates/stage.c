@@ -206,8 +206,8 @@ stage_stats(stage *s)
 	qpool_stats stats = stats_of(s->pool);
 
 	CELL_SAME(stats.empty + stats.opening + stats.idle + stats.checking + stats.leased +
-		      stats.resetting + stats.closing + stats.over,
-	    stats.max_size);
+		      stats.resetting + stats.closing,
+	    stats.max_size + stats.over);
 	return stats;
 }
 

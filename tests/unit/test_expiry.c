@@ -7,15 +7,15 @@
 #include "core/expiry.h"
 #include "platform/clock.h"
 
-static const qp_limits limits = {.max_idle_ns = 100,
-    .max_age_ns = 1000,
-    .check_after_ns = 50,
-    .max_uses = 3,
-    .age_jitter_percent = 10};
-static const qp_limits none = {.max_idle_ns = QPOOL_FOREVER,
-    .max_age_ns = QPOOL_FOREVER,
-    .check_after_ns = QPOOL_FOREVER,
-    .max_uses = QPOOL_NOLIMIT};
+static const qp_bounds limits = {.max_idle_ns = {100},
+    .max_age_ns = {1000},
+    .check_after_ns = {50},
+    .max_uses = {3},
+    .age_jitter_percent = {10}};
+static const qp_bounds none = {.max_idle_ns = {QPOOL_FOREVER},
+    .max_age_ns = {QPOOL_FOREVER},
+    .check_after_ns = {QPOOL_FOREVER},
+    .max_uses = {QPOOL_NOLIMIT}};
 
 static qp_slot
 opened_at(int64_t opened_ns)
@@ -25,7 +25,6 @@ opened_at(int64_t opened_ns)
 	memset(&slot, 0, sizeof slot);
 	qp_storei64_release(&slot.opened_ns, opened_ns);
 	qp_storei64_release(&slot.used_ns, opened_ns);
-	slot.expires_ns = opened_ns + 1000;
 	return slot;
 }
 
@@ -76,11 +75,9 @@ no_limit_is_no_limit(void **state)
 
 	(void)state;
 	qp_store64_release(&slot.uses, UINT64_MAX);
-	slot.expires_ns = QP_TIME_NEVER;
 	assert_int_equal(qp_expiry_of_idle(&none, &slot, QP_TIME_NEVER), QP_WHY_NONE);
 	assert_false(qp_expiry_needs_check(&none, &slot, QP_TIME_NEVER));
-	assert_false(qp_expiry_is_timed(&none));
-	assert_true(qp_expiry_is_timed(&limits));
+	assert_int_equal(qp_expiry_age(&none, 0), QPOOL_FOREVER);
 }
 
 static void
@@ -94,21 +91,60 @@ a_check_is_due_after_sitting(void **state)
 }
 
 static void
-jitter_takes_off_at_most_its_share(void **state)
+only_time_makes_a_pass_worth_while(void **state)
 {
-	qp_limits long_life = limits;
+	qp_limits timeless = {
+	    .max_idle_ns = QPOOL_FOREVER, .max_age_ns = QPOOL_FOREVER, .max_uses = 1};
+	qp_limits idle = timeless, age = timeless;
 
 	(void)state;
-	long_life.max_age_ns = 1000000000000;
-	assert_int_equal(qp_expiry_at(&long_life, 7, 0), 7 + 1000000000000);
-	assert_int_equal(qp_expiry_at(&long_life, 7, 1000000), 7 + 900000000000);
-	assert_int_equal(qp_expiry_at(&long_life, 7, 500000), 7 + 950000000000);
-	long_life.max_age_ns = QPOOL_FOREVER;
-	assert_int_equal(qp_expiry_at(&long_life, 7, 500000), QP_TIME_NEVER);
-	long_life.max_age_ns = INT64_MAX - 1;
-	long_life.age_jitter_percent = 100;
-	assert_true(qp_expiry_at(&long_life, INT64_MAX / 2, 0) == QP_TIME_NEVER);
-	assert_true(qp_expiry_at(&long_life, 7, 1000000) >= 7);
+	idle.max_idle_ns = age.max_age_ns = 1;
+	assert_false(qp_expiry_is_timed(&timeless));
+	assert_true(qp_expiry_is_timed(&idle));
+	assert_true(qp_expiry_is_timed(&age));
+}
+
+static int64_t
+age(int64_t max_age_ns, uint32_t jitter_percent, int64_t draw)
+{
+	qp_limits plain = {.max_age_ns = max_age_ns, .age_jitter_percent = jitter_percent};
+	qp_bounds bounds;
+
+	qp_expiry_set(&bounds, &plain);
+	return qp_expiry_age(&bounds, draw);
+}
+
+static void
+jitter_takes_off_at_most_its_share(void **state)
+{
+	(void)state;
+	assert_int_equal(age(1000000000000, 10, 0), 1000000000000);
+	assert_int_equal(age(1000000000000, 10, 1000000), 900000000000);
+	assert_int_equal(age(1000000000000, 10, 500000), 950000000000);
+	assert_int_equal(age(QPOOL_FOREVER, 10, 500000), QPOOL_FOREVER);
+	assert_true(age(INT64_MAX - 1, 100, 0) == INT64_MAX - 1);
+	assert_true(age(INT64_MAX - 1, 100, 1000000) >= 0);
+}
+
+static void
+a_draw_stays_when_the_limit_changes(void **state)
+{
+	qp_limits plain = {.max_idle_ns = QPOOL_FOREVER,
+	    .max_age_ns = 1000000000000,
+	    .age_jitter_percent = 10,
+	    .max_uses = QPOOL_NOLIMIT};
+	qp_slot slot = opened_at(7);
+	qp_bounds bounds;
+
+	(void)state;
+	slot.age_draw = 500000;
+	qp_expiry_set(&bounds, &plain);
+	assert_int_equal(qp_expiry_of_idle(&bounds, &slot, 7 + 949999999999), QP_WHY_NONE);
+	assert_int_equal(qp_expiry_of_idle(&bounds, &slot, 7 + 950000000000), QPOOL_WHY_AGE);
+	plain.max_age_ns = 2000000000000;
+	qp_expiry_set(&bounds, &plain);
+	assert_int_equal(qp_expiry_of_idle(&bounds, &slot, 7 + 1899999999999), QP_WHY_NONE);
+	assert_int_equal(qp_expiry_of_idle(&bounds, &slot, 7 + 1900000000000), QPOOL_WHY_AGE);
 }
 
 int
@@ -120,7 +156,9 @@ main(void)
 	    cmocka_unit_test(returned_ones_have_not_been_idle),
 	    cmocka_unit_test(no_limit_is_no_limit),
 	    cmocka_unit_test(a_check_is_due_after_sitting),
+	    cmocka_unit_test(only_time_makes_a_pass_worth_while),
 	    cmocka_unit_test(jitter_takes_off_at_most_its_share),
+	    cmocka_unit_test(a_draw_stays_when_the_limit_changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,7 +139,7 @@ no_new_jitter_is_drawn(void **state)
 	fake *peer = fake_new();
 	qpool_options o = qpool_options_init();
 	qpool_lease lease;
-	int64_t life_ns;
+	int64_t draw;
 	qpool *pool;
 	qp_slot *slot;
 
@@ -149,15 +149,16 @@ no_new_jitter_is_drawn(void **state)
 	pool = pool_of(peer, fake_ops(), &o);
 	lease = must_acquire(pool);
 	slot = lease.slot_;
-	life_ns = slot->expires_ns - qp_loadi64_relaxed(&slot->opened_ns);
-	set(&lease, QPOOL_SEC(5), 0, 1);
-	assert_int_equal(slot->expires_ns, QPOOL_SEC(1000) - QPOOL_SEC(5) + life_ns);
-	set(&lease, QPOOL_SEC(2000), 0, 1);
-	assert_int_equal(slot->expires_ns, -QPOOL_SEC(1000) + life_ns);
-	slot->expires_ns = QP_TIME_NEVER;
-	set(&lease, QPOOL_SEC(7), 0, 1);
-	assert_true(slot->expires_ns == QP_TIME_NEVER);
+	draw = slot->age_draw;
+	set(&lease, QPOOL_SEC(499), 0, 1); /* at most half is taken off */
+	assert_int_equal(slot->age_draw, draw);
 	qpool_release(&lease);
+	assert_int_equal(stats_of(pool).idle, 1);
+	lease = must_acquire(pool);
+	set(&lease, QPOOL_SEC(1000), 0, 1);
+	assert_int_equal(slot->age_draw, draw);
+	qpool_release(&lease);
+	assert_int_equal(stats_of(pool).idle, 0);
 	end_pool(pool, peer);
 }
 

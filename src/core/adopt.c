@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * adopt: a resource that the pool did not open.  It takes an empty slot as if it had just been opened there, and
+ * serves who waits; it does not wait for a pause, nor for other opens.
+ */
+#include "core/error.h"
+#include "core/exchange.h"
+#include "core/open.h"
+
+#include <inttypes.h>
+
+/* A slot, OPENING and ours, and a visit; from here on the resource is the pool's. */
+static qpool_err
+begin_locked(qpool *pool, qp_slot **slot, qpool_error *error)
+{
+	if (pool->closing)
+		return qp_error_set(
+		    error, QPOOL_ECLOSED, "pool '%s' is closing or closed", pool->name);
+	*slot = qp_exchange_begin_adopt_locked(pool);
+	if (*slot == NULL)
+		return qp_error_set(error, QPOOL_EAGAIN,
+		    "pool '%s' has no empty slot: max_size is %" PRIu32, pool->name,
+		    pool->config.max_size);
+	pool->visits++;
+	return QPOOL_OK;
+}
+
+qpool_err
+qpool_adopt(qpool *pool, void *resource, qpool_error *error)
+{
+	qp_slot *slot = NULL;
+	qpool_err err = qp_pool_look(pool, error);
+
+	if (err != QPOOL_OK)
+		return err;
+	if (resource == NULL)
+		return qp_error_set(
+		    error, QPOOL_EINVAL, "resource is NULL: there is nothing to adopt");
+	qp_pool_lock(pool);
+	err = begin_locked(pool, &slot, error);
+	qp_pool_unlock(pool, NULL);
+	if (err != QPOOL_OK)
+		return err;
+	qp_open_adopted(pool, slot, resource);
+	qp_pool_lock(pool);
+	pool->visits--;
+	qp_pool_unlock(pool, NULL);
+	return QPOOL_OK;
+}

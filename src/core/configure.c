@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * configure: other limits for a pool at work.  Everything is looked at, and allocated, before anything
+ * changes; then all changes in one hold of the lock, and whoever is served or too many by it is looked after.
+ */
+#include "core/error.h"
+#include "core/exchange.h"
+#include "core/maintain.h"
+#include "core/notice.h"
+#include "core/worker.h"
+
+#include <inttypes.h>
+
+static void
+change_locked(qpool *pool, const qp_config *merged, qp_wakes *wakes)
+{
+	qp_options_apply(&pool->config, merged);
+	qp_options_dial(&pool->dials, merged);
+	qp_backoff_set(
+	    &pool->backoff, merged->retry_min_ns, merged->retry_max_ns, merged->down_after_ns);
+	qp_crew_hasten_locked(pool, wakes);
+	qp_exchange_settle_locked(pool, NULL, wakes);
+}
+
+/* True: it is done, *err says how.  False: there are not slots enough yet, *slots are needed. */
+static bool
+try_locked(qpool *pool, const qpool_options *options, qpool_err *err, uint32_t *slots,
+    qp_wakes *wakes, qpool_error *error)
+{
+	qp_config merged = pool->config;
+
+	*err = pool->closing ? qp_error_set(error, QPOOL_ECLOSED, "pool '%s' is closing or closed",
+				   pool->name)
+	                     : qp_options_merge(&merged, options, error);
+	*slots = merged.max_size;
+	if (*err != QPOOL_OK)
+		return true;
+	if (merged.max_size > pool->slots)
+		return false;
+	change_locked(pool, &merged, wakes);
+	return true;
+}
+
+static qpool_err
+change(qpool *pool, const qpool_options *options, qpool_error *error)
+{
+	uint32_t slots = 0;
+	qpool_err err;
+
+	for (;;) {
+		qp_wakes wakes = QP_WAKES_INIT;
+		bool done;
+		qp_pool_lock(pool);
+		done = try_locked(pool, options, &err, &slots, &wakes, error);
+		qp_pool_unlock(pool, &wakes);
+		if (done)
+			return err;
+		if (!qp_pool_reserve(pool, slots))
+			return qp_error_set(error, QPOOL_ENOMEM,
+			    "no memory for %" PRIu32 " slots of pool '%s'; nothing was changed",
+			    slots, pool->name);
+	}
+}
+
+static bool
+has_idle_surplus(qpool *pool)
+{
+	bool any;
+
+	qp_pool_lock(pool);
+	any = pool->idle.count > 0 && qp_pool_surplus_locked(pool) > 0;
+	qp_pool_unlock(pool, NULL);
+	return any;
+}
+
+qpool_err
+qpool_configure(qpool *pool, const qpool_options *options, qpool_error *error)
+{
+	qpool_err err = qp_pool_look(pool, error);
+
+	if (err != QPOOL_OK)
+		return err;
+	qp_pool_lock(pool);
+	pool->visits++;
+	qp_pool_unlock(pool, NULL);
+	err = change(pool, options, error);
+	if (err == QPOOL_OK) {
+		qp_notice_pool(pool, QPOOL_EV_CONFIGURED, 0, NULL, NULL);
+		if (has_idle_surplus(pool))
+			qp_maintain_now(pool);
+	}
+	qp_pool_lock(pool);
+	pool->visits--;
+	qp_pool_unlock(pool, NULL);
+	return err;
+}

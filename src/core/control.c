@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * control: what an operator says to a pool that is at work: hold on, go on, and begin anew.
+ */
+#include "core/exchange.h"
+#include "core/maintain.h"
+
+static void
+set_paused(qpool *pool, bool paused)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+
+	if (qp_pool_look(pool, NULL) != QPOOL_OK)
+		return;
+	qp_pool_lock(pool);
+	pool->paused = paused;
+	qp_exchange_settle_locked(pool, NULL, &wakes);
+	qp_pool_unlock(pool, &wakes);
+}
+
+void
+qpool_pause(qpool *pool)
+{
+	set_paused(pool, true);
+}
+
+void
+qpool_resume(qpool *pool)
+{
+	set_paused(pool, false);
+}
+
+/* What is idle goes by a pass; what is lent, opening, or taken at this moment, is seen for what it is by its owner
+ * before it would be lent or put back. */
+void
+qpool_renew(qpool *pool)
+{
+	if (qp_pool_look(pool, NULL) != QPOOL_OK)
+		return;
+	qp_pool_lock(pool);
+	pool->visits++;
+	/* relaxed: written under the lock; see qp_pool_is_renewed. */
+	qp_store64_relaxed(&pool->renewals, qp_load64_relaxed(&pool->renewals) + 1);
+	qp_pool_unlock(pool, NULL);
+	qp_maintain_now(pool);
+	qp_pool_lock(pool);
+	pool->visits--;
+	qp_pool_unlock(pool, NULL);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * suspect: one number, and a look at two clocks.
+ */
+#include "core/suspect.h"
+
+void
+qp_suspect_begin(qpool *pool)
+{
+	pool->frozen_ns = qp_clock_frozen();
+	/* relaxed: nobody else knows the pool yet. */
+	qp_storei64_relaxed(&pool->thaw_ns, qp_clock_after(qp_clock_coarse(), QP_SUSPECT_EVERY_NS));
+}
+
+uint64_t
+qp_suspect_last(const qpool *pool)
+{
+	/* relaxed: who was told of a suspicion by whoever had it sees it; others may be a moment late. */
+	return qp_load64_relaxed(&pool->suspicions);
+}
+
+static void
+suspect_locked(qpool *pool)
+{
+	/* relaxed: written under the lock; see qp_suspect_last. */
+	qp_store64_relaxed(&pool->suspicions, qp_load64_relaxed(&pool->suspicions) + 1);
+}
+
+/* relaxed: when two look at once, both see the same freeze and one of them speaks of it. */
+static bool
+is_time_to_look(const qpool *pool, int64_t now_ns)
+{
+	return QP_UNLIKELY(now_ns >= qp_loadi64_relaxed(&pool->thaw_ns));
+}
+
+void
+qp_suspect_if_frozen_locked(qpool *pool, int64_t now_ns)
+{
+	int64_t frozen_ns;
+
+	if (!is_time_to_look(pool, now_ns))
+		return;
+	frozen_ns = qp_clock_frozen();
+	/* Since the last suspicion, not since the last look: many short freezes are a long one. */
+	if (frozen_ns - pool->frozen_ns > QP_SUSPECT_FROZEN_NS) {
+		pool->frozen_ns = frozen_ns;
+		suspect_locked(pool);
+	}
+	qp_storei64_relaxed(&pool->thaw_ns, qp_clock_after(now_ns, QP_SUSPECT_EVERY_NS));
+}
+
+void
+qp_suspect_if_frozen(qpool *pool, int64_t now_ns)
+{
+	if (!is_time_to_look(pool, now_ns))
+		return;
+	qp_pool_lock(pool);
+	qp_suspect_if_frozen_locked(pool, now_ns);
+	qp_pool_unlock(pool, NULL);
+}
+
+void
+qpool_suspect(qpool *pool)
+{
+	if (qp_pool_look(pool, NULL) != QPOOL_OK)
+		return;
+	qp_pool_lock(pool);
+	suspect_locked(pool);
+	qp_pool_unlock(pool, NULL);
+}
