@@ -8,6 +8,13 @@
 #include "core/steps.h"
 #include "core/worker.h"
 
+/* One wait at the gate. */
+typedef struct standing {
+	qp_asking *asking;
+	qp_waiter waiter;
+	int64_t began_ns;
+} standing;
+
 /* Run the hook; the lock is held at entry and at exit.  True: it says stop. */
 static bool
 run_hook_locked(const qp_asking *asking)
@@ -48,10 +55,30 @@ is_final(const qp_waiter *waiter)
 	return qp_waitq_outcome(waiter) == QP_SERVED || qp_waitq_outcome(waiter) == QP_FAILED;
 }
 
+/* The thread was cancelled at the gate: it holds nothing but, perhaps, the gate. */
+static void
+cancelled(void *argument)
+{
+	standing *s = argument;
+	qpool *pool = s->asking->pool;
+	qp_wakes wakes = QP_WAKES_INIT;
+
+	qp_pool_lock(pool);
+	if (qp_waitq_outcome(&s->waiter) == QP_SERVED)
+		pass_on_locked(pool, &wakes);
+	else if (qp_waitq_outcome(&s->waiter) != QP_FAILED)
+		qp_waitq_fail(&pool->gate.line, &s->waiter, QPOOL_ECANCEL);
+	qp_pool_unlock(pool, &wakes);
+	s->asking->waited_ns += qp_clock_now() - s->began_ns;
+	qp_line_leave(s->asking, QPOOL_ECANCEL);
+}
+
 /* The lock is held at entry and at exit.  A hook that said stop while the gate became ours is obeyed. */
 static qpool_err
-wait_locked(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
+wait_locked(standing *s, qp_wakes *wakes)
 {
+	const qp_asking *asking = s->asking;
+	qp_waiter *waiter = &s->waiter;
 	qpool *pool = asking->pool;
 	int64_t hook_ns = qp_line_next_hook(asking);
 	bool stop = false;
@@ -66,7 +93,7 @@ wait_locked(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
 		}
 		waiter->alarm_ns = waiter->deadline_ns < hook_ns ? waiter->deadline_ns : hook_ns;
 		qp_pool_unlock(pool, NULL);
-		how = qp_park(&waiter->word, QP_ASLEEP, waiter->alarm_ns);
+		how = qp_park_cancellable(&waiter->word, QP_ASLEEP, waiter->alarm_ns, cancelled, s);
 		qp_pool_lock(pool);
 		if (is_final(waiter) || !qp_line_hook_is_due(asking, how, hook_ns))
 			continue;
@@ -102,21 +129,21 @@ qp_gate_enter(qp_asking *asking)
 {
 	qpool *pool = asking->pool;
 	qp_wakes wakes = QP_WAKES_INIT;
-	qp_waiter waiter;
-	int64_t began_ns;
+	standing s;
 	qpool_err err;
 
 	qp_pool_lock(pool);
 	err = look_locked(asking);
 	if (err == QPOOL_OK && pool->gate.is_taken) {
-		memset(&waiter, 0, sizeof waiter);
-		began_ns = qp_clock_now();
-		waiter.since_ns = asking->since_ns;
-		waiter.deadline_ns = asking->deadline_ns;
-		waiter.ticket = qp_waitq_ticket(&pool->gate.line);
+		memset(&s, 0, sizeof s);
+		s.asking = asking;
+		s.began_ns = qp_clock_now();
+		s.waiter.since_ns = asking->since_ns;
+		s.waiter.deadline_ns = asking->deadline_ns;
+		s.waiter.ticket = qp_waitq_ticket(&pool->gate.line);
 		asking->has_waited = true;
-		err = wait_locked(asking, &waiter, &wakes);
-		asking->waited_ns += qp_clock_now() - began_ns;
+		err = wait_locked(&s, &wakes);
+		asking->waited_ns += qp_clock_now() - s.began_ns;
 	} else if (err == QPOOL_OK) {
 		pool->gate.is_taken = true;
 	}

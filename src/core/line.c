@@ -227,6 +227,8 @@ cancelled(void *argument)
 	qp_pool_unlock(pool, &wakes);
 	if (w->waiter.slot != NULL)
 		qp_open_pass_on(pool, w->waiter.slot);
+	if (w->asking->undo != NULL)
+		w->asking->undo(w->asking);
 	w->asking->waited_ns += qp_clock_now() - w->began_ns;
 	qp_line_leave(w->asking, QPOOL_ECANCEL);
 }

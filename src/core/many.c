@@ -24,47 +24,76 @@ clear(qpool_lease *out, uint32_t n)
 		out[i] = (qpool_lease)QPOOL_LEASE_INIT;
 }
 
-/* OK, and all n are kept; else *had are. */
-static qpool_err
-collect(qp_asking *asking, uint32_t n, qpool_lease *out, uint32_t *had)
-{
-	qpool_err err = qp_gate_enter(asking);
-
-	*had = 0;
-	if (err != QPOOL_OK)
-		return err;
-	while (err == QPOOL_OK && *had < n) {
-		qp_slot *slot;
-		qp_gate_needs(asking->pool, n - *had);
-		err = qp_acquire_find(asking, &slot);
-		if (err == QPOOL_OK)
-			out[(*had)++].slot_ = slot;
-	}
-	qp_gate_leave(asking->pool);
-	return err;
-}
+/* One call on its way.  `had` of `n` are kept in out. */
+typedef struct many {
+	qp_asking asking;
+	qpool_lease *out;
+	uint32_t n, had;
+} many;
 
 /* Back, the last one first: what was newest is newest again. */
 static void
-put_back(qpool *pool, const qpool_lease *out, uint32_t had)
+put_back(many *m)
 {
-	while (had > 0)
-		qp_open_keep(pool, kept(&out[--had]), QP_CHECKING);
+	while (m->had > 0)
+		qp_open_keep(m->asking.pool, kept(&m->out[--m->had]), QP_CHECKING);
+	clear(m->out, m->n);
+}
+
+/* Cancelled in line, with the gate ours. */
+static void
+undo(qp_asking *asking)
+{
+	many *m = (many *)(void *)asking; /* its first member */
+
+	qp_gate_leave(asking->pool);
+	put_back(m);
+}
+
+/* OK, and all n are kept; else m->had are. */
+static qpool_err
+collect(many *m)
+{
+	qpool_err err = qp_gate_enter(&m->asking);
+
+	if (err != QPOOL_OK)
+		return err;
+	m->asking.undo = undo;
+	while (err == QPOOL_OK && m->had < m->n) {
+		qp_slot *slot;
+		qp_gate_needs(m->asking.pool, m->n - m->had);
+		err = qp_acquire_find(&m->asking, &slot);
+		if (err == QPOOL_OK)
+			m->out[m->had++].slot_ = slot;
+	}
+	qp_gate_leave(m->asking.pool);
+	return err;
 }
 
 static void
-explain(qp_asking *asking, qpool_err err, uint32_t n, uint32_t had, qpool_error *error)
+explain(many *m, qpool_err err, uint32_t had, qpool_error *error)
 {
 	qpool_error why;
 
-	(void)qp_acquire_fail(asking, err, &why);
+	(void)qp_acquire_fail(&m->asking, err, &why);
 	if (error == NULL)
 		return;
 	*error = why;
 	(void)qp_error_set(error, err, "%" PRIu32 " of %" PRIu32 " wanted at once came free: %s",
-	    had, n, why.message);
+	    had, m->n, why.message);
 	error->sys_errno = why.sys_errno;
 	memcpy(error->native, why.native, sizeof error->native);
+}
+
+static void
+lend_all(many *m)
+{
+	qpool *pool = m->asking.pool;
+
+	if (m->asking.has_waited)
+		qp_notice_pool(pool, QPOOL_EV_WAITED, m->asking.waited_ns, NULL, m->asking.site);
+	for (uint32_t i = 0; i < m->n; i++)
+		qp_acquire_lend(pool, kept(&m->out[i]), &m->asking, qp_clock_coarse(), &m->out[i]);
 }
 
 static qpool_err
@@ -91,28 +120,27 @@ qpool_err
 qpool_acquire_many(
     qpool *pool, uint32_t n, const qpool_request *request, qpool_lease *out, qpool_error *error)
 {
-	qp_asking asking;
-	uint32_t had;
+	many m;
 	qpool_err err = look(pool, n, out, error);
 
 	if (err != QPOOL_OK)
 		return err;
 	clear(out, n);
-	err = qp_acquire_read(&asking, pool, request, error);
+	m.out = out;
+	m.n = n;
+	m.had = 0;
+	err = qp_acquire_read(&m.asking, pool, request, error);
 	if (err != QPOOL_OK)
 		return err;
-	qp_line_enter(&asking);
-	err = collect(&asking, n, out, &had);
-	if (err != QPOOL_OK) {
-		put_back(pool, out, had);
-		clear(out, n);
-		explain(&asking, err, n, had, error);
+	qp_line_enter(&m.asking);
+	err = collect(&m);
+	if (err == QPOOL_OK) {
+		lend_all(&m);
 	} else {
-		if (asking.has_waited)
-			qp_notice_pool(pool, QPOOL_EV_WAITED, asking.waited_ns, NULL, asking.site);
-		for (uint32_t i = 0; i < n; i++)
-			qp_acquire_lend(pool, kept(&out[i]), &asking, qp_clock_coarse(), &out[i]);
+		uint32_t had = m.had;
+		put_back(&m);
+		explain(&m, err, had, error);
 	}
-	qp_line_leave(&asking, err);
+	qp_line_leave(&m.asking, err);
 	return err;
 }

@@ -340,6 +340,38 @@ workers_open_all_that_is_wanted(void **state)
 	end_pool(pool, peer);
 }
 
+/* In line with two of three in hand, or at the gate: a cancelled one owes nothing. */
+static void
+a_cancelled_one_gives_back_what_it_had(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_of_size(peer, 3);
+	qpool_lease held = must_acquire(pool);
+	group a, b, c;
+	void *ended;
+
+	(void)state;
+	group_asks(&a, pool, 3, QPOOL_FOREVER);
+	await_waiting(pool, 1);
+	group_asks(&b, pool, 2, QPOOL_FOREVER);
+	await_waiting(pool, 2);
+	group_asks(&c, pool, 2, QPOOL_FOREVER);
+	await_waiting(pool, 3);
+	qp_testing_await_parked(3);
+	pthread_cancel(b.thread); /* at the gate */
+	assert_int_equal(pthread_join(b.thread, &ended), 0);
+	assert_ptr_equal(ended, PTHREAD_CANCELED);
+	pthread_cancel(a.thread); /* in line: c is next, and finds two */
+	assert_int_equal(pthread_join(a.thread, &ended), 0);
+	assert_ptr_equal(ended, PTHREAD_CANCELED);
+	assert_int_equal(group_join(&c), QPOOL_OK);
+	assert_int_equal(stats_of(pool).cancels, 2);
+	group_ends(&c);
+	qpool_release(&held);
+	assert_whole(pool);
+	end_pool(pool, peer);
+}
+
 static fake *inside_peer;
 static qpool_err inside_err;
 
@@ -433,6 +465,7 @@ main(void)
 	    VIRTUAL(one_deadline_for_all),
 	    VIRTUAL(closing_refuses_the_gate_and_takes_back_what_was_collected),
 	    VIRTUAL(the_hook_is_asked_at_the_gate_too),
+	    VIRTUAL(a_cancelled_one_gives_back_what_it_had),
 	    VIRTUAL(workers_open_all_that_is_wanted),
 	    VIRTUAL(inside_a_callback_it_does_not_wait),
 	    cmocka_unit_test(a_crowd_of_groups_is_served),
