@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test soak lint format abi-baseline man bench tsan asan install clean help
+.PHONY: build run test soak lint format abi-baseline man bench tsan asan deb install clean help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dcli=enabled
@@ -54,7 +54,8 @@ abi-baseline:
 	@tools/setup lint
 	@tools/lint --abi-baseline
 
-# Copies the quoted examples and the table of errors into the manual, which `make lint` compares.
+# Copies the quoted examples and the table of errors into the manual, which `make lint` compares, and takes out of
+# docs/man/ahead what the headers know by now.
 man:
 	@tools/check_man.py --fill
 
@@ -82,6 +83,11 @@ asan:
 	@tools/configure build-asan $(checked) -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
 	@tools/runtests build-asan asan $(patience)
 
+# Debian packages of the checkout as it stands, built, looked at and used; they end up in build-deb/.
+deb:
+	@tools/setup deb
+	@tools/deb
+
 # The usual words: PREFIX (or prefix) is where it will live, DESTDIR a root to put it in for now.  Another
 # PREFIX than the last time changes only what names it.
 prefix ?= /usr/local
@@ -108,5 +114,6 @@ help:
 	@echo 'make bench    measure, beside rivals, in one run'
 	@echo 'make tsan     the tests under ThreadSanitizer'
 	@echo 'make asan     the tests under AddressSanitizer, LeakSanitizer and UBSan'
+	@echo 'make deb      Debian packages, built, looked at and used, in build-deb/'
 	@echo 'make install  build and install, below PREFIX (/usr/local); DESTDIR is respected'
 	@echo 'make clean    remove build/ and build-*/'

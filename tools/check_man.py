@@ -6,9 +6,11 @@ Each public function has a page that goes by its name and shows its prototype, w
 macro, constant and member of a struct is named by a page; the table of errors is the header's; what a
 page calls ours is in a header; references lead to pages; quoted examples are those of examples/; the
 names that docs/man/meson.build installs are those of the NAME sections; mandoc has nothing to warn of.
---fill writes the quoted examples and the table of errors into the pages.
 
 Names that the manual knows before the headers do stand in docs/man/ahead, one a line, until they do.
+
+--fill writes the quoted examples and the table of errors into the pages, and takes what the headers know by
+now out of that list.
 """
 import os
 import re
@@ -255,6 +257,10 @@ def check_form(tree, pages):
 
 
 def fill(tree, header, pages):
+    if AHEAD in tree.paths:
+        names = [n for n in tree.read(AHEAD).split() if n not in header.prototypes and n not in header.names]
+        with open(tree.path(AHEAD), "w", encoding="utf-8") as file:
+            file.write("".join(f"{name}\n" for name in names))
     for page in pages:
 
         def copy(quote):
