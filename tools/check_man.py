@@ -5,7 +5,8 @@
 Each public function has a page that goes by its name and shows its prototype, word for word; each
 macro, constant and member of a struct is named by a page; the table of errors is the header's; what a
 page calls ours is in a header; references lead to pages; quoted examples are those of examples/; the
-names that docs/man/meson.build installs are those of the NAME sections; mandoc has nothing to warn of.
+names that docs/man/meson.build installs are those of the NAME sections; options of the command that docs/COMMAND.md
+has are in queuepool(1); mandoc has nothing to warn of.
 
 Names that the manual knows before the headers do stand in docs/man/ahead, one a line, until they do.
 
@@ -227,6 +228,16 @@ def check_table(tree, header, pages):
                 tree.complain(page.path, 0, "its table of errors is not the header's; `make man` copies it")
 
 
+def check_command(tree, pages):
+    """Options only; what they mean is said twice, at length there and in a line here."""
+    for page in pages:
+        if page.path == f"{FOLDER}/queuepool.1" and "docs/COMMAND.md" in tree.paths:
+            here = set(re.findall(r"\bFl Fl ([a-z-]+)", page.text))
+            there = set(re.findall(r"`--([a-z-]+)", tree.read("docs/COMMAND.md")))
+            for option in sorted(there - here):
+                tree.complain(page.path, 0, f"option --{option} of docs/COMMAND.md is not named")
+
+
 def check_installed(tree, pages):
     build = f"{FOLDER}/meson.build"
     if build not in tree.paths:
@@ -288,6 +299,7 @@ def check(tree, options):
     check_references(tree, pages)
     check_quotes(tree, pages)
     check_table(tree, header, pages)
+    check_command(tree, pages)
     check_installed(tree, pages)
     check_form(tree, pages)
 
