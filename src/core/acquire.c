@@ -401,9 +401,11 @@ qp_acquire_read(qp_asking *asking, qpool *pool, const qpool_request *request, qp
 	qpool_request known;
 	qpool_err err;
 
-	if (request == NULL)
-		return qp_error_set(
+	if (request == NULL) {
+		(void)qp_error_set(
 		    error, QPOOL_EINVAL, "request is NULL: start from qpool_request_init()");
+		return QPOOL_EINVAL;
+	}
 	err = qp_abi_read(&known, sizeof known, request, "qpool_request", error);
 	if (err == QPOOL_OK)
 		err = prepare(asking, pool, known.timeout, error);

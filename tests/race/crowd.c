@@ -5,12 +5,14 @@
  */
 #include "crowd.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* From the end of all faults until everybody has been served a hundred times. */
 #define QUIET_BOUND_NS (QPOOL_SEC(20) * RACE_SLOWER)
@@ -126,6 +128,15 @@ nothing(int signal)
 }
 
 static void
+describe(void *user, void *resource, char *out, size_t room)
+{
+	const fake_resource *r = resource;
+
+	(void)user;
+	(void)snprintf(out, room, "fake %" PRIu64, r->number);
+}
+
+static void
 set_up(crowd *c)
 {
 	struct sigaction on_signal;
@@ -152,6 +163,9 @@ set_up(crowd *c)
 	c->options.event_user = c;
 	c->options.event_mask = ~UINT64_C(0);
 	show_options(c);
+	ops.describe = describe;
+	c->sink = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	CELL_MUST(c->sink >= 0);
 	c->peer = fake_new();
 	c->side_peer = fake_new();
 	if (qpool_create(&c->pool, &c->options, &ops, c->peer, &error) != QPOOL_OK)
@@ -299,6 +313,7 @@ tear_down(crowd *c)
 	CELL_SAME(qpool_close(c->side, QUIET_BOUND_NS), QPOOL_OK);
 	qpool_free(c->side);
 	fake_end(c->side_peer);
+	(void)close(c->sink);
 	pthread_cond_destroy(&c->turned);
 	pthread_mutex_destroy(&c->mutex);
 	pthread_cond_destroy(&c->duel.changed);

@@ -63,6 +63,7 @@ struct crowd {
 	qpool_options options;
 	fake *peer, *side_peer;
 	qpool *pool, *side; /* side: nested acquires */
+	int sink;           /* for dumps nobody reads */
 	member members[MEMBERS];
 	pthread_t boss, rival, watchdog;
 	unsigned phase; /* atomic */

@@ -245,6 +245,28 @@ goes_elsewhere(member *m)
 	CELL_SAME(qpool_release(&lease), QPOOL_OK);
 }
 
+static bool
+is_shown(void *user, const qpool_entry *entry)
+{
+	const member *m = user;
+	bool leased = strcmp(entry->state, "leased") == 0;
+
+	CELL_MUST(entry->age >= 0 && entry->idle >= 0 && entry->held >= 0);
+	CELL_SAME(entry->thread != 0, leased);
+	CELL_MUST(leased || (entry->site == NULL && entry->label == NULL && entry->held == 0));
+	CELL_MUST(!leased || entry->uses >= 1);
+	CELL_MUST(strncmp(entry->describe, "fake ", 5) == 0 || entry->resource_id == 0);
+	CELL_SAME(entry->resource_id == 0, strcmp(entry->state, "opening") == 0);
+	return entry->resource_id % 8 != m->number; /* or it stops */
+}
+
+static void
+looks_at_all(member *m)
+{
+	CELL_MUST(qpool_each(m->of->pool, is_shown, m) <= m->of->options.max_size);
+	qpool_dump(m->of->pool, m->of->sink);
+}
+
 static void
 hires_or_fires(member *m)
 {
@@ -275,6 +297,8 @@ does_something(member *m)
 		goes_elsewhere(m);
 	else if (draw < 95)
 		(void)qpool_maintain(m->of->pool);
+	else if (draw < 96)
+		looks_at_all(m);
 	else if (draw < 97)
 		(void)member_looks(m);
 	else if (draw < 98 && chance_one_in(&m->luck, 16))

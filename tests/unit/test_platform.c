@@ -348,10 +348,9 @@ disturb(pthread_t writer)
 
 	while (waiting < 4096) /* the pipe is full: it sleeps, or is about to */
 		assert_int_equal(ioctl(slow.ends[0], FIONREAD, &waiting), 0);
-	for (uint32_t i = 0; i < 200; i++) {
+	while (qp_load_acquire(&slow.signals) < 200 && qp_load_acquire(&slow.done) == 0) {
 		assert_int_equal(pthread_kill(writer, SIGUSR1), 0);
-		while (qp_load_acquire(&slow.signals) <= i && qp_load_acquire(&slow.done) == 0)
-			qp_yield();
+		qp_yield();
 	}
 }
 
