@@ -125,6 +125,27 @@ starts_while_lending(trial *t)
 	CELL_SAME(qpool_release(&waiter.lease), QPOOL_OK);
 }
 
+/* All or nothing. */
+static void
+grows(trial *t)
+{
+	qpool_options o = qpool_options_init();
+	qpool_error error;
+	qpool_err err;
+
+	if (!create(t, 3))
+		return;
+	o.max_size = 1000;
+	o.min_idle = 2;
+	err = qpool_configure(t->pool, &o, &error);
+	CELL_SAME(stats_of(t->pool).max_size, err == QPOOL_OK ? 1000 : 3);
+	CELL_SAME(stats_of(t->pool).min_idle, err == QPOOL_OK ? 2 : 0);
+	o.min_idle = QPOOL_ZERO32;
+	o.max_size = 3;
+	CELL_SAME(qpool_configure(t->pool, &o, NULL), QPOOL_OK);
+	(void)goes_on(t, err, &error);
+}
+
 static const scenario scenarios[] = {
     {"a small pool is made", creates_small},
     {"a large pool is made", creates_large},
@@ -133,6 +154,7 @@ static const scenario scenarios[] = {
     {"more workers are started", starts_more},
     {"workers are started again", starts_again},
     {"workers are started while somebody waits", starts_while_lending},
+    {"it grows", grows},
 };
 
 /* ---- after each ---- */
@@ -300,11 +322,31 @@ stops(trial *t)
 	CELL_SAME(qpool_stop(t->pool), QPOOL_OK);
 }
 
+static void
+is_run(trial *t)
+{
+	qpool_options o = qpool_options_init();
+	fake_resource *mine = fake_make(t->peer);
+
+	CELL_SAME(qpool_options_parse(&o, "max_size=2&max_idle=1min", NULL), QPOOL_OK);
+	CELL_SAME(qpool_adopt(t->pool, mine, NULL), QPOOL_OK);
+	CELL_SAME(qpool_wait_ready(t->pool, 3, QPOOL_FOREVER, NULL), QPOOL_OK);
+	CELL_SAME(qpool_configure(t->pool, &o, NULL), QPOOL_OK);
+	qpool_suspect(t->pool);
+	qpool_pause(t->pool);
+	qpool_renew(t->pool);
+	qpool_resume(t->pool);
+	o.max_size = 3;
+	CELL_SAME(qpool_configure(t->pool, &o, NULL), QPOOL_OK);
+	CELL_SAME(qpool_wait_ready(t->pool, 3, QPOOL_FOREVER, NULL), QPOOL_OK);
+}
+
 static const scenario frugal[] = {
     {"lending", lends},
     {"waiting", lets_wait},
     {"stopping", stops},
     {"looking", looks},
+    {"being run", is_run},
     {"closing and freeing", closes_and_frees},
 };
 

@@ -308,6 +308,59 @@ all_are_woken_for_nothing(stage *s)
 	CELL_MUST(waiter == NULL || !hand_is_done(waiter));
 }
 
+/* ---- it is run ---- */
+
+static void
+it_is_renewed(stage *s)
+{
+	hand *waiter = stands_here(s, NO_LINE) ? NULL : stage_waiter(s, QPOOL_FOREVER);
+
+	qpool_renew(s->pool);
+	stage_still(s);
+	CELL_MUST(waiter == NULL || !hand_is_done(waiter) || waiter->err == QPOOL_OK);
+}
+
+static void
+it_is_paused_meanwhile(stage *s)
+{
+	hand *newcomer;
+
+	qpool_pause(s->pool);
+	newcomer = stage_hire(s, verb_acquire, QPOOL_NOWAIT);
+	hand_join(newcomer);
+	CELL_SAME(newcomer->err, stands_here(s, CLOSING) ? QPOOL_ECLOSED : QPOOL_EAGAIN);
+	stage_still(s);
+	qpool_resume(s->pool);
+}
+
+/* The one inside comes out into a pool that is paused. */
+static void
+it_is_paused_until_the_gate_opens(stage *s)
+{
+	qpool_pause(s->pool);
+	stage_open_gate(s);
+	stage_still(s);
+	qpool_resume(s->pool);
+}
+
+static void
+it_is_none_and_as_large_again(stage *s)
+{
+	qpool_options o = qpool_options_init();
+	uint32_t max_size = stage_stats(s).max_size;
+	qpool_err err = stands_here(s, CLOSING) ? QPOOL_ECLOSED : QPOOL_OK;
+	qpool_stats stats;
+
+	o.max_size = QPOOL_ZERO32;
+	o.min_idle = QPOOL_ZERO32;
+	CELL_SAME(qpool_configure(s->pool, &o, NULL), err);
+	stage_still(s);
+	stats = stage_stats(s);
+	CELL_MUST(err != QPOOL_OK || (stats.max_size == 0 && stats.empty == 0));
+	o.max_size = max_size;
+	CELL_SAME(qpool_configure(s->pool, &o, NULL), err);
+}
+
 static const action actions[] = {
     {"nothing else happens", NULL, 0, 0, 0, false},
     {"a waiter times out", a_waiter_times_out, NO_LINE, 0, 0, false},
@@ -325,6 +378,10 @@ static const action actions[] = {
     {"somebody looks", somebody_looks, 0, 0, 0, false},
     {"one comes who may not wait", one_comes_who_may_not_wait, 0, 0, 0, false},
     {"all are woken for nothing", all_are_woken_for_nothing, 0, 0, 0, false},
+    {"it is renewed", it_is_renewed, 0, 0, 0, false},
+    {"it is paused meanwhile", it_is_paused_meanwhile, 0, 0, 0, false},
+    {"it is paused until the gate opens", it_is_paused_until_the_gate_opens, 0, 0, 0, false},
+    {"it is none, and as large again", it_is_none_and_as_large_again, 0, 0, 0, false},
 };
 
 static void

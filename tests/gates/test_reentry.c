@@ -10,11 +10,13 @@
 
 #include <stdio.h>
 
+enum { AS_EVER = -1 };
+
 typedef struct reentry {
 	const char *name;
 	void (*inside)(stage *s);
 	unsigned never;
-	bool may_end_subject; /* with ECLOSED */
+	int instead; /* what may become of the subject instead of its outcome; or AS_EVER */
 } reentry;
 
 static bool
@@ -229,22 +231,99 @@ uses_another_pool(stage *s)
 	fake_end(peer);
 }
 
+/* ---- running the pool ---- */
+
+static void
+configures(stage *s)
+{
+	qpool_options o = qpool_options_init();
+	qpool_err err = is_here(s, CLOSING) ? QPOOL_ECLOSED : QPOOL_OK;
+	qpool_error error;
+
+	o.max_size = stage_stats(s).max_size + 1;
+	CELL_SAME(qpool_configure(s->pool, &o, &error), err);
+	o.max_size--;
+	CELL_SAME(qpool_configure(s->pool, &o, &error), err);
+	o.order = QPOOL_OLDEST_FIRST;
+	CELL_SAME(
+	    qpool_configure(s->pool, &o, &error), err == QPOOL_OK ? QPOOL_EINVAL : QPOOL_ECLOSED);
+}
+
+static void
+renews(stage *s)
+{
+	qpool_renew(s->pool);
+	CELL_SAME(stage_stats(s).workers > 0 ? 0 : stage_stats(s).idle, 0);
+}
+
+static void
+suspects(stage *s)
+{
+	qpool_suspect(s->pool);
+}
+
+static void
+pauses(stage *s)
+{
+	qpool_lease lease;
+
+	qpool_pause(s->pool);
+	CELL_SAME(
+	    acquire(s, QPOOL_NOWAIT, &lease), is_here(s, CLOSING) ? QPOOL_ECLOSED : QPOOL_EAGAIN);
+	CELL_SAME(
+	    acquire(s, QPOOL_SEC(5), &lease), is_here(s, CLOSING) ? QPOOL_ECLOSED : QPOOL_EMISUSE);
+	qpool_resume(s->pool);
+}
+
+static void
+adopts(stage *s)
+{
+	fake_resource *mine = fake_make(s->peer);
+	qpool_stats before = stage_stats(s);
+	qpool_err err = qpool_adopt(s->pool, mine, NULL);
+
+	CELL_SAME(err, is_here(s, CLOSING) ? QPOOL_ECLOSED
+		       : before.empty > 0  ? QPOOL_OK
+					   : QPOOL_EAGAIN);
+	if (err != QPOOL_OK)
+		fake_unmake(mine);
+}
+
+static void
+waits_until_ready(stage *s)
+{
+	uint64_t misuses = stage_stats(s).misuses;
+	qpool_error error;
+
+	CELL_SAME(qpool_wait_ready(s->pool, 1, QPOOL_FOREVER, &error), QPOOL_EMISUSE);
+	CELL_SAME(qpool_wait_ready(s->pool, 1, QPOOL_NOWAIT, &error), QPOOL_EMISUSE);
+	CELL_SAME(stage_stats(s).misuses - misuses, 2);
+	CELL_SAME(qpool_wait_ready(s->pool, 0, QPOOL_FOREVER, &error),
+	    is_here(s, CLOSING) ? QPOOL_ECLOSED : QPOOL_OK);
+}
+
 static const reentry reentries[] = {
-    {"acquires at once", acquires_at_once, 0, false},
-    {"acquires and would wait", acquires_and_would_wait, 0, false},
-    {"acquires with a hook", acquires_with_a_hook, 0, false},
-    {"releases and acquires", releases_and_acquires, NO_KEPT, false},
-    {"discards", discards, NO_KEPT, false},
-    {"detaches", detaches, NO_KEPT, false},
-    {"spoils and labels", spoils_and_labels, NO_KEPT, false},
-    {"ends a lease twice", ends_a_lease_twice, NO_KEPT, false},
-    {"maintains", maintains, 0, false},
-    {"starts", starts, 0, false},
-    {"stops", stops, 0, false},
-    {"closes", closes, 0, false},
-    {"frees", frees, 0, true},
-    {"looks", looks, 0, false},
-    {"uses another pool", uses_another_pool, 0, false},
+    {"acquires at once", acquires_at_once, 0, AS_EVER},
+    {"acquires and would wait", acquires_and_would_wait, 0, AS_EVER},
+    {"acquires with a hook", acquires_with_a_hook, 0, AS_EVER},
+    {"releases and acquires", releases_and_acquires, NO_KEPT, AS_EVER},
+    {"discards", discards, NO_KEPT, AS_EVER},
+    {"detaches", detaches, NO_KEPT, AS_EVER},
+    {"spoils and labels", spoils_and_labels, NO_KEPT, AS_EVER},
+    {"ends a lease twice", ends_a_lease_twice, NO_KEPT, AS_EVER},
+    {"maintains", maintains, 0, AS_EVER},
+    {"starts", starts, 0, AS_EVER},
+    {"stops", stops, 0, AS_EVER},
+    {"closes", closes, 0, AS_EVER},
+    {"frees", frees, 0, QPOOL_ECLOSED},
+    {"looks", looks, 0, AS_EVER},
+    {"configures", configures, 0, AS_EVER},
+    {"renews", renews, 0, AS_EVER},
+    {"suspects", suspects, 0, AS_EVER},
+    {"pauses", pauses, 0, AS_EVER},
+    {"adopts", adopts, 0, QPOOL_OK},
+    {"waits until ready", waits_until_ready, 0, AS_EVER},
+    {"uses another pool", uses_another_pool, 0, AS_EVER},
 };
 
 static void
@@ -261,7 +340,7 @@ run(const void *first, const void *second)
 	s.inside = does->inside;
 	stage_begin(&s);
 	stage_end(&s);
-	if (!does->may_end_subject || subject->err != QPOOL_ECLOSED)
+	if ((int)subject->err != does->instead)
 		CELL_SAME(subject->err, at->outcome);
 }
 

@@ -232,6 +232,25 @@ fake_detach(fake *peer, qpool_lease *lease)
 	return resource != NULL;
 }
 
+fake_resource *
+fake_make(fake *peer)
+{
+	fake_resource *r;
+
+	pthread_mutex_lock(&peer->mutex);
+	r = born(peer);
+	pthread_mutex_unlock(&peer->mutex);
+	return r;
+}
+
+void
+fake_unmake(fake_resource *r)
+{
+	enter(r);
+	leave(r);
+	bury(r);
+}
+
 /* It may die at any time. */
 static bool
 is_dead(const fake_resource *r)

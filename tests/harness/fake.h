@@ -87,6 +87,10 @@ void fake_await_destroyed(fake *peer);
 /* Detach, and close what that gives; false: it gave nothing. */
 bool fake_detach(fake *peer, qpool_lease *lease);
 
+/* Open one without the pool, for qpool_adopt; and close it when it is still yours. */
+fake_resource *fake_make(fake *peer);
+void fake_unmake(fake_resource *r);
+
 /* A holder enters and leaves its resource: two at once end the process. */
 void fake_use(const qpool_lease *lease);
 void fake_unuse(const qpool_lease *lease);

@@ -39,6 +39,7 @@ typedef struct member {
 	chance luck;
 	qpool_lease held[MOST_HELD];
 	unsigned holds;
+	unsigned quiet;        /* atomic: it only takes and gives from now on */
 	unsigned done;         /* atomic: through with the quiet phase */
 	int64_t waiting_since; /* atomic: in an acquire that may take for ever; 0: not */
 	uint64_t acquires;
@@ -71,6 +72,7 @@ struct crowd {
 	pthread_mutex_t mutex;
 	pthread_cond_t turned;        /* phase or over was set */
 	uint64_t events[EVENT_TYPES]; /* atomic */
+	uint64_t adopted;             /* atomic */
 	duel duel;
 };
 

@@ -6,6 +6,7 @@
 #include "crowd.h"
 
 #include <sched.h>
+#include <string.h>
 
 static const char *const sites[] = {"one", "two", "three"};
 
@@ -48,7 +49,8 @@ member_looks(member *m)
 	for (unsigned why = 0; why < 16; why++)
 		GROWS(closes[why]);
 #undef GROWS
-	CELL_MUST(s.open_peak <= s.max_size && s.leased_peak <= s.max_size);
+	CELL_MUST(
+	    s.open_peak <= m->of->options.max_size && s.leased_peak <= m->of->options.max_size);
 	m->seen = s;
 	return s;
 }
@@ -282,6 +284,102 @@ hires_or_fires(member *m)
 	CELL_MUST(err == QPOOL_OK || err == QPOOL_EMISUSE);
 }
 
+/* ---- running the pool ---- */
+
+/* Another size, never above the one it was made with, and other limits; whatever they are, they may be merged. */
+static void
+configures(member *m)
+{
+	const qpool_options *first = &m->of->options;
+	qpool_options o = qpool_options_init();
+	qpool_error error;
+
+	if (chance_one_in(&m->luck, 2))
+		o.max_size = 1 + chance_upto(&m->luck, first->max_size);
+	/* The other weathers are known by their limits. */
+	if (m->of->in->any) {
+		o.max_age = 1 + chance_upto(&m->luck, 3000000);
+		o.max_idle = 1 + chance_upto(&m->luck, 3000000);
+		o.check_after = 1 + chance_upto(&m->luck, 3000000);
+		o.max_overtake = chance_one_in(&m->luck, 2) ? QPOOL_ZERO : QPOOL_MSEC(1);
+		o.min_idle = chance_one_in(&m->luck, 2) ? QPOOL_ZERO32 : 1;
+		o.maintain_every = 1 + chance_upto(&m->luck, 2000000);
+	}
+	o.step_budget = 1 + chance_upto(&m->luck, 1000000000);
+	if (qpool_configure(m->of->pool, &o, &error) != QPOOL_OK)
+		CELL_MUST(strstr(error.message, "min_idle is ") == error.message);
+}
+
+static void
+adopts(member *m)
+{
+	fake_resource *mine = fake_make(m->of->peer);
+	qpool_err err = qpool_adopt(m->of->pool, mine, NULL);
+
+	CELL_MUST(err == QPOOL_OK || err == QPOOL_EAGAIN);
+	if (err == QPOOL_OK)
+		__atomic_add_fetch(&m->of->adopted, 1, __ATOMIC_RELAXED);
+	else
+		fake_unmake(mine);
+}
+
+/* Not while it holds any: then all could be ready but what it holds. */
+static void
+waits_until_ready(member *m)
+{
+	uint32_t n = chance_upto(&m->luck, m->of->options.max_size + 1);
+	qpool_error error;
+	qpool_err err = qpool_wait_ready(m->of->pool, n, chance_upto(&m->luck, 3000000), &error);
+
+	CELL_MUST(err == QPOOL_OK || err == QPOOL_ETIMEOUT || err == QPOOL_EINVAL ||
+		  err == QPOOL_EOPEN || err == QPOOL_EDENIED || err == QPOOL_EFULL);
+	CELL_MUST(err == QPOOL_OK || (error.code == err && error.message[0] != '\0'));
+}
+
+/* Paused for as long as it takes to do something else. */
+static void
+pauses(member *m)
+{
+	qpool_pause(m->of->pool);
+	switch (chance_upto(&m->luck, 3)) {
+	case 0:
+		qpool_renew(m->of->pool);
+		break;
+	case 1:
+		waits_until_ready(m);
+		break;
+	default:
+		sched_yield();
+		break;
+	}
+	qpool_resume(m->of->pool);
+}
+
+static void
+runs_the_pool(member *m)
+{
+	switch (chance_upto(&m->luck, 6)) {
+	case 0:
+		configures(m);
+		break;
+	case 1:
+		qpool_renew(m->of->pool);
+		break;
+	case 2:
+		qpool_suspect(m->of->pool);
+		break;
+	case 3:
+		adopts(m);
+		break;
+	case 4:
+		waits_until_ready(m);
+		break;
+	default:
+		pauses(m);
+		break;
+	}
+}
+
 /* ---- life ---- */
 
 static void
@@ -303,6 +401,8 @@ does_something(member *m)
 		(void)member_looks(m);
 	else if (draw < 98 && chance_one_in(&m->luck, 16))
 		hires_or_fires(m);
+	else if (draw == 98)
+		runs_the_pool(m);
 	holds_for_a_while(m);
 }
 
@@ -335,6 +435,7 @@ member_live(void *argument)
 
 	while (__atomic_load_n(&m->of->phase, __ATOMIC_ACQUIRE) == LOAD)
 		does_something(m);
+	__atomic_store_n(&m->quiet, 1, __ATOMIC_RELEASE);
 	ends_all(m);
 	for (unsigned i = 0; i < 100; i++)
 		is_served(m);
