@@ -48,10 +48,36 @@ is_final(const qp_waiter *waiter)
 	return qp_waitq_outcome(waiter) == QP_SERVED || qp_waitq_outcome(waiter) == QP_FAILED;
 }
 
+/* One wait at the gate. */
+typedef struct wait {
+	qp_asking *asking;
+	qp_waiter waiter;
+	int64_t began_ns;
+} wait;
+
+/* Its thread was cancelled in its sleep.  If the gate became ours at the same moment, it is the next one's. */
+static void
+cancelled(void *argument)
+{
+	wait *w = argument;
+	qpool *pool = w->asking->pool;
+	qp_wakes wakes = QP_WAKES_INIT;
+
+	qp_pool_lock(pool);
+	if (!is_final(&w->waiter))
+		qp_waitq_fail(&pool->gate.line, &w->waiter, QPOOL_ECANCEL);
+	else if (qp_waitq_outcome(&w->waiter) == QP_SERVED)
+		pass_on_locked(pool, &wakes);
+	qp_pool_unlock(pool, &wakes);
+	qp_line_cancelled(w->asking, w->began_ns);
+}
+
 /* The lock is held at entry and at exit.  A hook that said stop while the gate became ours is obeyed. */
 static qpool_err
-wait_locked(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
+wait_locked(wait *w, qp_wakes *wakes)
 {
+	qp_asking *asking = w->asking;
+	qp_waiter *waiter = &w->waiter;
 	qpool *pool = asking->pool;
 	int64_t hook_ns = qp_line_next_hook(asking);
 	bool stop = false;
@@ -66,7 +92,7 @@ wait_locked(qp_asking *asking, qp_waiter *waiter, qp_wakes *wakes)
 		}
 		waiter->alarm_ns = waiter->deadline_ns < hook_ns ? waiter->deadline_ns : hook_ns;
 		qp_pool_unlock(pool, NULL);
-		how = qp_park(&waiter->word, QP_ASLEEP, waiter->alarm_ns);
+		how = qp_park_cancellable(&waiter->word, QP_ASLEEP, waiter->alarm_ns, cancelled, w);
 		qp_pool_lock(pool);
 		if (is_final(waiter) || !qp_line_hook_is_due(asking, how, hook_ns))
 			continue;
@@ -102,21 +128,21 @@ qp_gate_enter(qp_asking *asking)
 {
 	qpool *pool = asking->pool;
 	qp_wakes wakes = QP_WAKES_INIT;
-	qp_waiter waiter;
-	int64_t began_ns;
 	qpool_err err;
+	wait w;
 
 	qp_pool_lock(pool);
 	err = look_locked(asking);
 	if (err == QPOOL_OK && pool->gate.is_taken) {
-		memset(&waiter, 0, sizeof waiter);
-		began_ns = qp_clock_now();
-		waiter.since_ns = asking->since_ns;
-		waiter.deadline_ns = asking->deadline_ns;
-		waiter.ticket = qp_waitq_ticket(&pool->gate.line);
+		memset(&w, 0, sizeof w);
+		w.asking = asking;
+		w.began_ns = qp_clock_now();
+		w.waiter.since_ns = asking->since_ns;
+		w.waiter.deadline_ns = asking->deadline_ns;
+		w.waiter.ticket = qp_waitq_ticket(&pool->gate.line);
 		asking->has_waited = true;
-		err = wait_locked(asking, &waiter, &wakes);
-		asking->waited_ns += qp_clock_now() - began_ns;
+		err = wait_locked(&w, &wakes);
+		asking->waited_ns += qp_clock_now() - w.began_ns;
 	} else if (err == QPOOL_OK) {
 		pool->gate.is_taken = true;
 	}

@@ -189,6 +189,15 @@ run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
 	return stop;
 }
 
+void
+qp_line_cancelled(qp_asking *asking, int64_t began_ns)
+{
+	if (asking->owes != NULL)
+		asking->owes(asking);
+	asking->waited_ns += qp_clock_now() - began_ns;
+	qp_line_leave(asking, QPOOL_ECANCEL);
+}
+
 /* One wait in line, as its thread's cancel sees it. */
 typedef struct wait {
 	qp_asking *asking;
@@ -211,8 +220,7 @@ cancelled(void *argument)
 	qp_pool_unlock(pool, &wakes);
 	if (w->waiter.slot != NULL)
 		qp_open_pass_on(pool, w->waiter.slot);
-	w->asking->waited_ns += qp_clock_now() - w->began_ns;
-	qp_line_leave(w->asking, QPOOL_ECANCEL);
+	qp_line_cancelled(w->asking, w->began_ns);
 }
 
 /* In line from here on.  The lock is held at entry and released at exit. */

@@ -18,6 +18,9 @@ typedef struct qp_asking {
 	void *interrupt_user;
 	int64_t interrupt_every_ns; /* 0: only after a signal */
 	bool inside;                /* in a callback of this pool: takes what is idle, or fails */
+	/* What is owed, beside its place in line, when its thread is cancelled in a wait; or NULL. */
+	void (*owes)(struct qp_asking *asking);
+	void *debt;
 	/* its way */
 	int64_t since_ns, deadline_ns;
 	uint64_t ticket;   /* its place; 0 before it asked for one */
@@ -37,6 +40,9 @@ qpool_err qp_line_get(qp_asking *asking, qp_slot **slot);
 /* When the interrupt hook is to run next by time; and whether it is to run after this sleep. */
 int64_t qp_line_next_hook(const qp_asking *asking);
 bool qp_line_hook_is_due(const qp_asking *asking, qp_parked how, int64_t hook_ns);
+/* The thread was cancelled in its sleep, has left the line it stood in since `began_ns` and never comes back:
+ * all else its acquire would have done is done here.  From the return on the pool may be gone. */
+void qp_line_cancelled(qp_asking *asking, int64_t began_ns);
 /* Time left for a step that may take `budget_ns`; at least 1 ns. */
 int64_t qp_line_budget(qp_asking *asking, int64_t budget_ns);
 

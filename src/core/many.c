@@ -24,32 +24,49 @@ clear(qpool_lease *out, uint32_t n)
 		out[i] = (qpool_lease)QPOOL_LEASE_INIT;
 }
 
-/* OK, and all n are kept; else *had are. */
-static qpool_err
-collect(qp_asking *asking, uint32_t n, qpool_lease *out, uint32_t *had)
-{
-	qpool_err err = qp_gate_enter(asking);
-
-	*had = 0;
-	if (err != QPOOL_OK)
-		return err;
-	while (err == QPOOL_OK && *had < n) {
-		qp_slot *slot;
-		qp_gate_needs(asking->pool, n - *had);
-		err = qp_acquire_find(asking, &slot);
-		if (err == QPOOL_OK)
-			out[(*had)++].slot_ = slot;
-	}
-	qp_gate_leave(asking->pool);
-	return err;
-}
+/* How far one has come.  `had` are kept. */
+typedef struct heap {
+	uint32_t n, had;
+	qpool_lease *out;
+} heap;
 
 /* Back, the last one first: what was newest is newest again. */
 static void
-put_back(qpool *pool, const qpool_lease *out, uint32_t had)
+put_back(qpool *pool, const heap *all)
 {
-	while (had > 0)
-		qp_open_keep(pool, kept(&out[--had]), QP_CHECKING);
+	for (uint32_t i = all->had; i > 0; i--)
+		qp_open_keep(pool, kept(&all->out[i - 1]), QP_CHECKING);
+	clear(all->out, all->n);
+}
+
+/* Its thread was cancelled while it waited for the next one. */
+static void
+cancelled(qp_asking *asking)
+{
+	put_back(asking->pool, asking->debt);
+	qp_gate_leave(asking->pool);
+}
+
+/* OK, and all n are kept; else some are. */
+static qpool_err
+collect(qp_asking *asking, heap *all)
+{
+	qpool_err err = qp_gate_enter(asking);
+
+	if (err != QPOOL_OK)
+		return err;
+	asking->owes = cancelled;
+	asking->debt = all;
+	while (err == QPOOL_OK && all->had < all->n) {
+		qp_slot *slot;
+		qp_gate_needs(asking->pool, all->n - all->had);
+		err = qp_acquire_find(asking, &slot);
+		if (err == QPOOL_OK)
+			all->out[all->had++].slot_ = slot;
+	}
+	asking->owes = NULL;
+	qp_gate_leave(asking->pool);
+	return err;
 }
 
 static void
@@ -86,8 +103,8 @@ qpool_err
 qpool_acquire_many(
     qpool *pool, uint32_t n, const qpool_request *request, qpool_lease *out, qpool_error *error)
 {
+	heap all = {.n = n, .out = out};
 	qp_asking asking;
-	uint32_t had;
 	qpool_err err = look(pool, n, out, error);
 
 	if (err != QPOOL_OK)
@@ -97,11 +114,10 @@ qpool_acquire_many(
 	if (err != QPOOL_OK)
 		return err;
 	qp_line_enter(&asking);
-	err = collect(&asking, n, out, &had);
+	err = collect(&asking, &all);
 	if (err != QPOOL_OK) {
-		put_back(pool, out, had);
-		clear(out, n);
-		explain(&asking, err, n, had, error);
+		put_back(pool, &all);
+		explain(&asking, err, n, all.had, error);
 	} else {
 		if (asking.has_waited)
 			qp_notice_pool(pool, QPOOL_EV_WAITED, asking.waited_ns, NULL, asking.site);
