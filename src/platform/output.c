@@ -4,13 +4,15 @@
  */
 #include "platform/output.h"
 
+#include "platform/thread.h"
+
 #include <errno.h>
 #include <unistd.h>
 
 bool
 qp_output_write(int fd, const char *bytes, size_t length)
 {
-	int keep = errno;
+	int keep = errno, before = qp_thread_shield();
 	size_t done = 0;
 
 	while (done < length) {
@@ -20,6 +22,7 @@ qp_output_write(int fd, const char *bytes, size_t length)
 		else if (wrote == 0 || errno != EINTR)
 			break;
 	}
+	qp_thread_unshield(before);
 	errno = keep;
 	return done == length;
 }

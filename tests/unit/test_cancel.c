@@ -277,6 +277,132 @@ the_type_of_the_caller_is_kept(void **state)
 	end_pool(pool, peer);
 }
 
+/* ---- several at once ---- */
+
+typedef struct gatherer {
+	pthread_t thread;
+	qpool *pool;
+	qpool_lease out[2];
+	qpool_err err;
+} gatherer;
+
+static void *
+gathers(void *argument)
+{
+	gatherer *g = argument;
+	qpool_request request = qpool_request_init();
+
+	request.timeout = QPOOL_FOREVER;
+	g->err = qpool_acquire_many(g->pool, 2, &request, g->out, NULL);
+	return g;
+}
+
+static void
+gather(gatherer *g, qpool *pool)
+{
+	memset(g, 0, sizeof *g);
+	g->pool = pool;
+	actor_runs(&g->thread, gathers, g);
+}
+
+static bool
+gathering_was_cancelled(gatherer *g)
+{
+	void *result;
+
+	assert_int_equal(pthread_cancel(g->thread), 0);
+	assert_int_equal(pthread_join(g->thread, &result), 0);
+	return result == PTHREAD_CANCELED;
+}
+
+static void
+must_have_gathered(gatherer *g)
+{
+	assert_int_equal(pthread_join(g->thread, NULL), 0);
+	assert_int_equal(g->err, QPOOL_OK);
+	assert_int_equal(qpool_release(&g->out[0]), QPOOL_OK);
+	assert_int_equal(qpool_release(&g->out[1]), QPOOL_OK);
+}
+
+/* The first of two has one and waits for the other; the second stands at the gate. */
+static qpool *
+pool_of_two(fake *peer, qpool_lease *held, gatherer *first, gatherer *second)
+{
+	qpool_options o = qpool_options_init();
+	qpool *pool;
+
+	o.max_size = 2;
+	o.max_overtake = QPOOL_ZERO;
+	pool = pool_of(peer, fake_ops(), &o);
+	*held = must_acquire(pool);
+	gather(first, pool);
+	qp_testing_await_parked(1);
+	gather(second, pool);
+	qp_testing_await_parked(2);
+	return pool;
+}
+
+static void
+a_cancel_gives_back_what_was_collected_and_the_gate(void **state)
+{
+	fake *peer = fake_new();
+	gatherer first, second;
+	qpool_lease held;
+	qpool *pool = pool_of_two(peer, &held, &first, &second);
+
+	(void)state;
+	assert_true(gathering_was_cancelled(&first));
+	assert_null(first.out[0].slot_);
+	qpool_release(&held);
+	must_have_gathered(&second);
+	assert_cancels(pool, 1);
+	assert_whole(pool);
+	end_pool(pool, peer);
+}
+
+static void
+a_cancel_at_the_gate_leaves_it_to_the_next(void **state)
+{
+	fake *peer = fake_new();
+	gatherer first, second, third;
+	qpool_lease held;
+	qpool *pool = pool_of_two(peer, &held, &first, &second);
+
+	(void)state;
+	gather(&third, pool);
+	qp_testing_await_parked(3);
+	assert_true(gathering_was_cancelled(&second));
+	qpool_release(&held);
+	must_have_gathered(&first);
+	must_have_gathered(&third);
+	assert_cancels(pool, 1);
+	assert_whole(pool);
+	end_pool(pool, peer);
+}
+
+/* The first goes, the second is through the gate and does not know it yet. */
+static void
+a_gate_that_opened_for_one_that_is_cancelled_opens_for_the_next(void **state)
+{
+	fake *peer = fake_new();
+	gatherer first, second, third;
+	qpool_lease held;
+	qpool *pool = pool_of_two(peer, &held, &first, &second);
+
+	(void)state;
+	gather(&third, pool);
+	qp_testing_await_parked(3);
+	qp_testing_hold(true);
+	assert_true(gathering_was_cancelled(&first));
+	assert_true(gathering_was_cancelled(&second));
+	qp_testing_hold(false);
+	qpool_release(&held);
+	must_have_gathered(&third);
+	assert_cancels(pool, 2);
+	assert_whole(pool);
+	end_pool(pool, peer);
+}
+
 /* ---- with the real system call ---- */
 
 /* What its frames hold is let go of as they unwind. */
@@ -448,6 +574,9 @@ main(void)
 	    VIRTUAL(with_cancel_disabled_the_wait_goes_on),
 	    VIRTUAL(what_does_not_wait_is_no_cancellation_point),
 	    VIRTUAL(the_type_of_the_caller_is_kept),
+	    VIRTUAL(a_cancel_gives_back_what_was_collected_and_the_gate),
+	    VIRTUAL(a_cancel_at_the_gate_leaves_it_to_the_next),
+	    VIRTUAL(a_gate_that_opened_for_one_that_is_cancelled_opens_for_the_next),
 	    cmocka_unit_test(a_cancel_that_is_pending_ends_the_wait_as_it_begins),
 	    cmocka_unit_test(scopes_end_as_the_thread_unwinds),
 	    cmocka_unit_test(an_asynchronous_cancel_ends_the_wait),

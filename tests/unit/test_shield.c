@@ -232,6 +232,35 @@ stop_and_close_are_no_cancellation_points(void **state)
 	fake_end(peer);
 }
 
+static void *
+dumps(void *pool)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pthread_cancel(pthread_self()), 0);
+	qpool_dump(pool, ends[1]);
+	assert_int_equal(pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL), 0);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	return pool;
+}
+
+static void
+dump_is_no_cancellation_point(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_of_one(peer);
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	actor_runs(&thread, dumps, pool);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, pool);
+	end_pool(pool, peer);
+}
+
 int
 main(void)
 {
@@ -240,6 +269,7 @@ main(void)
 	    VIRTUAL(inside_an_event_it_waits_until_the_verb_is_over),
 	    VIRTUAL(inside_the_hook_it_waits_until_the_wait_goes_on),
 	    VIRTUAL(a_wait_inside_a_callback_of_another_pool_goes_on),
+	    VIRTUAL(dump_is_no_cancellation_point),
 	    VIRTUAL(stop_and_close_are_no_cancellation_points),
 	};
 
