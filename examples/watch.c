@@ -23,8 +23,8 @@ static bool
 show_entry(void *user, const qpool_entry *entry)
 {
 	(void)user;
-	printf("  %" PRIu64 " %s, lent %" PRIu64 " times%s%s\n", entry->resource_id, entry->state,
-	    entry->uses, entry->label != NULL ? ", now for " : "",
+	printf("  %" PRIu64 " %s, its lease no. %" PRIu64 "%s%s\n", entry->resource_id,
+	    entry->state, entry->uses, entry->label != NULL ? " is for " : "",
 	    entry->label != NULL ? entry->label : "");
 	return true; /* and the next */
 }
