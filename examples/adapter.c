@@ -73,7 +73,7 @@ session_check(void *user, void *resource, const qpool_step *step, qpool_error *e
 static qpool_err
 session_reset(void *user, void *resource, const qpool_step *step, qpool_error *error)
 {
-	const line *l = resource; /* a lease that changed nothing costs no round trip */
+	const line *l = resource; /* a lease that said nothing costs no round trip */
 	int64_t deadline = line_deadline(step->budget);
 	char answer[LINE_ROOM];
 	int err = l->clean ? 0 : line_talk(resource, "RSET", deadline, answer);
