@@ -123,10 +123,14 @@ main(void)
 	qpool_stats stats = qpool_stats_init();
 	qpool_hist hist = qpool_hist_init();
 	qpool *pool = make_pool(&w);
+	char version[32];
 
 	CHECK(strcmp(qpool_name(pool), "tools") == 0 && strcmp(qpool_kind(pool), "tool") == 0);
 	CHECK(strcmp(qpool_err_name(QPOOL_ETIMEOUT), "ETIMEOUT") == 0);
-	CHECK(qpool_err_text(QPOOL_EFULL)[0] != '\0' && qpool_version()[0] != '\0');
+	CHECK(qpool_err_text(QPOOL_EFULL)[0] != '\0');
+	(void)snprintf(version, sizeof version, "%d.%d.%d", QPOOL_VERSION_MAJOR,
+	    QPOOL_VERSION_MINOR, QPOOL_VERSION_PATCH);
+	CHECK(strcmp(qpool_version(), version) == 0);
 	lend_each_way(pool);
 	lend_in_scopes(pool);
 	CHECK(qpool_start(pool, 1, NULL) == QPOOL_OK && qpool_stop(pool) == QPOOL_OK);

@@ -55,6 +55,7 @@ the_oldest_first_when_asked(void **state)
 	qpool_lease a, b;
 
 	(void)state;
+	assert_int_equal(o.order, QPOOL_NEWEST_FIRST);
 	o.order = QPOOL_OLDEST_FIRST;
 	pool = pool_of(peer, fake_ops(), &o);
 	a = must_acquire(pool);

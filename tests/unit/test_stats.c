@@ -92,6 +92,7 @@ counters_say_what_happened(void **state)
 
 	(void)state;
 	o.max_size = 5;
+	o.min_idle = 2; /* no workers, so nobody keeps it */
 	o.name = "books";
 	pool = pool_of(peer, fake_ops(), &o);
 	a = must_acquire(pool);
@@ -102,6 +103,7 @@ counters_say_what_happened(void **state)
 	s = stats_of(pool);
 	assert_int_equal(s.size, sizeof s);
 	assert_int_equal(s.max_size, 5);
+	assert_int_equal(s.min_idle, 2);
 	assert_int_equal(s.acquires, 3);
 	assert_int_equal(s.opens, 2);
 	assert_int_equal(s.leased, 1);
@@ -143,6 +145,38 @@ waits_are_measured_for_those_who_wait(void **state)
 	assert_int_equal(stats_of(pool).wait_ns_max, QPOOL_MSEC(30));
 	assert_int_equal(stats_of(pool).waiting_peak, 1);
 	qpool_release(&held);
+	end_pool(pool, peer);
+	qp_testing_clock_real();
+}
+
+/* An open that takes as long as the test says. */
+static void
+takes_a_while(fake *peer, fake_step step, void *argument)
+{
+	(void)peer;
+	(void)step;
+	qp_testing_clock_advance(*(const qpool_nsec *)argument);
+}
+
+static void
+opens_are_measured(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_of(peer, fake_ops(), NULL);
+	qpool_lease leases[3];
+	qpool_nsec took;
+
+	(void)state;
+	qp_testing_clock_virtual(QPOOL_SEC(1000));
+	fake_hook_on(peer, FAKE_OPEN, takes_a_while, &took);
+	for (int i = 0; i < 3; i++) {
+		took = QPOOL_MSEC(i == 1 ? 40 : 10);
+		leases[i] = must_acquire(pool);
+	}
+	assert_int_equal(stats_of(pool).open_ns, QPOOL_MSEC(60));
+	assert_int_equal(stats_of(pool).open_ns_max, QPOOL_MSEC(40));
+	for (int i = 0; i < 3; i++)
+		qpool_release(&leases[i]);
 	end_pool(pool, peer);
 	qp_testing_clock_real();
 }
@@ -276,6 +310,7 @@ main(void)
 	    cmocka_unit_test(counters_say_what_happened),
 	    cmocka_unit_test(what_is_being_closed_is_not_lent),
 	    cmocka_unit_test(waits_are_measured_for_those_who_wait),
+	    cmocka_unit_test(opens_are_measured),
 	    cmocka_unit_test(an_older_callers_struct_is_not_overrun),
 	    cmocka_unit_test(no_pool_has_no_name),
 	    cmocka_unit_test(slots_lie_where_their_number_says),
