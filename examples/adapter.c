@@ -28,7 +28,7 @@ judge(int err, const char *answer, qpool_err lost, qpool_error *error)
 	if ((refused && strncmp(answer, "421", 3) == 0) || err == EMFILE || err == ENFILE)
 		error->code = QPOOL_EFULL; /* no room now */
 	error->sys_errno = refused ? 0 : err;
-	memcpy(error->native, answer, refused ? 3 : 0);
+	(void)snprintf(error->native, sizeof error->native, "%.3s", refused ? answer : "");
 	(void)snprintf(error->message, sizeof error->message, "line server: %s",
 	    refused ? answer : strerror(err));
 	return error->code;

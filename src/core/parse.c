@@ -348,7 +348,8 @@ static qpool_err
 unknown_name(const parse *p)
 {
 	const char *name, *nearest = NULL;
-	unsigned best = (unsigned)strlen(p->name) / 3 + 1; /* fewer letters than this may be wrong */
+	unsigned best =
+	    (unsigned)strlen(p->name) / 3 + 1; /* fewer letters than this may be wrong */
 
 	if (!is_shown(p->name, NAME_ROOM))
 		return qp_error_set(p->error, QPOOL_EINVAL,
