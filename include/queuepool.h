@@ -363,7 +363,7 @@ typedef struct qpool_stats {
 	uint64_t acquires, acquires_waited, timeouts, refusals, cancels;
 	uint64_t opens, open_failures, checks_failed, resets_failed, misuses, closes[16];
 	uint64_t wait_ns, wait_ns_max, open_ns, open_ns_max;
-	uint32_t open_peak, leased_peak, waiting_peak, reserved_;
+	uint32_t open_peak, leased_peak, waiting_peak, keys; /* keys there are now, of a keyed pool */
 } qpool_stats;
 QPOOL_INIT_(qpool_stats)
 QPOOL_API void qpool_get_stats(const qpool *pool, qpool_stats *out);
@@ -418,6 +418,40 @@ QPOOL_API const char *qpool_err_name(qpool_err err); /* "ETIMEOUT" */
 QPOOL_API const char *qpool_err_text(qpool_err err); /* the sentence; never NULL */
 QPOOL_API const char *qpool_why_name(qpool_why why); /* "max age"; never NULL */
 QPOOL_API const char *qpool_version(void);           /* of the library that is loaded */
+
+/* ---- a pool for each key ------------------------------------------------------------- */
+
+/* Resources of one kind for many keys (tenants, hosts): max_size in all, max_per_key of each.  One
+ * fair line: of what is handed over, each key with waiters gets an equal share, however many wait
+ * for another.  What is idle under one key is closed when another one needs its place.  A key
+ * exists while it has a resource, a lease or a waiter.  Leases end by the verbs above; callers open
+ * and close (there are no workers); back-off and down_after are each key's own. */
+typedef struct qpool_keyed qpool_keyed;
+
+/* options as for qpool_create, for each key, but max_size is of all together and min_idle must be
+ * 0; max_per_key: 1 to max_size, or 0 for max_size.  ops.open, check and reset are told the key by
+ * step->key.  The same errors as qpool_create. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_keyed_create(qpool_keyed **out,
+    const qpool_options *options, uint32_t max_per_key, const qpool_ops *ops, void *user,
+    qpool_error *error);
+/* As qpool_acquire, of this key: 1 to 255 bytes, copied.  EINVAL. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_keyed_acquire(qpool_keyed *keyed, const char *key,
+    qpool_nsec timeout, qpool_lease *out, qpool_error *error);
+QPOOL_API QPOOL_CHECKED qpool_err qpool_keyed_acquire_with(qpool_keyed *keyed, const char *key,
+    const qpool_request *request, qpool_lease *out, qpool_error *error);
+QPOOL_API QPOOL_CHECKED qpool_err qpool_keyed_acquire_at(qpool_keyed *keyed, const char *key,
+    qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site);
+#define qpool_keyed_acquire(keyed, key, timeout, out, error) \
+	qpool_keyed_acquire_at((keyed), (key), (timeout), (out), (error), QPOOL_SITE)
+/* As of a pool; of one key, or, with key NULL, of all. */
+QPOOL_API void qpool_keyed_renew(qpool_keyed *keyed, const char *key);
+QPOOL_API void qpool_keyed_suspect(qpool_keyed *keyed, const char *key);
+QPOOL_API void qpool_keyed_get_stats(const qpool_keyed *keyed, const char *key, qpool_stats *out);
+QPOOL_API size_t qpool_keyed_maintain(qpool_keyed *keyed);
+QPOOL_API size_t qpool_keyed_each(qpool_keyed *keyed, qpool_each_fn *fn, void *user);
+QPOOL_API void qpool_keyed_dump(const qpool_keyed *keyed, int fd);
+QPOOL_API QPOOL_CHECKED qpool_err qpool_keyed_close(qpool_keyed *keyed, qpool_nsec timeout);
+QPOOL_API void qpool_keyed_free(qpool_keyed *keyed);
 
 #ifdef __cplusplus
 }

@@ -138,6 +138,7 @@ qp_acquire_find(qp_asking *asking, qp_slot **out)
 		*out = slot;
 		if (qp_slot_state(slot) == QP_OPENING) {
 			int64_t budget_ns = qp_loadi64_relaxed(&pool->dials.open_budget_ns);
+			qp_open_make_room(slot);
 			budget_ns = qp_line_budget(asking, budget_ns);
 			err = qp_open(pool, slot, budget_ns, &asking->cause);
 			if (err == QPOOL_OK && !qp_pool_is_renewed(pool, slot))
@@ -328,18 +329,16 @@ take_at_once(qpool *pool)
 	return slot;
 }
 
-static qpool_err
-acquire(qp_asking *asking, qpool_lease *out, qpool_error *error)
+qpool_err
+qp_acquire_go_on(qp_asking *asking, qp_slot *slot, qpool_lease *out, qpool_error *error)
 {
-	qpool *pool = asking->pool;
-	qp_slot *slot = take_at_once(pool);
 	int64_t now_ns;
 	qpool_why why = QP_WHY_NONE;
 
 	if (QP_LIKELY(slot != NULL)) {
 		now_ns = qp_clock_coarse();
 		if (QP_LIKELY(is_fit(asking, slot, now_ns, &why))) {
-			qp_acquire_lend(pool, slot, asking, now_ns, out);
+			qp_acquire_lend(asking->pool, slot, asking, now_ns, out);
 			return QPOOL_OK;
 		}
 	}
@@ -348,6 +347,12 @@ acquire(qp_asking *asking, qpool_lease *out, qpool_error *error)
 	if (slot != NULL)
 		retire(asking, slot, why);
 	return acquire_slowly(asking, out, error);
+}
+
+static qpool_err
+acquire(qp_asking *asking, qpool_lease *out, qpool_error *error)
+{
+	return qp_acquire_go_on(asking, take_at_once(asking->pool), out, error);
 }
 
 static qpool_err

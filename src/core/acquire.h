@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * acquire: the steps of one acquire, for those who need more than one resource of them: many comes in.
+ * acquire: the steps of one acquire, for those who need more than one resource of them (many), or come
+ * with a key (keyed).
  */
 #ifndef QP_CORE_ACQUIRE_H
 #define QP_CORE_ACQUIRE_H
@@ -10,6 +11,8 @@
 /* What the caller wrote, looked at; nothing has begun.  EINVAL, ENOTSUP. */
 qpool_err qp_acquire_read(
     qp_asking *asking, qpool *pool, const qpool_request *request, qpool_error *error);
+/* From here to a lease: `slot` is CHECKING and the caller's, or NULL. */
+qpool_err qp_acquire_go_on(qp_asking *asking, qp_slot *slot, qpool_lease *out, qpool_error *error);
 /* A slot that is fit to be lent, CHECKING and the caller's, by way of the line; or why there is none.  May
  * be called again for another one: the place in line is kept.  Between qp_line_enter and _leave. */
 qpool_err qp_acquire_find(qp_asking *asking, qp_slot **out);

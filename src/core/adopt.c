@@ -29,7 +29,7 @@ qpool_err
 qpool_adopt(qpool *pool, void *resource, qpool_error *error)
 {
 	qp_slot *slot = NULL;
-	qpool_err err = qp_pool_look(pool, error);
+	qpool_err err = qp_pool_look_whole(pool, "qpool_adopt", error);
 
 	if (err != QPOOL_OK)
 		return err;

@@ -76,7 +76,7 @@ has_idle_surplus(qpool *pool)
 qpool_err
 qpool_configure(qpool *pool, const qpool_options *options, qpool_error *error)
 {
-	qpool_err err = qp_pool_look(pool, error);
+	qpool_err err = qp_pool_look_whole(pool, "qpool_configure", error);
 
 	if (err != QPOOL_OK)
 		return err;

@@ -10,7 +10,7 @@ set_paused(qpool *pool, bool paused)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
 
-	if (qp_pool_look(pool, NULL) != QPOOL_OK)
+	if (qp_pool_look_whole(pool, paused ? "qpool_pause" : "qpool_resume", NULL) != QPOOL_OK)
 		return;
 	qp_pool_lock(pool);
 	pool->paused = paused;

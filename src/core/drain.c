@@ -12,6 +12,7 @@
 #include "core/drain.h"
 
 #include "core/exchange.h"
+#include "core/keyed.h"
 #include "core/maintain.h"
 #include "core/steps.h"
 #include "core/worker.h"
@@ -28,6 +29,8 @@ begin_closing(qpool *pool)
 	qp_exchange_settle_locked(pool, NULL, &wakes);
 	qp_pool_unlock(pool, &wakes);
 	(void)qp_maintain_pass(pool);
+	if (pool->keyed != NULL)
+		qp_keyed_close_all(pool->keyed);
 }
 
 static bool
@@ -58,13 +61,12 @@ end_when_quiet(qpool *pool, int64_t deadline_ns)
 }
 
 qpool_err
-qpool_close(qpool *pool, qpool_nsec timeout)
+qp_drain_close(qpool *pool, qpool_nsec timeout)
 {
 	int64_t timeout_ns, deadline_ns;
 	bool done;
 
-	if (qp_pool_look(pool, NULL) != QPOOL_OK ||
-	    qp_options_timeout(&pool->dials, timeout, &timeout_ns, NULL) != QPOOL_OK)
+	if (qp_options_timeout(&pool->dials, timeout, &timeout_ns, NULL) != QPOOL_OK)
 		return QPOOL_EINVAL;
 	if (qp_step_is_inside(pool))
 		return qp_pool_misuse(pool, "qpool_close inside a callback would wait for itself");
@@ -80,6 +82,14 @@ qpool_close(qpool *pool, qpool_nsec timeout)
 	return done ? QPOOL_OK : QPOOL_ETIMEOUT;
 }
 
+qpool_err
+qpool_close(qpool *pool, qpool_nsec timeout)
+{
+	qpool_err err = qp_pool_look_whole(pool, "qpool_close", NULL);
+
+	return err != QPOOL_OK ? err : qp_drain_close(pool, timeout);
+}
+
 static bool
 has_leases(qpool *pool)
 {
@@ -93,10 +103,8 @@ has_leases(qpool *pool)
 }
 
 void
-qpool_free(qpool *pool)
+qp_drain_free(qpool *pool)
 {
-	if (qp_pool_look(pool, NULL) != QPOOL_OK)
-		return;
 	begin_closing(pool);
 	if (!qp_step_is_inside(pool) && !has_leases(pool))
 		(void)qp_crew_await(pool, QP_TIME_NEVER);
@@ -104,6 +112,13 @@ qpool_free(qpool *pool)
 	qp_crew_abandon_locked(pool);
 	pool->freed = true;
 	qp_pool_unlock(pool, NULL);
+}
+
+void
+qpool_free(qpool *pool)
+{
+	if (qp_pool_look_whole(pool, "qpool_free", NULL) == QPOOL_OK)
+		qp_drain_free(pool);
 }
 
 void

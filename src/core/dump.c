@@ -5,7 +5,7 @@
  * it shows may then be old and new at once, and it never follows what may have gone.
  */
 #include "core/backoff.h"
-#include "core/pool.h"
+#include "core/keyed.h"
 #include "core/show.h"
 #include "platform/output.h"
 
@@ -106,7 +106,7 @@ read_counts(const qpool *pool)
 	counts c;
 
 	for (uint32_t i = 0; i < QP_CHUNKS && now->chunks[i] != NULL; i++)
-		there += QP_CHUNK_LEAST << i;
+		there += 1u << pool->chunk_shift << i;
 	c.fresh = now->fresh;
 	if (c.fresh > there)
 		c.fresh = there;
@@ -208,28 +208,97 @@ put_slots(page *p, const qpool *pool, const counts *c)
 	}
 }
 
-void
-qpool_dump(const qpool *pool, int fd)
+static page
+page_of(int fd)
 {
 	page p;
-	counts c;
 
 	p.fd = fd;
 	p.is_full = false;
 	p.used = 0;
-	if (qp_pool_look(pool, NULL) != QPOOL_OK) {
+	return p;
+}
+
+/* Its own text, which a key's pool may be given another one of meanwhile; it has an end always. */
+static QP_NO_TSAN void
+put_title(page *p, const qpool *pool, const counts *c)
+{
+	put(p, "queuepool '");
+	put_foreign(p, pool->name);
+	put(p, "' of kind ");
+	put_foreign(p, pool->kind);
+	put_count(p, ", max_size ", c->max_size, c->closing ? ", closing\n" : "\n");
+}
+
+static void
+put_pool(page *p, const qpool *pool, const counts *c)
+{
+	put_title(p, pool, c);
+	put_states(p, pool, c);
+	put_backoff(p, c, qp_clock_now());
+	put_slots(p, pool, c);
+}
+
+void
+qpool_dump(const qpool *pool, int fd)
+{
+	page p = page_of(fd);
+	counts c;
+
+	if (qp_pool_look(pool, NULL) == QPOOL_OK) {
+		c = read_counts(pool);
+		put_pool(&p, pool, &c);
+	} else {
 		put(&p, "queuepool: no pool\n");
+	}
+	flush(&p);
+}
+
+/* Members once made stay, and so does what comes after one. */
+static QP_NO_TSAN const qp_member *
+newest_of(const qpool_keyed *keyed)
+{
+	return ((const volatile qpool_keyed *)keyed)->made;
+}
+
+static QP_NO_TSAN bool
+is_there(const qp_member *member)
+{
+	const volatile qpool *now = &member->pool;
+
+	return now->key != NULL && (now->owned + now->idle.count + now->waitq.count > 0 ||
+				       now->backoff.failures > 0);
+}
+
+static QP_NO_TSAN void
+put_family(page *p, const qpool_keyed *keyed)
+{
+	const volatile qpool_keyed *now = keyed;
+
+	put_count(p, "  ", now->live, " keys, ");
+	put_count(p, "", now->family.used, " places taken, ");
+	put_count(p, "", now->family.waiting, " waiting\n");
+}
+
+void
+qpool_keyed_dump(const qpool_keyed *keyed, int fd)
+{
+	page p = page_of(fd);
+	counts c;
+
+	if (keyed == NULL || keyed->magic != QP_KEYED_MAGIC) {
+		put(&p, "queuepool: no keyed pool\n");
 		flush(&p);
 		return;
 	}
-	c = read_counts(pool);
-	put(&p, "queuepool '");
-	put_foreign(&p, pool->name);
-	put(&p, "' of kind ");
-	put_foreign(&p, pool->kind);
-	put_count(&p, ", max_size ", c.max_size, c.closing ? ", closing\n" : "\n");
-	put_states(&p, pool, &c);
-	put_backoff(&p, &c, qp_clock_now());
-	put_slots(&p, pool, &c);
+	c = read_counts(&keyed->root);
+	put_title(&p, &keyed->root, &c);
+	put_family(&p, keyed);
+	for (const qp_member *m = newest_of(keyed); m != NULL && !p.is_full; m = m->made_before) {
+		if (!is_there(m))
+			continue;
+		c = read_counts(&m->pool);
+		put_pool(&p, &m->pool, &c);
+	}
 	flush(&p);
 }

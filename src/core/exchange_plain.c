@@ -13,6 +13,7 @@
 #include "core/exchange.h"
 
 #include "core/worker.h"
+#include "platform/assert.h"
 
 bool
 qp_exchange_may_pass_locked(const qpool *pool, uint64_t ticket)
@@ -82,12 +83,14 @@ int64_t
 qp_exchange_alarm_locked(const qpool *pool)
 {
 	int64_t alarm_ns = QP_TIME_NEVER, due_ns;
+	/* Then it is a place that is waited for, and settle says when there is one. */
+	bool is_due = pool->share != NULL && pool->share->want == QP_WANTS_PLACE;
 
 	if (pool->paused)
 		return QP_TIME_NEVER; /* resume settles */
 	if (!qp_exchange_any_exist_locked(pool))
 		alarm_ns = qp_backoff_hopeless_at(&pool->backoff);
-	if (!qp_crew_serves(&pool->crew)) {
+	if (!is_due && !qp_crew_serves(&pool->crew)) {
 		due_ns = qp_exchange_open_due_locked(pool, true);
 		alarm_ns = due_ns < alarm_ns ? due_ns : alarm_ns;
 	}
@@ -105,11 +108,47 @@ pop_empty(qpool *pool)
 		pool->empties--;
 		return slot;
 	}
+	QP_MUST(pool->fresh < pool->slots);
 	slot = qp_pool_slot(pool, pool->fresh++);
 	qp_slot_init(slot, pool);
 	return slot;
 }
 
+/* What this key's pool could use now. */
+static qp_want
+wants(const qpool *pool, int64_t now_ns)
+{
+	if (qp_waitq_first(&pool->waitq) == NULL)
+		return QP_WANTS_NOTHING;
+	if (pool->idle.count > 0)
+		return QP_WANTS_OWN;
+	return !pool->closing && now_ns >= qp_exchange_open_due_locked(pool, true)
+	           ? QP_WANTS_PLACE
+	           : QP_WANTS_NOTHING;
+}
+
+static void
+stand(const qpool *pool, int64_t now_ns)
+{
+	qp_pool_count_locked(pool);
+	qp_family_stand(pool->share, pool->waitq.count > 0, wants(pool, now_ns));
+}
+
+/* An idle slot whose place was taken; whoever took it will close it. */
+static void
+oust(qp_slot *victim, int64_t now_ns)
+{
+	qpool *pool = victim->pool;
+
+	qp_idle_remove(&pool->idle, victim);
+	victim->why = QPOOL_WHY_SHRUNK;
+	qp_slot_move(victim, QP_IDLE, QP_CLOSING);
+	pool->owned++;
+	pool->leaving++;
+	stand(pool, now_ns);
+}
+
+/* The place must be its own already, or be taken in the same hold. */
 static qp_slot *
 begin_open(qpool *pool)
 {
@@ -127,10 +166,18 @@ begin_open(qpool *pool)
 qp_slot *
 qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebody_asks)
 {
+	qp_slot *slot, *victim = NULL;
+
 	if (pool->closing || now_ns < qp_exchange_open_due_locked(pool, somebody_asks))
 		return NULL;
+	if (pool->share != NULL && !qp_family_take_place(pool->share->family, &victim))
+		return NULL;
+	if (victim != NULL)
+		oust(victim, now_ns);
 	pool->nudged = false;
-	return begin_open(pool);
+	slot = begin_open(pool);
+	slot->victim = victim;
+	return slot;
 }
 
 qp_slot *
@@ -203,41 +250,123 @@ offer_idle(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, 
 	return false;
 }
 
+/* The head keeps the time.  If it would sleep too long, let it look and see. */
+static void
+keep_time(qpool *pool, qp_waiter *head, const qp_waiter *self, qp_wakes *wakes)
+{
+	if (head != self && head->alarm_ns > qp_exchange_alarm_locked(pool))
+		wake(pool, head, wakes);
+}
+
 /* Nothing is idle.  True: `head` has its outcome, look at the next one. */
 static bool
 offer_open(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 {
 	qp_slot *slot = NULL;
 
-	if (qp_backoff_is_hopeless(&pool->backoff, qp_exchange_any_exist_locked(pool), now_ns)) {
-		fail(pool, head, self, pool->backoff.error.code, wakes);
-		return true;
-	}
 	if (!qp_crew_serves(&pool->crew)) /* else it is called at the end of settle */
 		slot = qp_exchange_begin_open_locked(pool, now_ns, true);
 	if (slot != NULL) {
 		serve(pool, head, self, slot, wakes);
 		return true;
 	}
-	/* The head keeps the time.  If it would sleep too long, let it look and see. */
-	if (head != self && head->alarm_ns > qp_exchange_alarm_locked(pool))
-		wake(pool, head, wakes);
+	keep_time(pool, head, self, wakes);
 	return false;
+}
+
+/* Is there nothing for this head, whatever there is?  True: it has failed, look at the next one. */
+static bool
+turn_away(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
+{
+	if (pool->closing)
+		fail(pool, head, self, QPOOL_ECLOSED, wakes);
+	else if (head != self && qp_waitq_refuses(head, now_ns))
+		fail(pool, head, self, QPOOL_ETIMEOUT, wakes);
+	else if (pool->idle.count == 0 && !pool->paused &&
+		 qp_backoff_is_hopeless(
+		     &pool->backoff, qp_exchange_any_exist_locked(pool), now_ns))
+		fail(pool, head, self, pool->backoff.error.code, wakes);
+	else
+		return false;
+	return true;
+}
+
+/* Bring up to date what this key's pool could use, and see to its head if that is nothing. */
+static void
+attend(qpool *pool, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
+{
+	qp_waiter *head;
+
+	do
+		head = qp_waitq_first(&pool->waitq);
+	while (head != NULL && turn_away(pool, head, self, now_ns, wakes));
+	stand(pool, now_ns);
+	if (head != NULL && pool->share->want != QP_WANTS_OWN)
+		keep_time(pool, head, self, wakes);
+}
+
+/* It is this key's turn.  False: its head was woken to look, and everything waits for that. */
+static bool
+hand_over(qpool *pool, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
+{
+	qp_waiter *head = qp_waitq_first(&pool->waitq);
+	bool is_alone = qp_family_is_alone(pool->share);
+
+	if (head == NULL || wants(pool, now_ns) != pool->share->want ||
+	    turn_away(pool, head, self, now_ns, wakes))
+		return true; /* not any more */
+	if (pool->share->want == QP_WANTS_PLACE) {
+		qp_slot *slot = qp_exchange_begin_open_locked(pool, now_ns, true);
+		QP_MUST(slot != NULL);
+		qp_family_charge(pool->share);
+		serve(pool, head, self, slot, wakes);
+		return true;
+	}
+	/* Newcomers of the same key may pass a young head, but not while another key waits. */
+	if (is_alone && !offer_idle(pool, head, self, now_ns, wakes))
+		return false;
+	qp_family_charge(pool->share);
+	if (!is_alone)
+		serve(pool, head, self, qp_exchange_take_locked(pool, wakes), wakes);
+	return true;
+}
+
+/* The same as below, of one line across all keys.  Every key but this one stands as the last settle that
+ * touched it has left it; whose time has come looks by itself, as it keeps its time. */
+static void
+settle_family(qpool *pool, const qp_waiter *self, qp_wakes *wakes)
+{
+	const qp_family *family = pool->share->family;
+	qp_share *next;
+	int64_t now_ns;
+	bool goes_on = true;
+
+	if (pool->waitq.head == NULL && !pool->share->waits && qp_family_is_clear(family))
+		return;
+	now_ns = qp_clock_now();
+	attend(pool, self, now_ns, wakes);
+	while (goes_on && (next = qp_family_next(family)) != NULL) {
+		goes_on = hand_over(next->pool, self, now_ns, wakes);
+		attend(next->pool, self, now_ns, wakes);
+	}
 }
 
 void
 qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
 {
 	qp_waiter *head;
-	int64_t now_ns = pool->waitq.head != NULL ? qp_clock_now() : 0;
+	int64_t now_ns;
 	bool done = false;
 
+	if (pool->share != NULL) {
+		settle_family(pool, self, wakes);
+		return;
+	}
+	now_ns = pool->waitq.head != NULL ? qp_clock_now() : 0;
 	while (!done && (head = qp_waitq_first(&pool->waitq)) != NULL) {
-		if (pool->closing)
-			fail(pool, head, self, QPOOL_ECLOSED, wakes);
-		else if (head != self && qp_waitq_refuses(head, now_ns))
-			fail(pool, head, self, QPOOL_ETIMEOUT, wakes);
-		else if (pool->paused)
+		if (turn_away(pool, head, self, now_ns, wakes))
+			continue;
+		if (pool->paused)
 			done = true;
 		else if (pool->idle.count > 0)
 			done = !offer_idle(pool, head, self, now_ns, wakes);
@@ -288,6 +417,8 @@ qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 	pool->empties++;
 	pool->owned--;
 	pool->leaving -= from == QP_CLOSING;
+	if (pool->share != NULL)
+		qp_family_leave_place(pool->share->family, slot);
 	if (from != QP_OPENING && pool->backoff.failures > 0 && !qp_exchange_any_exist_locked(pool))
 		qp_backoff_bare(&pool->backoff, qp_clock_now());
 }

@@ -6,6 +6,32 @@
 
 #include "platform/assert.h"
 
+static void
+push_of_all(qp_idle_all *all, qp_slot *slot)
+{
+	slot->newer_of_all = NULL;
+	slot->older_of_all = all->newest;
+	if (all->newest != NULL)
+		all->newest->newer_of_all = slot;
+	else
+		all->oldest = slot;
+	all->newest = slot;
+}
+
+static void
+remove_of_all(qp_idle_all *all, qp_slot *slot)
+{
+	if (slot->newer_of_all != NULL)
+		slot->newer_of_all->older_of_all = slot->older_of_all;
+	else
+		all->newest = slot->older_of_all;
+	if (slot->older_of_all != NULL)
+		slot->older_of_all->newer_of_all = slot->newer_of_all;
+	else
+		all->oldest = slot->newer_of_all;
+	slot->newer_of_all = slot->older_of_all = NULL;
+}
+
 void
 qp_idle_push(qp_idle *idle, qp_slot *slot)
 {
@@ -18,6 +44,8 @@ qp_idle_push(qp_idle *idle, qp_slot *slot)
 		idle->oldest = slot;
 	idle->newest = slot;
 	idle->count++;
+	if (QP_UNLIKELY(idle->all != NULL))
+		push_of_all(idle->all, slot);
 }
 
 void
@@ -34,6 +62,8 @@ qp_idle_remove(qp_idle *idle, qp_slot *slot)
 		idle->oldest = slot->newer;
 	slot->newer = slot->older = NULL;
 	idle->count--;
+	if (QP_UNLIKELY(idle->all != NULL))
+		remove_of_all(idle->all, slot);
 }
 
 bool

@@ -8,10 +8,16 @@
 
 #include "core/slot.h"
 
-/* count = members; newest == NULL iff oldest == NULL iff count == 0; every member is IDLE. */
+/* What is idle under any key, in the order in which it came back. */
+typedef struct qp_idle_all {
+	qp_slot *newest, *oldest;
+} qp_idle_all;
+
+/* count = members; newest == NULL iff oldest == NULL iff count == 0; every member is IDLE, and in `all`. */
 typedef struct qp_idle {
 	qp_slot *newest, *oldest;
 	uint32_t count;
+	qp_idle_all *all; /* fixed; NULL for a pool that is no key's */
 } qp_idle;
 
 void qp_idle_push(qp_idle *idle, qp_slot *slot);

@@ -71,7 +71,7 @@ find(qpool *pool, const char *text, uint64_t hash, qp_word *fresh)
 	qp_word *word;
 
 	qp_pool_lock(pool);
-	word = qp_intern_find(&pool->words, text, hash, fresh);
+	word = qp_intern_find(&pool->root->words, text, hash, fresh);
 	qp_pool_unlock(pool, NULL);
 	return word;
 }

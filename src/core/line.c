@@ -21,15 +21,37 @@ qp_line_start(qp_asking *asking)
 }
 
 void
+qp_line_visit_locked(qp_asking *asking)
+{
+	qpool *pool = asking->pool;
+	uint32_t most = pool->config.max_size, users;
+
+	pool->visits++;
+	asking->visits = true;
+	if (QP_LIKELY(pool->share == NULL))
+		return;
+	/* Each visitor may open one, and whoever releases may begin that open for it, in settle: there must be
+	 * a slot by then. */
+	users = pool->idle.count + pool->owned + pool->visits;
+	users = users < most ? users : most;
+	asking->slots = users > pool->slots ? users : 0;
+}
+
+void
 qp_line_enter(qp_asking *asking)
 {
 	qpool *pool = asking->pool;
 
 	qp_line_start(asking);
 	asking->inside = qp_step_is_inside(pool);
-	qp_pool_lock(pool);
-	pool->visits++;
-	qp_pool_unlock(pool, NULL);
+	if (!asking->visits) {
+		qp_pool_lock(pool);
+		qp_line_visit_locked(asking);
+		qp_pool_unlock(pool, NULL);
+	}
+	/* Where there is no memory for more, those there are must do. */
+	if (QP_UNLIKELY(asking->slots > 0))
+		(void)qp_pool_reserve(pool, asking->slots);
 }
 
 void
@@ -65,12 +87,14 @@ qp_line_budget(qp_asking *asking, int64_t budget_ns)
 	return left_ns < budget_ns ? left_ns : budget_ns;
 }
 
-/* Nobody in front: what is empty may be opened. */
+/* Nobody in front, under any key that could use it: what is empty may be opened. */
 static bool
 is_first(const qpool *pool, const qp_asking *asking)
 {
 	const qp_waiter *head = qp_waitq_first(&pool->waitq);
 
+	if (pool->share != NULL && !qp_family_is_clear(pool->share->family))
+		return false;
 	return head == NULL || (asking->ticket != 0 && asking->ticket < head->ticket);
 }
 

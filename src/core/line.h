@@ -23,7 +23,9 @@ typedef struct qp_asking {
 	uint64_t ticket;   /* its place; 0 before it asked for one */
 	int64_t waited_ns; /* in line, summed */
 	bool has_waited;
-	bool paused; /* when we last looked, the pool was */
+	bool paused;    /* when we last looked, the pool was */
+	bool visits;    /* counted in pool->visits */
+	uint32_t slots; /* of a key's pool: how many it must have, if more than it has; else 0 */
 	/* If the thread is cancelled while it waits: gives back what it has besides, or NULL. */
 	void (*undo)(struct qp_asking *self);
 	qpool_error cause; /* why the last try failed; code OK: none did */
@@ -31,6 +33,8 @@ typedef struct qp_asking {
 
 /* The time starts, once; the common path never asks for it. */
 void qp_line_start(qp_asking *asking);
+/* The pool stays while we are inside; in a lock that is held. */
+void qp_line_visit_locked(qp_asking *asking);
 /* Begin: the time has started, and the pool stays while we are inside. */
 void qp_line_enter(qp_asking *asking);
 /* End, with what came out of it. */

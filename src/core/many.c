@@ -100,12 +100,14 @@ static qpool_err
 look(qpool *pool, uint32_t n, const qpool_lease *out, qpool_error *error)
 {
 	uint32_t max_size;
+	qpool_err err;
 
 	if (out == NULL)
 		return qp_error_set(
 		    error, QPOOL_EINVAL, "out is NULL: there is no place for the leases");
-	if (qp_pool_look(pool, error) != QPOOL_OK)
-		return QPOOL_EINVAL;
+	err = qp_pool_look_whole(pool, "qpool_acquire_many", error);
+	if (err != QPOOL_OK)
+		return err;
 	qp_pool_lock(pool);
 	max_size = pool->config.max_size;
 	qp_pool_unlock(pool, NULL);

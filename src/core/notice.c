@@ -15,6 +15,7 @@ qp_notice_slot(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t 
 		return;
 	memset(&event, 0, sizeof event);
 	event.size = sizeof event;
+	event.key = pool->key;
 	event.type = type;
 	event.resource_id = qp_load64_relaxed(&slot->resource_id);
 	event.took = took_ns;
@@ -31,6 +32,7 @@ qp_notice_closed(qpool *pool, const qp_slot *slot, const qpool_error *cause)
 		return;
 	memset(&event, 0, sizeof event);
 	event.size = sizeof event;
+	event.key = pool->key;
 	event.type = QPOOL_EV_CLOSED;
 	event.why = slot->why;
 	event.resource_id = qp_load64_relaxed(&slot->resource_id);
@@ -49,6 +51,7 @@ qp_notice_pool(
 		return;
 	memset(&event, 0, sizeof event);
 	event.size = sizeof event;
+	event.key = pool->key;
 	event.type = type;
 	event.took = took_ns;
 	event.error = error;

@@ -9,6 +9,7 @@
 #include "core/notice.h"
 #include "core/steps.h"
 #include "core/worker.h"
+#include "platform/assert.h"
 #include "platform/random.h"
 
 /* A resource has come to be, opened or adopted: its times, its number, its event.  The slot is OPENING. */
@@ -19,7 +20,7 @@ come_to_be(qpool *pool, qp_slot *slot, int64_t took_ns)
 	uint64_t id;
 
 	qp_pool_lock(pool);
-	id = ++pool->ids;
+	id = ++pool->root->ids;
 	slot->age_draw = qp_random_upto(&pool->random, QP_EXPIRY_DRAWS);
 	qp_pool_unlock(pool, NULL);
 	qp_store64_release(&slot->resource_id, id);
@@ -154,7 +155,10 @@ try_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, int64_t 
     qpool_error *error)
 {
 	int64_t began_ns = qp_clock_now();
-	qpool_err err = qp_step_open(pool, slot, budget_ns, on_worker, error);
+	qpool_err err;
+
+	QP_MUST(slot->victim == NULL);
+	err = qp_step_open(pool, slot, budget_ns, on_worker, error);
 
 	if (err != QPOOL_OK) {
 		failed(pool, slot, began_ns, on_worker, error);
@@ -213,6 +217,7 @@ qp_open_pass_on(qpool *pool, qp_slot *slot)
 		qp_open_keep(pool, slot, QP_CHECKING);
 		return;
 	}
+	qp_open_make_room(slot); /* its place is given back free */
 	qp_pool_lock(pool);
 	pool->opening--;
 	qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
@@ -260,4 +265,14 @@ qp_open_keep(qpool *pool, qp_slot *slot, qp_state from)
 	qp_pool_unlock(pool, &wakes);
 	if (!stays)
 		let_go(pool, slot);
+}
+
+void
+qp_open_make_room(qp_slot *slot)
+{
+	qp_slot *victim = slot->victim;
+
+	slot->victim = NULL;
+	if (victim != NULL)
+		qp_open_undo(victim->pool, victim);
 }

@@ -8,6 +8,9 @@
 
 #include "core/pool.h"
 
+/* If the place of this OPENING slot was another key's, close what that one had there.  On a caller's thread,
+ * before the open. */
+void qp_open_make_room(qp_slot *slot);
 /* On a caller's thread.  OK: the slot is CHECKING and the caller's.  Else it is empty and gone, *error says
  * why, and who waits has been looked after.  The caller must be visiting. */
 qpool_err qp_open(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error);

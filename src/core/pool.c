@@ -7,6 +7,7 @@
 #include "core/abi.h"
 #include "core/drain.h"
 #include "core/error.h"
+#include "core/keyed.h"
 #include "core/notice.h"
 #include "core/suspect.h"
 #include "platform/alloc.h"
@@ -15,31 +16,32 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 
 /* Above this many used slots the debug check is left out: it would make tests quadratic. */
 #define CHECKED_SLOTS 64u
 
 static uint32_t
-chunk_start(uint32_t chunk)
+chunk_start(const qpool *pool, uint32_t chunk)
 {
-	return QP_CHUNK_LEAST * ((1u << chunk) - 1);
+	return ((1u << chunk) - 1) << pool->chunk_shift;
 }
 
 qp_slot *
 qp_pool_slot(const qpool *pool, uint32_t index)
 {
-	uint32_t chunk = 31u - (uint32_t)__builtin_clz(index / QP_CHUNK_LEAST + 1);
+	uint32_t chunk = 31u - (uint32_t)__builtin_clz((index >> pool->chunk_shift) + 1);
 
-	return &pool->chunks[chunk][index - chunk_start(chunk)];
+	return &pool->chunks[chunk][index - chunk_start(pool, chunk)];
 }
 
 /* The first chunk that is not needed for so many slots. */
 static uint32_t
-chunks_for(uint32_t slots)
+chunks_for(const qpool *pool, uint32_t slots)
 {
 	uint32_t chunk = 0;
 
-	while (chunk_start(chunk) < slots)
+	while (chunk_start(pool, chunk) < slots)
 		chunk++;
 	return chunk;
 }
@@ -51,17 +53,17 @@ bool
 qp_pool_reserve(qpool *pool, uint32_t slots)
 {
 	qp_slot *chunks[QP_CHUNKS] = {NULL};
-	uint32_t first, end = chunks_for(slots);
+	uint32_t first, end = chunks_for(pool, slots);
 	bool enough = true;
 
-	qp_lock_acquire(&pool->lock);
-	first = chunks_for(pool->slots);
-	qp_lock_release(&pool->lock);
+	qp_lock_acquire(&pool->root->lock);
+	first = chunks_for(pool, pool->slots);
+	qp_lock_release(&pool->root->lock);
 	for (uint32_t i = first; i < end && enough; i++) {
-		chunks[i] = qp_alloc_zero((size_t)QP_CHUNK_LEAST << i, sizeof(qp_slot));
+		chunks[i] = qp_alloc_zero((size_t)1 << pool->chunk_shift << i, sizeof(qp_slot));
 		enough = chunks[i] != NULL;
 	}
-	qp_lock_acquire(&pool->lock);
+	qp_lock_acquire(&pool->root->lock);
 	for (uint32_t i = first; i < end && enough; i++)
 		if (pool->chunks[i] == NULL) {
 			pool->chunks[i] = chunks[i];
@@ -69,7 +71,7 @@ qp_pool_reserve(qpool *pool, uint32_t slots)
 		}
 	if (enough && slots > pool->slots)
 		pool->slots = slots;
-	qp_lock_release(&pool->lock);
+	qp_lock_release(&pool->root->lock);
 	for (uint32_t i = first; i < end; i++)
 		qp_alloc_free(chunks[i]);
 	return enough;
@@ -78,9 +80,11 @@ qp_pool_reserve(qpool *pool, uint32_t slots)
 uint32_t
 qp_pool_room_locked(const qpool *pool)
 {
-	uint32_t taken = pool->idle.count + pool->owned;
+	uint32_t taken = pool->idle.count + pool->owned, most = pool->config.max_size;
 
-	return taken < pool->config.max_size ? pool->config.max_size - taken : 0;
+	if (most > pool->slots)
+		most = pool->slots; /* a key's pool, when there was no memory for more */
+	return taken < most ? most - taken : 0;
 }
 
 uint32_t
@@ -103,16 +107,21 @@ qp_pool_dispose(qpool *pool)
 {
 	for (uint32_t chunk = 0; chunk < QP_CHUNKS; chunk++)
 		qp_alloc_free(pool->chunks[chunk]);
+	pool->magic = 0;
+	if (pool->share != NULL)
+		return; /* the rest is its family's */
 	qp_intern_end(&pool->words);
 	qp_alloc_free(pool->hists);
 	qp_alloc_free(pool->name);
 	qp_lock_destroy(&pool->lock);
-	pool->magic = 0;
-	qp_alloc_free(pool);
+	if (pool->keyed != NULL)
+		qp_keyed_dispose(pool->keyed);
+	else
+		qp_alloc_free(pool);
 }
 
-static qpool_err
-read_ops(qpool_ops *known, const qpool_ops *ops, qpool_error *error)
+qpool_err
+qp_pool_read_ops(qpool_ops *known, const qpool_ops *ops, qpool_error *error)
 {
 	qpool_err err;
 
@@ -131,10 +140,13 @@ read_ops(qpool_ops *known, const qpool_ops *ops, qpool_error *error)
 	return QPOOL_OK;
 }
 
-static void
-fill(qpool *pool, const qpool_ops *ops, void *user, const qp_config *config)
+void
+qp_pool_init(
+    qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config)
 {
 	pool->magic = QP_POOL_MAGIC;
+	pool->root = root;
+	pool->chunk_shift = root == pool ? QP_CHUNK_SHIFT : QP_CHUNK_SHIFT_KEY;
 	pool->ops = *ops;
 	pool->kind = pool->ops.kind;
 	pool->user = user;
@@ -144,7 +156,8 @@ fill(qpool *pool, const qpool_ops *ops, void *user, const qp_config *config)
 	    &pool->backoff, config->retry_min_ns, config->retry_max_ns, config->down_after_ns);
 	pool->crew.alarm_ns = pool->crew.maintain_ns = QP_TIME_NEVER;
 	pool->random = qp_random_seed();
-	qp_lock_init(&pool->lock);
+	if (root == pool)
+		qp_lock_init(&pool->lock);
 	qp_suspect_begin(pool);
 }
 
@@ -160,7 +173,7 @@ qpool_create(
 	if (out == NULL)
 		return qp_error_set(
 		    error, QPOOL_EINVAL, "out is NULL: there is no place for the pool");
-	err = read_ops(&known, ops, error);
+	err = qp_pool_read_ops(&known, ops, error);
 	if (err == QPOOL_OK)
 		err = qp_options_read(&config, options, known.kind, error);
 	if (err != QPOOL_OK)
@@ -168,7 +181,7 @@ qpool_create(
 	pool = qp_alloc_zero(1, sizeof *pool);
 	if (pool == NULL)
 		return qp_error_set(error, QPOOL_ENOMEM, "no memory for pool '%s'", config.name);
-	fill(pool, &known, user, &config);
+	qp_pool_init(pool, pool, &known, user, &config);
 	pool->name = qp_alloc_text(config.name);
 	pool->hists = qp_alloc_zero(1, sizeof *pool->hists);
 	if (pool->name == NULL || pool->hists == NULL || !qp_pool_reserve(pool, config.max_size)) {
@@ -196,7 +209,7 @@ qp_wakes_add(qp_wakes *wakes, qp_atomic_u32 *word)
 void
 qp_pool_lock(qpool *pool)
 {
-	qp_lock_acquire(&pool->lock);
+	qp_lock_acquire(&pool->root->lock);
 }
 
 uint32_t
@@ -209,32 +222,43 @@ bool
 qp_pool_is_quiet_locked(const qpool *pool)
 {
 	return pool->owned == 0 && pool->idle.count == 0 && pool->waitq.count == 0 &&
-	       pool->visits == 0 && pool->crew.alive == 0 && !pool->crew.joining;
+	       pool->visits == 0 && pool->crew.alive == 0 && !pool->crew.joining &&
+	       (pool->keyed == NULL || qp_keyed_is_quiet_locked(pool->keyed));
+}
+
+void
+qp_pool_count_locked(const qpool *pool)
+{
+	qp_family_count(pool->share, pool->idle.count + pool->owned - pool->opening,
+	    qp_pool_lent_locked(pool), pool->waitq.count);
 }
 
 void
 qp_pool_unlock(qpool *pool, qp_wakes *wakes)
 {
+	qpool *root = pool->root;
 	qp_atomic_u32 *watched = NULL;
 	bool last = false;
 
 	QP_CHECK(qp_pool_is_valid_locked(pool));
-	if (QP_UNLIKELY(pool->watchers > 0)) {
-		qp_store_relaxed(&pool->changes, qp_load_relaxed(&pool->changes) + 1);
-		watched = &pool->changes;
+	if (QP_UNLIKELY(pool->share != NULL))
+		qp_keyed_left_locked(pool);
+	if (QP_UNLIKELY(root->watchers > 0)) {
+		qp_store_relaxed(&root->changes, qp_load_relaxed(&root->changes) + 1);
+		watched = &root->changes;
 	}
 	/* ending != ended: somebody runs destroy, and looks again afterwards. */
-	if (QP_UNLIKELY(pool->freed && pool->closers == 0 && pool->ending == pool->ended)) {
-		last = qp_pool_is_quiet_locked(pool);
-		pool->ending = pool->ending || last;
+	if (QP_UNLIKELY(root->freed && root->closers == 0 && root->ending == root->ended)) {
+		last = qp_pool_is_quiet_locked(root);
+		root->ending = root->ending || last;
 	}
-	qp_lock_release(&pool->lock);
+	qp_lock_release(&root->lock);
 	for (uint32_t i = 0; wakes != NULL && i < wakes->count; i++)
 		qp_unpark(wakes->words[i], 1);
 	if (QP_UNLIKELY(watched != NULL))
 		qp_unpark(watched, INT_MAX);
 	if (QP_UNLIKELY(last))
-		qp_drain_end(pool);
+		qp_drain_end(root);
 }
 
 void
@@ -244,9 +268,9 @@ qp_pool_watch_locked(qpool *pool, int64_t deadline_ns)
 
 	pool->watchers++;
 	/* Not qp_pool_unlock: that would count as a change, and two who watch would never sleep. */
-	qp_lock_release(&pool->lock);
+	qp_lock_release(&pool->root->lock);
 	(void)qp_park(&pool->changes, seen, deadline_ns);
-	qp_lock_acquire(&pool->lock);
+	qp_lock_acquire(&pool->root->lock);
 	pool->watchers--;
 }
 
@@ -282,9 +306,11 @@ slots_are_valid(const qpool *pool)
 bool
 qp_pool_is_valid_locked(const qpool *pool)
 {
-	qp_lock_must_hold(&pool->lock);
+	bool is_whole = pool->share == NULL && pool->keyed == NULL;
+
+	qp_lock_must_hold(&pool->root->lock);
 	if (pool->magic != QP_POOL_MAGIC || pool->fresh > pool->slots ||
-	    pool->config.max_size > pool->slots ||
+	    (is_whole && pool->config.max_size > pool->slots) ||
 	    pool->fresh != pool->idle.count + pool->empties + pool->owned ||
 	    pool->opening > pool->owned)
 		return false;
@@ -310,6 +336,20 @@ qp_pool_look(const qpool *pool, qpool_error *error)
 }
 
 qpool_err
+qp_pool_look_whole(qpool *pool, const char *what, qpool_error *error)
+{
+	qpool_err err = qp_pool_look(pool, error);
+	char sentence[160];
+
+	if (err != QPOOL_OK || pool->share == NULL)
+		return err;
+	(void)snprintf(sentence, sizeof sentence,
+	    "%s is not for the pool of one key: it belongs to its keyed pool", what);
+	(void)qp_error_set(error, QPOOL_EMISUSE, "pool '%s': %s", pool->name, sentence);
+	return qp_pool_misuse(pool, sentence);
+}
+
+qpool_err
 qp_pool_misuse(qpool *pool, const char *what)
 {
 	qpool_error error;
@@ -318,7 +358,7 @@ qp_pool_misuse(qpool *pool, const char *what)
 	qp_pool_lock(pool);
 	pool->tally.misuses++;
 	pool->visits++;
-	tells = !pool->ending; /* after close no callback runs, not even for this */
+	tells = !pool->root->ending; /* after close no callback runs, not even for this */
 	qp_pool_unlock(pool, NULL);
 	(void)qp_error_set(&error, QPOOL_EMISUSE, "pool '%s': %s", pool->name, what);
 	if (tells)

@@ -4,12 +4,14 @@
  * touch is said by the bands below; how slots and waiters meet is exchange's business alone.
  *
  * Lock order: there is one lock a pool, no two pools' locks are ever held together, and none is held while
- * ops, events or hooks run (steps asserts it).
+ * ops, events or hooks run (steps asserts it).  The pools of a family (a keyed pool) have one lock together,
+ * that of their root, so that what one key gives up and another one takes is decided in one hold.
  */
 #ifndef QP_CORE_POOL_H
 #define QP_CORE_POOL_H
 
 #include "core/backoff.h"
+#include "core/family.h"
 #include "core/gate.h"
 #include "core/hist.h"
 #include "core/idle.h"
@@ -22,9 +24,11 @@
 #include "platform/thread.h"
 
 #define QP_POOL_MAGIC  0x51504f4cu
-#define QP_CHUNK_LEAST 16u /* slots in the first chunk; each next one is twice as large */
+/* Slots in the first chunk, as a power of two; each next chunk is twice as large.  A key has few. */
+#define QP_CHUNK_SHIFT     4u
+#define QP_CHUNK_SHIFT_KEY 1u
 #define QP_CHUNKS \
-	14u /* 16 * (2^14 - 1) >= 2 * 65,535: all there may be, and as many again of before */
+	17u /* 2 * (2^17 - 1) >= 2 * 65,535: all there may be, and as many again of before */
 
 /* Words to unpark once the lock is released.  The last thing they point into may be gone by then: only
  * addresses are used. */
@@ -83,12 +87,13 @@ typedef struct qp_crew {
 
 /*
  * Every slot below `fresh` is in exactly one place:
- *     fresh = idle.count + empties + owned,    fresh <= slots,    max_size <= slots
+ *     fresh = idle.count + empties + owned,    fresh <= slots,    max_size <= slots  (or a key's pool)
  *     opening = slots in OPENING <= owned,     leaving <= slots in CLOSING
  *     resources that exist = idle.count + owned - opening
  *     idle.count + owned <= max_size, but for what a smaller max_size found lent
  * A waiter sleeps unwoken only while there is nothing for it:
  *     somebody in line is not away, and waitq.woken == NULL  =>  idle.count == 0, or the pool is paused
+ * A key's pool, which takes slots as it needs them (line.c), may have fewer than max_size.
  * The pool's memory lives while anything can still come back to it:
  *     quiet = nothing owned, idle, waiting, visiting, alive or queued
  * and, once it was freed, until the last closer has left.
@@ -96,13 +101,18 @@ typedef struct qp_crew {
 struct qpool {
 	/* fixed after create */
 	uint32_t magic;
-	char *name;
+	char *name;      /* of a key's pool: "family/key"; changes with the key, under the lock */
+	const char *key; /* likewise; NULL for a pool that is no key's, or whose key is gone */
 	const char *kind;
 	qpool_ops ops;
 	void *user;
-	qp_hists *hists;
-	qp_lock lock;
-	/* guarded by lock, but for what options.h calls fixed */
+	qp_hists *hists; /* of a key's pool: its root's */
+	uint32_t chunk_shift;
+	struct qpool *root;        /* whose lock this is: itself, but for a key's pool */
+	struct qp_share *share;    /* of a key's pool: its part in the family; else NULL */
+	struct qpool_keyed *keyed; /* of a family's root; else NULL */
+	qp_lock lock;              /* of a root */
+	/* guarded by root->lock, but for what options.h calls fixed */
 	qp_config config;
 	/* each one fixed when it is there; those below `slots` are */
 	qp_slot *chunks[QP_CHUNKS];
@@ -113,7 +123,7 @@ struct qpool {
 	qp_atomic_u64 renewals, suspicions;
 	/* atomic: from when on whoever comes by looks whether the machine was frozen; coarse */
 	qp_atomic_i64 thaw_ns;
-	/* guarded by lock */
+	/* guarded by root->lock */
 	uint32_t slots;     /* how many the chunks hold */
 	uint32_t fresh;     /* slots used so far */
 	uint32_t empties;   /* of those, how many are EMPTY */
@@ -139,7 +149,8 @@ struct qpool {
 	int64_t
 	    frozen_ns; /* how long the machine had been frozen when we last suspected anything */
 	uint64_t random;
-	uint64_t ids; /* resources opened so far */
+	uint64_t ids; /* resources opened so far; of a root: by all its keys */
+	uint64_t lent_before; /* how often its slots were lent under keys that are gone */
 	qp_tally tally;
 	qp_words words;
 	uint32_t watchers; /* threads in qp_pool_watch_locked */
@@ -164,6 +175,12 @@ qp_slot *qp_pool_slot(const qpool *pool, uint32_t index);
 /* Have chunks for at least `slots` slots; false: no memory, and nothing changed that anybody could see.  Takes
  * the lock, and allocates outside of it. */
 bool qp_pool_reserve(qpool *pool, uint32_t slots);
+/* A pool's fixed parts, from what was read of its options.  A root's lock is its own; a key's pool has `root`. */
+void qp_pool_init(qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config);
+/* What the caller wrote, looked at. */
+qpool_err qp_pool_read_ops(qpool_ops *known, const qpool_ops *ops, qpool_error *error);
+/* Tell the family what this pool has; after every change of that. */
+void qp_pool_count_locked(const qpool *pool);
 /* How many more resources there may be. */
 uint32_t qp_pool_room_locked(const qpool *pool);
 /* How many more there are than max_size allows; those on their way out do not count. */
@@ -178,6 +195,8 @@ bool qp_pool_is_quiet_locked(const qpool *pool);
 bool qp_pool_is_valid_locked(const qpool *pool);
 /* A pool somebody passed us: NULL or not a pool ends in EINVAL. */
 qpool_err qp_pool_look(const qpool *pool, qpool_error *error);
+/* Is it a key's, which this verb is not for?  Then that is told, and EMISUSE returned. */
+qpool_err qp_pool_look_whole(qpool *pool, const char *what, qpool_error *error);
 /* Free memory; after the last callback. */
 void qp_pool_dispose(qpool *pool);
 /* Programmer's error: counted, told, and with QPOOL_STRICT the end.  No lock held; returns EMISUSE. */

@@ -225,7 +225,7 @@ qpool_err
 qpool_wait_ready(qpool *pool, uint32_t n, qpool_nsec timeout, qpool_error *error)
 {
 	wait w;
-	qpool_err err = qp_pool_look(pool, error);
+	qpool_err err = qp_pool_look_whole(pool, "qpool_wait_ready", error);
 
 	memset(&w, 0, sizeof w);
 	if (err == QPOOL_OK)

@@ -92,14 +92,15 @@ find_locked(const qpool *pool, uint32_t *index, qp_shown *shown)
 	return false;
 }
 
-static size_t
-show_all(qpool *pool, qpool_each_fn *fn, void *user)
+size_t
+qp_show_all(qpool *pool, qpool_each_fn *fn, void *user, bool *goes_on)
 {
 	size_t count = 0;
 	uint32_t index = 0;
 	bool more = true, found;
 
-	while (more) {
+	*goes_on = true;
+	while (more && *goes_on) {
 		qpool_entry entry;
 		qp_shown shown;
 		qp_pool_lock(pool);
@@ -109,8 +110,9 @@ show_all(qpool *pool, qpool_each_fn *fn, void *user)
 		if (!found)
 			continue;
 		qp_show_entry(&shown, qp_clock_now(), &entry);
+		entry.key = pool->key;
 		count++;
-		more = qp_step_show(pool, fn, user, &entry) && more;
+		*goes_on = qp_step_show(pool, fn, user, &entry);
 	}
 	return count;
 }
@@ -119,13 +121,14 @@ size_t
 qpool_each(qpool *pool, qpool_each_fn *fn, void *user)
 {
 	size_t count;
+	bool goes_on;
 
 	if (qp_pool_look(pool, NULL) != QPOOL_OK || fn == NULL)
 		return 0;
 	qp_pool_lock(pool);
 	pool->visits++;
 	qp_pool_unlock(pool, NULL);
-	count = show_all(pool, fn, user);
+	count = qp_show_all(pool, fn, user, &goes_on);
 	qp_pool_lock(pool);
 	pool->visits--;
 	qp_pool_unlock(pool, NULL);

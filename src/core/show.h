@@ -25,5 +25,7 @@ bool qp_show_slot(const qp_slot *slot, qp_shown *shown);
 /* The public form; points into *shown, which must live as long.  Asks the system whether a holder is gone.
  * Async-signal-safe, keeps errno. */
 void qp_show_entry(const qp_shown *shown, int64_t now_ns, qpool_entry *entry);
+/* qpool_each, by a visitor; *goes_on: the function did not say stop. */
+size_t qp_show_all(struct qpool *pool, qpool_each_fn *fn, void *user, bool *goes_on);
 
 #endif

@@ -52,6 +52,8 @@ typedef struct qp_slot {
 	struct qpool *pool;
 	/* the idle list, the stack of empties, or a queue of jobs: guarded by the lock */
 	struct qp_slot *newer, *older;
+	struct qp_slot *newer_of_all, *older_of_all; /* what is idle under any key; guarded likewise */
+	struct qp_slot *victim; /* in OPENING: to be closed first, and the owner's, too; or NULL */
 	/* the owner's */
 	void *resource;
 	int64_t age_draw; /* its share of the age jitter: expiry.h */
@@ -59,6 +61,7 @@ typedef struct qp_slot {
 	bool spoiled;
 	bool told;        /* in CLOSING: the event was told already */
 	bool leaves;      /* in CLOSING: counted in pool.leaving already */
+	bool ousted;      /* in CLOSING: its place is another key's already; guarded by the lock */
 	uint64_t renewal; /* pool.renewals when its open began */
 	uint64_t asked;   /* pool.suspicions when it was last known to be alive */
 	/* atomic: the owner's, too, and shown to anyone (show.h).  Written by release, so that who sees a new

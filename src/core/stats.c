@@ -3,9 +3,10 @@
  * stats: the snapshot.  Each slot is read once, without the lock, so the counts add up whatever happens
  * meanwhile; a second pass over the same words says whether anything did.
  */
+#include "core/stats.h"
+
 #include "core/abi.h"
 #include "core/exchange.h"
-#include "core/pool.h"
 
 typedef struct pass {
 	uint32_t counts[QP_STATES];
@@ -50,42 +51,80 @@ is_still_so_locked(const qpool *pool, const qpool_stats *then, uint32_t fresh)
 	       memcmp(pool->tally.closes, then->closes, sizeof then->closes) == 0;
 }
 
+static void
+report_counts(const uint32_t counts[QP_STATES], qpool_stats *now)
+{
+	now->opening = counts[QP_OPENING];
+	now->idle = counts[QP_IDLE];
+	now->checking = counts[QP_CHECKING];
+	now->leased = counts[QP_LEASED];
+	now->resetting = counts[QP_RESETTING];
+	now->closing = counts[QP_CLOSING];
+}
+
+void
+qp_stats_read(qpool *pool, qpool_stats *now)
+{
+	uint32_t fresh, taken;
+	uint64_t before;
+	bool still;
+	pass first, second;
+
+	qp_pool_lock(pool);
+	report_pool(pool, now);
+	fresh = pool->fresh;
+	before = pool->lent_before;
+	qp_pool_unlock(pool, NULL);
+	first = read_slots(pool, fresh);
+	second = read_slots(pool, fresh);
+	qp_pool_lock(pool);
+	still = is_still_so_locked(pool, now, fresh);
+	qp_pool_unlock(pool, NULL);
+
+	taken = fresh - first.counts[QP_EMPTY];
+	now->empty = taken < now->max_size ? now->max_size - taken : 0;
+	now->over = taken > now->max_size ? taken - now->max_size : 0;
+	report_counts(first.counts, now);
+	now->acquires = first.lent - before;
+	now->exact = first.words == second.words && still;
+}
+
+void
+qp_stats_add_locked(qp_stats_sum *sum, const qpool *pool)
+{
+	pass first = read_slots(pool, pool->fresh), second = read_slots(pool, pool->fresh);
+
+	for (unsigned state = 0; state < QP_STATES; state++)
+		sum->counts[state] += first.counts[state];
+	sum->lent += first.lent - pool->lent_before;
+	sum->moved = sum->moved || first.words != second.words;
+	sum->waiting += pool->waitq.count;
+	sum->down += qp_backoff_is_hopeless(
+	    &pool->backoff, qp_exchange_any_exist_locked(pool), qp_clock_now());
+	qp_tally_add(&sum->tally, &pool->tally);
+}
+
+void
+qp_stats_report(const qp_stats_sum *sum, qpool_stats *now)
+{
+	qp_tally_report(&sum->tally, now);
+	report_counts(sum->counts, now);
+	now->waiting = sum->waiting;
+	now->down = sum->down;
+	now->acquires = sum->lent;
+	now->exact = !sum->moved;
+}
+
 void
 qpool_get_stats(const qpool *readable, qpool_stats *out)
 {
 	qpool *pool = (qpool *)(uintptr_t)readable; /* looking takes the lock */
 	qpool_stats now = qpool_stats_init();
-	uint32_t fresh, taken;
-	bool still;
-	pass first, second;
 
 	if (out == NULL)
 		return;
-	if (qp_pool_look(pool, NULL) != QPOOL_OK) {
-		qp_abi_write(out, &now, sizeof now);
-		return;
-	}
-	qp_pool_lock(pool);
-	report_pool(pool, &now);
-	fresh = pool->fresh;
-	qp_pool_unlock(pool, NULL);
-	first = read_slots(pool, fresh);
-	second = read_slots(pool, fresh);
-	qp_pool_lock(pool);
-	still = is_still_so_locked(pool, &now, fresh);
-	qp_pool_unlock(pool, NULL);
-
-	taken = fresh - first.counts[QP_EMPTY];
-	now.empty = taken < now.max_size ? now.max_size - taken : 0;
-	now.over = taken > now.max_size ? taken - now.max_size : 0;
-	now.opening = first.counts[QP_OPENING];
-	now.idle = first.counts[QP_IDLE];
-	now.checking = first.counts[QP_CHECKING];
-	now.leased = first.counts[QP_LEASED];
-	now.resetting = first.counts[QP_RESETTING];
-	now.closing = first.counts[QP_CLOSING];
-	now.acquires = first.lent;
-	now.exact = first.words == second.words && still;
+	if (qp_pool_look(pool, NULL) == QPOOL_OK)
+		qp_stats_read(pool, &now);
 	qp_abi_write(out, &now, sizeof now);
 }
 

@@ -45,7 +45,7 @@ bool
 qp_step_is_inside(const qpool *pool)
 {
 	for (const frame *f = *qp_thread_pocket(); f != NULL; f = f->below)
-		if (f->pool == pool)
+		if (f->pool->root == pool->root)
 			return true;
 	return false;
 }
@@ -71,13 +71,14 @@ made_sense_of(
 }
 
 static qpool_step
-step_of(int64_t budget_ns, bool on_worker)
+step_of(const qpool *pool, int64_t budget_ns, bool on_worker)
 {
 	qpool_step step;
 
 	memset(&step, 0, sizeof step);
 	step.size = sizeof step;
 	step.budget = budget_ns;
+	step.key = pool->key;
 	step.on_worker = on_worker;
 	return step;
 }
@@ -85,7 +86,7 @@ step_of(int64_t budget_ns, bool on_worker)
 qpool_err
 qp_step_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error)
 {
-	qpool_step step = step_of(budget_ns, on_worker);
+	qpool_step step = step_of(pool, budget_ns, on_worker);
 	frame here;
 	qpool_err err;
 
@@ -136,7 +137,7 @@ qp_step_peek(qpool *pool, qp_slot *slot, qpool_error *error)
 qpool_err
 qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error)
 {
-	qpool_step step = step_of(budget_ns, false);
+	qpool_step step = step_of(pool, budget_ns, false);
 	frame here;
 	qpool_err err;
 
@@ -153,7 +154,8 @@ qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error)
 qpool_err
 qp_step_reset(qpool *pool, qp_slot *slot, bool on_worker, qpool_error *error)
 {
-	qpool_step step = step_of(qp_loadi64_relaxed(&pool->dials.step_budget_ns), on_worker);
+	qpool_step step =
+	    step_of(pool, qp_loadi64_relaxed(&pool->dials.step_budget_ns), on_worker);
 	frame here;
 	qpool_err err;
 

@@ -39,6 +39,28 @@ qp_tally_peak(uint32_t *peak, uint32_t now)
 }
 
 void
+qp_tally_add(qp_tally *tally, const qp_tally *more)
+{
+	tally->waited += more->waited;
+	tally->timeouts += more->timeouts;
+	tally->refusals += more->refusals;
+	tally->cancels += more->cancels;
+	tally->opens += more->opens;
+	tally->open_failures += more->open_failures;
+	tally->checks_failed += more->checks_failed;
+	tally->resets_failed += more->resets_failed;
+	tally->misuses += more->misuses;
+	for (unsigned why = 0; why < sizeof tally->closes / sizeof tally->closes[0]; why++)
+		tally->closes[why] += more->closes[why];
+	tally->wait_ns += more->wait_ns;
+	tally->open_ns += more->open_ns;
+	if (more->wait_ns_max > tally->wait_ns_max)
+		tally->wait_ns_max = more->wait_ns_max;
+	if (more->open_ns_max > tally->open_ns_max)
+		tally->open_ns_max = more->open_ns_max;
+}
+
+void
 qp_tally_report(const qp_tally *tally, qpool_stats *out)
 {
 	out->acquires_waited = tally->waited;

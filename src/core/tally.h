@@ -19,6 +19,8 @@ typedef struct qp_tally {
 void qp_tally_wait(qp_tally *tally, int64_t took_ns);
 void qp_tally_open(qp_tally *tally, int64_t took_ns, bool succeeded);
 void qp_tally_peak(uint32_t *peak, uint32_t now);
+/* Add what another one counted; peaks are not sums, and stay. */
+void qp_tally_add(qp_tally *tally, const qp_tally *more);
 /* Copy into the public struct what comes from here. */
 void qp_tally_report(const qp_tally *tally, qpool_stats *out);
 

@@ -499,7 +499,7 @@ qpool_start(qpool *pool, unsigned count, qpool_error *error)
 {
 	qpool_error own;
 	qp_worker *hired;
-	qpool_err err = qp_pool_look(pool, error);
+	qpool_err err = qp_pool_look_whole(pool, "qpool_start", error);
 
 	if (err != QPOOL_OK)
 		return err;
@@ -531,9 +531,10 @@ qpool_err
 qpool_stop(qpool *pool)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
+	qpool_err err = qp_pool_look_whole(pool, "qpool_stop", NULL);
 
-	if (qp_pool_look(pool, NULL) != QPOOL_OK)
-		return QPOOL_EINVAL;
+	if (err != QPOOL_OK)
+		return err;
 	if (qp_step_is_inside(pool))
 		return qp_pool_misuse(pool, "qpool_stop inside a callback would wait for itself");
 	qp_pool_lock(pool);

@@ -15,7 +15,11 @@ acquire(void *argument)
 {
 	actor *a = argument;
 
-	a->err = qpool_acquire_with(a->pool, &a->request, &a->lease, &a->error);
+	if (a->keyed != NULL)
+		a->err = qpool_keyed_acquire_with(
+		    a->keyed, a->key, &a->request, &a->lease, &a->error);
+	else
+		a->err = qpool_acquire_with(a->pool, &a->request, &a->lease, &a->error);
 	if (a->err == QPOOL_OK && a->order != NULL) {
 		pthread_mutex_lock(&order_mutex);
 		a->rank = ++*a->order;
@@ -66,6 +70,26 @@ actor_acquires_in_order(actor *a, qpool *pool, qpool_nsec timeout, unsigned *ord
 	actor_runs(&a->thread, acquire, a);
 }
 
+void
+actor_acquires_key_with(
+    actor *a, qpool_keyed *keyed, const char *key, const qpool_request *request)
+{
+	memset(a, 0, sizeof *a);
+	a->keyed = keyed;
+	a->key = key;
+	a->request = *request;
+	actor_runs(&a->thread, acquire, a);
+}
+
+void
+actor_acquires_key(actor *a, qpool_keyed *keyed, const char *key, qpool_nsec timeout)
+{
+	qpool_request request = qpool_request_init();
+
+	request.timeout = timeout;
+	actor_acquires_key_with(a, keyed, key, &request);
+}
+
 qpool_err
 actor_join(actor *a)
 {
@@ -89,6 +113,22 @@ await_waiting(qpool *pool, unsigned count)
 		sched_yield();
 }
 
+qpool_stats
+stats_of_key(const qpool_keyed *keyed, const char *key)
+{
+	qpool_stats stats = qpool_stats_init();
+
+	qpool_keyed_get_stats(keyed, key, &stats);
+	return stats;
+}
+
+void
+await_key_waiting(qpool_keyed *keyed, const char *key, unsigned count)
+{
+	while (stats_of_key(keyed, key).waiting != count)
+		sched_yield();
+}
+
 void
 await_stats(qpool *pool, bool (*satisfied)(const qpool_stats *stats))
 {
@@ -100,11 +140,9 @@ await_stats(qpool *pool, bool (*satisfied)(const qpool_stats *stats))
 	} while (!satisfied(&stats));
 }
 
-void
-assert_whole(qpool *pool)
+static void
+must_be_whole(qpool_stats s)
 {
-	qpool_stats s = stats_of(pool);
-
 	if (!s.exact || s.idle + s.empty != s.max_size || s.waiting != 0) {
 		fprintf(stderr,
 		    "not whole: exact %u, max %u, empty %u opening %u idle %u checking %u leased %u "
@@ -113,4 +151,16 @@ assert_whole(qpool *pool)
 		    s.resetting, s.closing, s.waiting);
 		abort();
 	}
+}
+
+void
+assert_whole(qpool *pool)
+{
+	must_be_whole(stats_of(pool));
+}
+
+void
+assert_keyed_whole(qpool_keyed *keyed)
+{
+	must_be_whole(stats_of_key(keyed, NULL));
 }

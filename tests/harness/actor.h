@@ -13,6 +13,8 @@
 typedef struct actor {
 	pthread_t thread;
 	qpool *pool;
+	qpool_keyed *keyed; /* or of this one, by this key */
+	const char *key;
 	qpool_request request;
 	qpool_lease lease;
 	qpool_error error;
@@ -27,6 +29,9 @@ void actor_acquires(actor *a, qpool *pool, qpool_nsec timeout);
 void actor_acquires_with(actor *a, qpool *pool, const qpool_request *request);
 /* The same, and note as which of several it was served. */
 void actor_acquires_in_order(actor *a, qpool *pool, qpool_nsec timeout, unsigned *order);
+void actor_acquires_key(actor *a, qpool_keyed *keyed, const char *key, qpool_nsec timeout);
+void actor_acquires_key_with(
+    actor *a, qpool_keyed *keyed, const char *key, const qpool_request *request);
 /* Has its acquire returned? */
 bool actor_is_done(const actor *a);
 /* Wait for its end. */
@@ -39,6 +44,10 @@ void await_waiting(qpool *pool, unsigned count);
 /* Until the pool's stats satisfy the test. */
 void await_stats(qpool *pool, bool (*satisfied)(const qpool_stats *stats));
 qpool_stats stats_of(const qpool *pool);
+/* The same of a keyed pool: of one key, or, with NULL, of all. */
+qpool_stats stats_of_key(const qpool_keyed *keyed, const char *key);
+void await_key_waiting(qpool_keyed *keyed, const char *key, unsigned count);
+void assert_keyed_whole(qpool_keyed *keyed);
 /* All slots idle or empty: nothing was lost. */
 void assert_whole(qpool *pool);
 

@@ -31,6 +31,9 @@ struct fake {
 	unsigned one_in;
 	uint64_t random;
 	bool born_unsure, born_dead, destroyed;
+	const char *refused;
+	qpool_err refusal;
+	unsigned most_of_key; /* 0: not watched */
 	qpool_why last_why;
 	qpool_step last_open;
 };
@@ -140,8 +143,18 @@ say(qpool_error *error, qpool_err err, const char *what)
 	return err;
 }
 
+static unsigned
+live_of_key(const fake *peer, const char *key)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < 65536; i++)
+		count += peer->all[i] != NULL && strcmp(peer->all[i]->key, key) == 0;
+	return count;
+}
+
 static fake_resource *
-born(fake *peer)
+born(fake *peer, const char *key)
 {
 	fake_resource *r = calloc(1, sizeof *r);
 
@@ -151,7 +164,9 @@ born(fake *peer)
 	r->number = ++peer->numbers;
 	r->unsure = peer->born_unsure;
 	r->dead = peer->born_dead;
+	snprintf(r->key, sizeof r->key, "%s", key != NULL ? key : "");
 	peer->all[r->number % 65536] = r;
+	MUST(peer->most_of_key == 0 || live_of_key(peer, r->key) <= peer->most_of_key);
 	peer->live++;
 	if (peer->live > peer->live_peak)
 		peer->live_peak = peer->live;
@@ -175,8 +190,10 @@ fake_open(void *user, const qpool_step *step, void **out, qpool_error *error)
 	peer->opening--;
 	if (err == QPOOL_OK && peer->live >= peer->limit)
 		err = QPOOL_EFULL;
+	if (peer->refused != NULL && step->key != NULL && strcmp(step->key, peer->refused) == 0)
+		err = peer->refusal;
 	if (err == QPOOL_OK)
-		*out = born(peer);
+		*out = born(peer, step->key);
 	pthread_mutex_unlock(&peer->mutex);
 	return say(error, err, "refuses to open");
 }
@@ -238,7 +255,7 @@ fake_make(fake *peer)
 	fake_resource *r;
 
 	pthread_mutex_lock(&peer->mutex);
-	r = born(peer);
+	r = born(peer, NULL);
 	pthread_mutex_unlock(&peer->mutex);
 	return r;
 }
@@ -288,6 +305,7 @@ fake_check(void *user, void *resource, const qpool_step *step, qpool_error *erro
 	enter(r);
 	r->budget = step->budget;
 	r->on_worker = step->on_worker;
+	MUST(strcmp(step->key != NULL ? step->key : "", r->key) == 0);
 	r->checks++;
 	err = pass_step(user, FAKE_CHECK, QPOOL_ECHECK);
 	if (err == QPOOL_OK && is_dead(r))
@@ -305,6 +323,7 @@ fake_reset(void *user, void *resource, const qpool_step *step, qpool_error *erro
 	enter(r);
 	r->budget = step->budget;
 	r->on_worker = step->on_worker;
+	MUST(strcmp(step->key != NULL ? step->key : "", r->key) == 0);
 	r->resets++;
 	err = pass_step(user, FAKE_RESET, QPOOL_ECHECK);
 	if (err == QPOOL_OK)
@@ -382,6 +401,23 @@ fake_fail_one_in(fake *peer, unsigned n, uint64_t seed)
 	pthread_mutex_lock(&peer->mutex);
 	peer->one_in = n;
 	peer->random = seed;
+	pthread_mutex_unlock(&peer->mutex);
+}
+
+void
+fake_refuse(fake *peer, const char *key, qpool_err err)
+{
+	pthread_mutex_lock(&peer->mutex);
+	peer->refused = key;
+	peer->refusal = err;
+	pthread_mutex_unlock(&peer->mutex);
+}
+
+void
+fake_watch_keys(fake *peer, unsigned most)
+{
+	pthread_mutex_lock(&peer->mutex);
+	peer->most_of_key = most;
 	pthread_mutex_unlock(&peer->mutex);
 }
 

@@ -35,6 +35,7 @@ typedef struct fake_resource {
 	uint64_t checks, resets;
 	qpool_nsec budget; /* of the last step that had one */
 	bool on_worker;    /* the last step was */
+	char key[256];     /* it was opened for, or ""; no step of it is told another one */
 } fake_resource;
 
 /* Runs inside a callback, before the script decides; for tests of re-entry. */
@@ -54,6 +55,10 @@ void fake_fail(fake *peer, fake_step step, unsigned times, qpool_err err);
 void fake_fail_after(fake *peer, fake_step step, unsigned pass, unsigned times, qpool_err err);
 /* From now on one call in n fails with EOPEN (open) or ECHECK, at random by seed; 0: none. */
 void fake_fail_one_in(fake *peer, unsigned n, uint64_t seed);
+/* open for this key fails with err from now on, NULL: for none. */
+void fake_refuse(fake *peer, const char *key, qpool_err err);
+/* No key may ever have more than this many live ones: that ends the process.  Before the first open. */
+void fake_watch_keys(fake *peer, unsigned most);
 /* open does not return more than this many live ones: EFULL. */
 void fake_limit(fake *peer, unsigned most);
 void fake_hook_on(fake *peer, fake_step step, fake_hook *hook, void *argument);

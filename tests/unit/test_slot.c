@@ -109,7 +109,7 @@ a_turn_ends_once(void **state)
 static void
 idle_keeps_the_order_of_return(void **state)
 {
-	qp_idle idle = {NULL, NULL, 0};
+	qp_idle idle = {NULL, NULL, 0, NULL};
 	qp_slot slots[4];
 
 	(void)state;
@@ -135,7 +135,7 @@ idle_keeps_the_order_of_return(void **state)
 static void
 a_broken_idle_list_is_noticed(void **state)
 {
-	qp_idle idle = {NULL, NULL, 0};
+	qp_idle idle = {NULL, NULL, 0, NULL};
 	qp_slot slots[2] = {fresh(), fresh()};
 
 	(void)state;

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * siphash: SipHash-2-4, a hash whose collisions nobody can choose who does not know the secret.  Keys come
+ * from outside (tenants, hosts); keys comes in.  No state.
+ */
+#ifndef QP_CORE_SIPHASH_H
+#define QP_CORE_SIPHASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+uint64_t qp_siphash(const uint64_t secret[2], const void *text, size_t length);
+
+#endif

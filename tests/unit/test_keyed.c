@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Keyed pools, one sentence at a time: what is lent under which key, what is ousted, which keys there are, what
+ * is refused.
+ */
+#include "keyed.h"
+
+#include "core/keyed.h"
+
+#include <stdio.h>
+
+static void
+each_key_is_lent_its_own(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 4, 0);
+	qpool_lease a = must_borrow(keyed, "a"), b = must_borrow(keyed, "b");
+	void *of_a = a.resource;
+
+	(void)state;
+	assert_ptr_not_equal(a.resource, b.resource);
+	qpool_release(&a);
+	qpool_release(&b);
+	a = must_borrow(keyed, "a");
+	assert_ptr_equal(a.resource, of_a);
+	assert_int_equal(fake_calls(peer, FAKE_OPEN), 2);
+	qpool_release(&a);
+	end_keyed(keyed, peer, 4);
+}
+
+static void
+a_key_is_its_text(void **state)
+{
+	char twice[2][8] = {"tenant", "tenant"};
+	char longest[QP_KEY_MOST + 1];
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 4, 0);
+	qpool_lease lease = must_borrow(keyed, twice[0]);
+	void *resource = lease.resource;
+
+	(void)state;
+	qpool_release(&lease);
+	memset(twice[0], 'x', 6); /* it was copied */
+	lease = must_borrow(keyed, twice[1]);
+	assert_ptr_equal(lease.resource, resource);
+	qpool_release(&lease);
+	memset(longest, 'k', QP_KEY_MOST);
+	longest[QP_KEY_MOST] = '\0';
+	lease = must_borrow(keyed, longest);
+	qpool_release(&lease);
+	lease = must_borrow(keyed, "\xc3\xa9t\xc3\xa9\n\t\xff/ \xe2\x82\xac"); /* any bytes but NUL */
+	assert_string_equal(qpool_name(qpool_of(&lease)), "fake/\xc3\xa9t\xc3\xa9??\xff/ \xe2\x82\xac");
+	qpool_release(&lease);
+	assert_int_equal(stats_of_key(keyed, NULL).keys, 3);
+	end_keyed(keyed, peer, 4);
+}
+
+static void
+refuses(qpool_keyed *keyed, const char *key, const char *sentence)
+{
+	qpool_lease lease;
+	qpool_error error;
+
+	memset(&lease, 1, sizeof lease);
+	assert_int_equal(qpool_keyed_acquire(keyed, key, QPOOL_NOWAIT, &lease, &error), QPOOL_EINVAL);
+	assert_string_equal(error.message, sentence);
+	assert_null(lease.slot_);
+}
+
+static void
+what_is_no_key_is_refused(void **state)
+{
+	char too_long[QP_KEY_MOST + 2];
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 1, 0);
+	qpool_request request = qpool_request_init();
+	qpool_lease lease;
+	qpool_error error;
+
+	(void)state;
+	memset(too_long, 'k', sizeof too_long);
+	too_long[QP_KEY_MOST + 1] = '\0';
+	refuses(keyed, NULL, "key is NULL");
+	refuses(keyed, "", "key is empty; it must have 1 to 255 bytes");
+	refuses(keyed, too_long, "key is too long; it must have 1 to 255 bytes");
+	refuses(NULL, "a", "keyed is NULL");
+	assert_int_equal(qpool_keyed_acquire(keyed, "a", -7, &lease, &error), QPOOL_EINVAL);
+	assert_non_null(strstr(error.message, "timeout is -7 ns"));
+	assert_int_equal(qpool_keyed_acquire(keyed, "a", 0, NULL, &error), QPOOL_EINVAL);
+	assert_non_null(strstr(error.message, "out is NULL"));
+	assert_int_equal(qpool_keyed_acquire_with(keyed, "a", NULL, &lease, &error), QPOOL_EINVAL);
+	assert_non_null(strstr(error.message, "request is NULL"));
+	request.interrupt_every = -1;
+	assert_int_equal(
+	    qpool_keyed_acquire_with(keyed, "a", &request, &lease, &error), QPOOL_EINVAL);
+	assert_int_equal(stats_of_key(keyed, NULL).keys, 0);
+	end_keyed(keyed, peer, 0);
+}
+
+static void
+create_refuses(const qpool_options *o, uint32_t max_per_key, const char *sentence)
+{
+	qpool_keyed *keyed = NULL;
+	qpool_ops ops = fake_ops();
+	qpool_error error;
+
+	assert_int_equal(
+	    qpool_keyed_create(&keyed, o, max_per_key, &ops, NULL, &error), QPOOL_EINVAL);
+	assert_string_equal(error.message, sentence);
+	assert_null(keyed);
+}
+
+static void
+limits_that_cannot_be_are_refused(void **state)
+{
+	qpool_options o = qpool_options_init();
+	qpool_ops ops = qpool_ops_init();
+	qpool_error error;
+	qpool_keyed *keyed;
+
+	(void)state;
+	o.max_size = 4;
+	create_refuses(&o, 5,
+	    "max_per_key is 5; it must be 0 (max_size) or at most max_size, which is 4");
+	o.min_idle = 1;
+	create_refuses(&o, 1,
+	    "min_idle is 1; it must be 0 for a keyed pool: callers open, when they need one");
+	assert_int_equal(
+	    qpool_keyed_create(NULL, NULL, 0, &ops, NULL, &error), QPOOL_EINVAL);
+	assert_int_equal(
+	    qpool_keyed_create(&keyed, NULL, 0, &ops, NULL, &error), QPOOL_EINVAL);
+	assert_string_equal(error.message, "ops.open is NULL: it is required");
+}
+
+static void
+an_idle_one_of_another_key_makes_room(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 3, 0);
+	qpool_lease a = must_borrow(keyed, "a"), b = must_borrow(keyed, "b");
+	qpool_lease c = must_borrow(keyed, "c");
+	qpool_stats s;
+
+	(void)state;
+	qpool_release(&b); /* the one that is idle longest */
+	qpool_release(&a);
+	qpool_release(&c);
+	a = must_borrow(keyed, "d");
+	assert_int_equal(fake_last_why(peer), QPOOL_WHY_SHRUNK);
+	s = stats_of_key(keyed, NULL);
+	assert_int_equal(s.closes[QPOOL_WHY_SHRUNK], 1);
+	assert_int_equal(s.idle, 2);
+	assert_int_equal(s.keys, 3);
+	assert_int_equal(stats_of_key(keyed, "b").keys, 0);
+	assert_int_equal(stats_of_key(keyed, "a").idle, 1);
+	qpool_release(&a);
+	end_keyed(keyed, peer, 3);
+}
+
+static void
+nothing_is_ousted_while_there_is_room_or_one_of_ones_own(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 2, 0);
+	qpool_lease a = must_borrow(keyed, "a"), b;
+
+	(void)state;
+	qpool_release(&a);
+	b = must_borrow(keyed, "b"); /* there is room */
+	qpool_release(&b);
+	for (int i = 0; i < 10; i++) {
+		a = must_borrow(keyed, i & 1 ? "a" : "b"); /* idle already */
+		qpool_release(&a);
+	}
+	assert_int_equal(fake_calls(peer, FAKE_CLOSE), 0);
+	assert_int_equal(fake_calls(peer, FAKE_OPEN), 2);
+	end_keyed(keyed, peer, 2);
+}
+
+static void
+what_is_lent_is_never_ousted(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 1, 1);
+	qpool_lease a = must_borrow(keyed, "a"), lease;
+	actor b;
+
+	(void)state;
+	assert_int_equal(qpool_keyed_acquire(keyed, "b", QPOOL_NOWAIT, &lease, NULL), QPOOL_EAGAIN);
+	assert_int_equal(qpool_keyed_acquire(keyed, "a", QPOOL_NOWAIT, &lease, NULL), QPOOL_EAGAIN);
+	actor_acquires_key(&b, keyed, "b", QPOOL_FOREVER);
+	await_key_waiting(keyed, "b", 1);
+	assert_int_equal(fake_calls(peer, FAKE_CLOSE), 0);
+	qpool_release(&a);
+	assert_int_equal(actor_join(&b), QPOOL_OK);
+	assert_int_equal(fake_live(peer), 1);
+	assert_int_equal(stats_of_key(keyed, NULL).keys, 1); /* "a" has gone */
+	qpool_release(&b.lease);
+	end_keyed(keyed, peer, 1);
+}
+
+static void
+no_key_has_more_than_its_most(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 4, 2);
+	qpool_lease one = must_borrow(keyed, "a"), two = must_borrow(keyed, "a"), lease;
+	qpool_error error;
+	actor third;
+
+	(void)state;
+	assert_int_equal(qpool_keyed_acquire(keyed, "a", QPOOL_NOWAIT, &lease, NULL), QPOOL_EAGAIN);
+	actor_acquires_key(&third, keyed, "a", QPOOL_SEC(2));
+	await_key_waiting(keyed, "a", 1);
+	/* Who waits only because of that holds up nobody else. */
+	lease = must_borrow(keyed, "b");
+	qpool_release(&lease);
+	assert_int_equal(qpool_keyed_acquire(keyed, "b", QPOOL_NOWAIT, &lease, NULL), QPOOL_OK);
+	qpool_release(&lease);
+	qp_testing_await_parked(1);
+	qp_testing_clock_advance(QPOOL_SEC(2));
+	assert_int_equal(actor_join(&third), QPOOL_ETIMEOUT);
+	error = third.error;
+	assert_non_null(strstr(error.message, "pool 'fake/a' gave nothing within 2 s: 2 of 2 lent"));
+	qpool_release(&one);
+	qpool_release(&two);
+	end_keyed(keyed, peer, 4);
+}
+
+static void
+empty_keys_vanish_and_what_they_counted_stays(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 2, 0);
+	qpool_stats s;
+	char key[16];
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		qpool_lease lease;
+		snprintf(key, sizeof key, "key %d", i);
+		lease = must_borrow(keyed, key);
+		qpool_discard(&lease);
+		s = stats_of_key(keyed, NULL);
+		assert_int_equal(s.keys, 0);
+		assert_int_equal(s.acquires, i + 1);
+		assert_int_equal(s.opens, i + 1);
+		assert_int_equal(s.closes[QPOOL_WHY_DISCARDED], i + 1);
+	}
+	assert_int_equal(s.open_peak, 1);
+	assert_int_equal(s.leased_peak, 1);
+	assert_int_equal(keyed->count, 1); /* all were the same member */
+	end_keyed(keyed, peer, 1);
+}
+
+static void
+a_stale_lease_of_a_key_that_is_gone_is_misuse(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 2, 0);
+	qpool_lease first = must_borrow(keyed, "gone"), stale = first, lease;
+
+	(void)state;
+	qpool_discard(&first);
+	assert_int_equal(stats_of_key(keyed, NULL).keys, 0);
+	first = stale;
+	assert_int_equal(qpool_release(&first), QPOOL_EMISUSE); /* of no key */
+	assert_int_equal(stats_of_key(keyed, NULL).misuses, 1);
+	lease = must_borrow(keyed, "next");
+	assert_ptr_equal(lease.slot_, stale.slot_);
+	first = stale;
+	assert_int_equal(qpool_release(&first), QPOOL_EMISUSE); /* of another one */
+	assert_null(qpool_detach(&first));
+	assert_int_equal(stats_of_key(keyed, NULL).misuses, 3);
+	assert_int_equal(stats_of_key(keyed, NULL).leased, 1);
+	qpool_release(&lease);
+	end_keyed(keyed, peer, 1);
+}
+
+static void
+the_pool_of_a_lease_is_its_keys(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 4, 2);
+	qpool_lease lease = must_borrow(keyed, "a"), more, many[2];
+	qpool_request request = qpool_request_init();
+	qpool *pool = qpool_of(&lease);
+	qpool_error error;
+
+	(void)state;
+	assert_string_equal(qpool_name(pool), "fake/a");
+	assert_string_equal(qpool_kind(pool), "fake");
+	assert_int_equal(stats_of(pool).max_size, 2);
+	assert_int_equal(stats_of(pool).leased, 1);
+	assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &more, NULL), QPOOL_OK);
+	assert_string_equal(fake_of(&more)->key, "a");
+	qpool_release(&more);
+	assert_int_equal(qpool_maintain(pool), 0);
+	/* These belong to the whole. */
+	assert_int_equal(qpool_close(pool, QPOOL_NOWAIT), QPOOL_EMISUSE);
+	qpool_free(pool);
+	assert_int_equal(qpool_start(pool, 1, &error), QPOOL_EMISUSE);
+	assert_string_equal(error.message,
+	    "pool 'fake/a': qpool_start is not for the pool of one key: it belongs to its keyed pool");
+	assert_int_equal(qpool_stop(pool), QPOOL_EMISUSE);
+	assert_int_equal(qpool_acquire_many(pool, 2, &request, many, &error), QPOOL_EMISUSE);
+	assert_int_equal(stats_of_key(keyed, "a").misuses, 5);
+	qpool_release(&lease);
+	end_keyed(keyed, peer, 4);
+}
+
+static void
+steps_are_told_the_key(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 2, 0);
+	qpool_lease lease = must_borrow(keyed, "a");
+
+	(void)state;
+	qpool_release(&lease); /* reset; the fake compares */
+	qp_testing_clock_advance(QPOOL_SEC(31));
+	lease = must_borrow(keyed, "a");
+	assert_int_equal(fake_calls(peer, FAKE_CHECK), 1);
+	assert_int_equal(fake_calls(peer, FAKE_RESET), 1);
+	qpool_release(&lease);
+	end_keyed(keyed, peer, 2);
+}
+
+typedef struct heard {
+	unsigned count[32];
+	char keys[32][16];
+} heard;
+
+static void
+hear(void *user, qpool *pool, const qpool_event *event)
+{
+	heard *h = user;
+
+	assert_non_null(pool);
+	h->count[event->type]++;
+	snprintf(h->keys[event->type], sizeof h->keys[0], "%s", event->key != NULL ? event->key : "-");
+}
+
+static void
+events_are_told_the_key(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = qpool_options_init();
+	qpool_lease lease, stale;
+	qpool_keyed *keyed;
+	heard h;
+
+	(void)state;
+	memset(&h, 0, sizeof h);
+	o.max_size = 1;
+	o.event_mask = UINT64_MAX;
+	o.on_event = hear;
+	o.event_user = &h;
+	keyed = keyed_of_with(peer, fake_ops(), &o, 0);
+	stale = lease = must_borrow(keyed, "a");
+	qpool_release(&lease);
+	lease = must_borrow(keyed, "b");
+	assert_string_equal(h.keys[QPOOL_EV_OPENED], "b");
+	assert_string_equal(h.keys[QPOOL_EV_CLOSED], "a");
+	assert_string_equal(h.keys[QPOOL_EV_ACQUIRED], "b");
+	assert_string_equal(h.keys[QPOOL_EV_RELEASED], "a");
+	assert_int_equal(qpool_release(&stale), QPOOL_EMISUSE);
+	assert_string_equal(h.keys[QPOOL_EV_MISUSE], "-"); /* its key is gone */
+	fake_refuse(peer, "c", QPOOL_EDENIED);
+	qpool_release(&lease);
+	assert_int_equal(qpool_keyed_acquire(keyed, "c", QPOOL_SEC(1), &lease, NULL), QPOOL_EDENIED);
+	assert_string_equal(h.keys[QPOOL_EV_OPEN_FAILED], "c");
+	assert_string_equal(h.keys[QPOOL_EV_DOWN], "c");
+	end_keyed(keyed, peer, 1);
+}
+
+static void
+resource_ids_are_never_given_twice(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 1, 0);
+	uint64_t last = 0;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		qpool_lease lease = must_borrow(keyed, i & 1 ? "a" : "b");
+		uint64_t id = qp_load64_relaxed(&((qp_slot *)lease.slot_)->resource_id);
+		assert_true(id > last);
+		last = id;
+		qpool_release(&lease);
+	}
+	end_keyed(keyed, peer, 1);
+}
+
+static bool
+collect(void *user, const qpool_entry *entry)
+{
+	char *all = user;
+	size_t length = strlen(all);
+
+	snprintf(all + length, 64 - length, "%s:%s ", entry->key, entry->state);
+	return true;
+}
+
+static bool
+stop_at_once(void *user, const qpool_entry *entry)
+{
+	(void)entry;
+	++*(unsigned *)user;
+	return false;
+}
+
+static void
+each_shows_all_keys(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 4, 0);
+	qpool_lease a = must_borrow(keyed, "a"), b = must_borrow(keyed, "b");
+	char all[64] = "";
+	unsigned seen = 0;
+
+	(void)state;
+	qpool_release(&b);
+	assert_int_equal(qpool_keyed_each(keyed, collect, all), 2);
+	assert_non_null(strstr(all, "a:leased "));
+	assert_non_null(strstr(all, "b:idle "));
+	assert_int_equal(qpool_keyed_each(keyed, stop_at_once, &seen), 1);
+	assert_int_equal(seen, 1);
+	assert_int_equal(qpool_keyed_each(keyed, NULL, NULL), 0);
+	assert_int_equal(qpool_keyed_each(NULL, collect, all), 0);
+	qpool_release(&a);
+	end_keyed(keyed, peer, 4);
+}
+
+static void
+maintain_closes_what_is_idle_too_long_under_any_key(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 4, 0);
+	qpool_lease a = must_borrow(keyed, "a"), b = must_borrow(keyed, "b");
+
+	(void)state;
+	qpool_release(&a);
+	assert_int_equal(qpool_keyed_maintain(keyed), 0);
+	qp_testing_clock_advance(QPOOL_SEC(601));
+	qpool_release(&b);
+	assert_int_equal(qpool_keyed_maintain(keyed), 1);
+	assert_int_equal(fake_last_why(peer), QPOOL_WHY_IDLE);
+	assert_int_equal(stats_of_key(keyed, NULL).keys, 1);
+	assert_int_equal(qpool_keyed_maintain(NULL), 0);
+	end_keyed(keyed, peer, 4);
+}
+
+static void
+counts_of_all_add_up(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 3, 0);
+	qpool_lease a = must_borrow(keyed, "a"), b = must_borrow(keyed, "b");
+	qpool_stats s;
+
+	(void)state;
+	qpool_release(&b);
+	s = stats_of_key(keyed, NULL);
+	assert_int_equal(s.max_size, 3);
+	assert_int_equal(s.leased, 1);
+	assert_int_equal(s.idle, 1);
+	assert_int_equal(s.empty, 1);
+	assert_int_equal(s.over, 0);
+	assert_int_equal(s.exact, 1);
+	assert_int_equal(s.acquires, 2);
+	assert_int_equal(s.open_peak, 2);
+	assert_int_equal(s.leased_peak, 2);
+	s = stats_of_key(keyed, "nobody");
+	assert_int_equal(s.keys, 0);
+	assert_int_equal(s.max_size, 3);
+	assert_int_equal(s.empty, 3);
+	s = stats_of_key(NULL, NULL);
+	assert_int_equal(s.max_size, 0);
+	qpool_keyed_get_stats(keyed, NULL, NULL);
+	qpool_release(&a);
+	end_keyed(keyed, peer, 3);
+}
+
+/* While the one that was ousted is being closed its place is counted once. */
+static void
+counts_of_all_add_up_while_a_place_goes_over(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 1, 0);
+	qpool_lease a = must_borrow(keyed, "a");
+	qpool_stats s;
+	actor b;
+
+	(void)state;
+	qpool_release(&a);
+	fake_gate_shut(peer, FAKE_CLOSE);
+	actor_acquires_key(&b, keyed, "b", QPOOL_FOREVER);
+	fake_gate_await(peer, FAKE_CLOSE, 1);
+	s = stats_of_key(keyed, NULL);
+	assert_int_equal(s.closing, 1);
+	assert_int_equal(s.opening, 0);
+	assert_int_equal(s.empty, 0);
+	assert_int_equal(s.over, 0);
+	assert_int_equal(fake_calls(peer, FAKE_OPEN), 1); /* it waits for the close */
+	fake_gate_open(peer, FAKE_CLOSE);
+	assert_int_equal(actor_join(&b), QPOOL_OK);
+	qpool_release(&b.lease);
+	end_keyed(keyed, peer, 1);
+}
+
+static void
+close_waits_for_leases_and_refuses_newcomers(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 1, 0);
+	qpool_lease a = must_borrow(keyed, "a"), lease;
+	qpool_error error;
+	actor b;
+
+	(void)state;
+	actor_acquires_key(&b, keyed, "b", QPOOL_FOREVER);
+	await_key_waiting(keyed, "b", 1);
+	assert_int_equal(qpool_keyed_close(keyed, QPOOL_NOWAIT), QPOOL_ETIMEOUT);
+	assert_int_equal(actor_join(&b), QPOOL_ECLOSED);
+	assert_int_equal(qpool_keyed_acquire(keyed, "a", QPOOL_NOWAIT, &lease, &error), QPOOL_ECLOSED);
+	assert_int_equal(qpool_keyed_acquire(keyed, "z", QPOOL_NOWAIT, &lease, &error), QPOOL_ECLOSED);
+	assert_string_equal(error.message, "keyed pool 'fake' is closing or closed");
+	qpool_release(&a);
+	assert_int_equal(qpool_keyed_close(keyed, QPOOL_NOWAIT), QPOOL_OK);
+	assert_int_equal(qpool_keyed_close(keyed, QPOOL_NOWAIT), QPOOL_OK);
+	assert_int_equal(qpool_keyed_close(NULL, QPOOL_NOWAIT), QPOOL_EINVAL);
+	assert_int_equal(fake_calls(peer, FAKE_DESTROY), 1);
+	end_keyed(keyed, peer, 1);
+}
+
+static void
+the_last_lease_of_a_freed_one_ends_it(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 3, 0);
+	qpool_lease a = must_borrow(keyed, "a"), b = must_borrow(keyed, "b");
+	qpool_lease c = must_borrow(keyed, "c");
+
+	(void)state;
+	qpool_release(&c);
+	qpool_keyed_free(keyed);
+	assert_int_equal(fake_live(peer), 2);
+	qpool_release(&b);
+	assert_int_equal(fake_calls(peer, FAKE_DESTROY), 0);
+	qpool_release(&a);
+	fake_await_destroyed(peer);
+	fake_end(peer);
+	qpool_keyed_free(NULL);
+}
+
+/* ---- keys whose opens fail ---- */
+
+static void
+one_keys_refusal_is_no_other_keys(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 2, 0);
+	qpool_lease lease;
+	qpool_error error;
+
+	(void)state;
+	fake_refuse(peer, "bad", QPOOL_EDENIED);
+	assert_int_equal(
+	    qpool_keyed_acquire(keyed, "bad", QPOOL_SEC(9), &lease, &error), QPOOL_EDENIED);
+	lease = must_borrow(keyed, "good");
+	qpool_release(&lease);
+	assert_int_equal(stats_of_key(keyed, "bad").down, 1);
+	assert_int_equal(stats_of_key(keyed, "good").down, 0);
+	assert_int_equal(stats_of_key(keyed, NULL).down, 1);
+	end_keyed(keyed, peer, 2);
+}
+
+static void
+a_key_remembers_that_it_fails(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = qpool_options_init();
+	qpool_keyed *keyed;
+	qpool_lease lease;
+
+	(void)state;
+	o.max_size = 2;
+	o.retry_min = QPOOL_SEC(3); /* and yet asked after 100 ms */
+	keyed = keyed_of_with(peer, fake_ops(), &o, 0);
+	fake_refuse(peer, "bad", QPOOL_EDENIED);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(
+		    qpool_keyed_acquire(keyed, "bad", QPOOL_SEC(9), &lease, NULL), QPOOL_EDENIED);
+	assert_true(fake_calls(peer, FAKE_OPEN) < 10); /* the jitter may draw short pauses */
+	assert_int_equal(stats_of_key(keyed, NULL).keys, 0); /* it is not there, but not forgotten */
+	assert_int_equal(keyed->rests, 1);
+	qp_testing_clock_advance(QPOOL_SEC(5));
+	lease = must_borrow(keyed, "good"); /* whoever comes cleans up */
+	assert_int_equal(keyed->rests, 0);
+	assert_int_equal(stats_of_key(keyed, NULL).open_failures + 1, fake_calls(peer, FAKE_OPEN));
+	qpool_release(&lease);
+	end_keyed(keyed, peer, 2);
+}
+
+static void
+not_too_many_failures_are_remembered(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 2, 0);
+	qpool_lease lease;
+	char key[16];
+
+	(void)state;
+	fake_fail(peer, FAKE_OPEN, UINT32_MAX, QPOOL_EDENIED);
+	for (unsigned i = 0; i < QP_KEYED_RESTS + 500; i++) {
+		snprintf(key, sizeof key, "%u", i);
+		assert_int_equal(
+		    qpool_keyed_acquire(keyed, key, QPOOL_SEC(1), &lease, NULL), QPOOL_EDENIED);
+	}
+	assert_true(keyed->rests <= QP_KEYED_RESTS + 1);
+	assert_true(keyed->count <= QP_KEYED_RESTS + 2);
+	qp_testing_clock_advance(QPOOL_SEC(6));
+	assert_int_equal(qpool_keyed_maintain(keyed), 0);
+	assert_int_equal(keyed->rests, 0);
+	end_keyed(keyed, peer, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    VIRTUAL(each_key_is_lent_its_own),
+	    VIRTUAL(a_key_is_its_text),
+	    VIRTUAL(what_is_no_key_is_refused),
+	    VIRTUAL(limits_that_cannot_be_are_refused),
+	    VIRTUAL(an_idle_one_of_another_key_makes_room),
+	    VIRTUAL(nothing_is_ousted_while_there_is_room_or_one_of_ones_own),
+	    VIRTUAL(what_is_lent_is_never_ousted),
+	    VIRTUAL(no_key_has_more_than_its_most),
+	    VIRTUAL(empty_keys_vanish_and_what_they_counted_stays),
+	    VIRTUAL(a_stale_lease_of_a_key_that_is_gone_is_misuse),
+	    VIRTUAL(the_pool_of_a_lease_is_its_keys),
+	    VIRTUAL(steps_are_told_the_key),
+	    VIRTUAL(events_are_told_the_key),
+	    VIRTUAL(resource_ids_are_never_given_twice),
+	    VIRTUAL(each_shows_all_keys),
+	    VIRTUAL(maintain_closes_what_is_idle_too_long_under_any_key),
+	    VIRTUAL(counts_of_all_add_up),
+	    VIRTUAL(counts_of_all_add_up_while_a_place_goes_over),
+	    VIRTUAL(close_waits_for_leases_and_refuses_newcomers),
+	    VIRTUAL(the_last_lease_of_a_freed_one_ends_it),
+	    VIRTUAL(one_keys_refusal_is_no_other_keys),
+	    VIRTUAL(a_key_remembers_that_it_fails),
+	    VIRTUAL(not_too_many_failures_are_remembered),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
