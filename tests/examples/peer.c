@@ -141,8 +141,9 @@ welcome(void *argument)
 
 		must(p->count < CONNECTIONS, "too many connections");
 		*c = (connection){.of = p, .fd = fd};
-		must(pthread_create(&c->thread, NULL, converse, c) == 0, "thread");
+		/* Counted before it can answer: who was answered may speak to it by peer_say. */
 		(void)pthread_mutex_lock(&p->lock);
+		must(pthread_create(&c->thread, NULL, converse, c) == 0, "thread");
 		p->count++;
 		(void)pthread_mutex_unlock(&p->lock);
 	}
