@@ -140,11 +140,11 @@ welcome(void *argument)
 		connection *c = &p->connections[p->count];
 
 		must(p->count < CONNECTIONS, "too many connections");
-		*c = (connection){.of = p, .fd = fd};
-		must(pthread_create(&c->thread, NULL, converse, c) == 0, "thread");
 		(void)pthread_mutex_lock(&p->lock);
-		p->count++;
+		*c = (connection){.of = p, .fd = fd};
+		p->count++; /* before it can answer: who has an answer may tell it to hang up */
 		(void)pthread_mutex_unlock(&p->lock);
+		must(pthread_create(&c->thread, NULL, converse, c) == 0, "thread");
 	}
 	return NULL;
 }
