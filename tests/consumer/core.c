@@ -115,6 +115,68 @@ tool_shown(void *user, const qpool_entry *entry)
 	return true;
 }
 
+/* At work, and back to what it was: one idle, of two. */
+static void
+change_at_work(qpool *pool, workshop *w)
+{
+	qpool_options options = qpool_options_init();
+	qpool_request request = qpool_request_init();
+	qpool_lease both[2];
+	qpool_error error;
+
+	CHECK(qpool_options_parse(&options, "max_size=3&max_idle=1min", &error) == QPOOL_OK);
+	CHECK(options.max_size == 3 && options.max_idle == QPOOL_SEC(60));
+	CHECK(qpool_configure(pool, &options, &error) == QPOOL_OK);
+	CHECK(qpool_wait_ready(pool, 2, QPOOL_SEC(1), &error) == QPOOL_OK);
+	CHECK(qpool_adopt(pool, &w->tools[w->opened % 4], &error) == QPOOL_OK);
+	w->opened++;
+	qpool_suspect(pool);
+	CHECK(qpool_acquire_many(pool, 2, &request, both, &error) == QPOOL_OK);
+	qpool_scope_end(&both[0]);
+	qpool_scope_fail(&both[1]);
+	qpool_pause(pool);
+	CHECK(qpool_acquire(pool, QPOOL_NOWAIT, &both[0], &error) == QPOOL_EAGAIN);
+	qpool_resume(pool);
+	qpool_renew(pool);
+	CHECK(w->closed + 1 == w->opened); /* but the one that was detached */
+}
+
+static void
+lend_by_key(workshop *w)
+{
+	qpool_options options = qpool_options_init();
+	qpool_ops ops = qpool_ops_init();
+	qpool_request request = qpool_request_init();
+	qpool_stats stats = qpool_stats_init();
+	qpool_lease lease = QPOOL_LEASE_INIT;
+	qpool_keyed *keyed = NULL;
+	int shown = 0;
+
+	options.max_size = 2;
+	ops.open = tool_open;
+	ops.close = tool_close;
+	ops.destroy = workshop_destroy;
+	CHECK(qpool_keyed_create(&keyed, &options, 1, &ops, w, NULL) == QPOOL_OK);
+	CHECK(qpool_keyed_acquire(keyed, "a", QPOOL_NOWAIT, &lease, NULL) == QPOOL_OK);
+	CHECK(qpool_release(&lease) == QPOOL_OK);
+	CHECK((qpool_keyed_acquire)(keyed, "a", QPOOL_NOWAIT, &lease, NULL) == QPOOL_OK);
+	CHECK(qpool_release(&lease) == QPOOL_OK);
+	CHECK(qpool_keyed_acquire_with(keyed, "b", &request, &lease, NULL) == QPOOL_OK);
+	CHECK(qpool_keyed_each(keyed, tool_shown, &shown) == 2 && shown == 2);
+	CHECK(qpool_release(&lease) == QPOOL_OK);
+	CHECK(qpool_keyed_acquire_at(keyed, "c", 0, &lease, NULL, QPOOL_SITE) == QPOOL_OK);
+	CHECK(qpool_release(&lease) == QPOOL_OK);
+	qpool_keyed_suspect(keyed, NULL);
+	qpool_keyed_renew(keyed, "c");
+	CHECK(qpool_keyed_maintain(keyed) == 0);
+	qpool_keyed_dump(keyed, -1);
+	qpool_keyed_get_stats(keyed, NULL, &stats);
+	CHECK(stats.opens == 3 && stats.idle == 1 && stats.keys == 1);
+	CHECK(stats.closes[QPOOL_WHY_SHRUNK] == 1 && stats.closes[QPOOL_WHY_RENEWED] == 1);
+	CHECK(qpool_keyed_close(keyed, QPOOL_SEC(1)) == QPOOL_OK);
+	qpool_keyed_free(keyed);
+}
+
 int
 main(void)
 {
@@ -142,9 +204,12 @@ main(void)
 	CHECK(
 	    qpool_get_hist(pool, QPOOL_HIST_OPEN, &hist) == QPOOL_OK && hist.count == stats.opens);
 	CHECK(qpool_hist_quantile(&hist, 1) <= (qpool_nsec)hist.max_ns && qpool_hist_bound(7) == 7);
+	change_at_work(pool, &w);
 	CHECK(qpool_close(pool, QPOOL_SEC(1)) == QPOOL_OK);
 	qpool_free(pool);
 	/* One was detached, which makes it ours and not the pool's to close. */
 	CHECK(w.destroyed == 1 && w.opened == w.closed + 1);
+	lend_by_key(&w);
+	CHECK(w.destroyed == 2 && w.opened == w.closed + 1);
 	return failures ? 1 : 0;
 }
