@@ -539,6 +539,14 @@ commit(qpool *pool, qp_worker *hired, unsigned count, qpool_error *error)
 	return err;
 }
 
+/* Misuse is counted and told like any other. */
+static qpool_err
+refuse(qpool *pool, qpool_err err)
+{
+	return err == QPOOL_EMISUSE ? qp_pool_misuse(pool, "qpool_start while its workers stop")
+	                            : err;
+}
+
 qpool_err
 qpool_start(qpool *pool, unsigned count, qpool_error *error)
 {
@@ -556,7 +564,7 @@ qpool_start(qpool *pool, unsigned count, qpool_error *error)
 	pool->visits += err == QPOOL_OK;
 	qp_pool_unlock(pool, NULL);
 	if (err != QPOOL_OK)
-		return err;
+		return refuse(pool, err);
 	memset(&own, 0, sizeof own);
 	hired = hire(pool, count, &own);
 	err = own.code == QPOOL_OK ? commit(pool, hired, count, &own) : own.code;
@@ -569,7 +577,7 @@ qpool_start(qpool *pool, unsigned count, qpool_error *error)
 	qp_pool_lock(pool);
 	pool->visits--;
 	qp_pool_unlock(pool, NULL);
-	return err;
+	return refuse(pool, err);
 }
 
 qpool_err
