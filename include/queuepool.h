@@ -181,7 +181,7 @@ typedef struct qpool_options {
 	qpool_nsec  down_after;      /* default 5 s with every open failing and none open: from then
 	                              * acquires fail at once with the cause, while one probe goes on */
 	qpool_nsec  maintain_every;  /* default 30 s: between two passes of the workers */
-	qpool_nsec  held_long;       /* default QPOOL_FOREVER; this version knows no other */
+	qpool_nsec  held_long;       /* default QPOOL_FOREVER; else EV_HELD_LONG past it */
 	uint64_t    event_mask;      /* bits 1 << type; default: all but ACQUIRED and RELEASED */
 	qpool_event_fn *on_event;    /* default none */
 	void       *event_user;

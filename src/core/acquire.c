@@ -9,11 +9,13 @@
 #include "core/abi.h"
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/holders.h"
 #include "core/hist.h"
 #include "core/notice.h"
 #include "core/open.h"
 #include "core/steps.h"
 #include "core/suspect.h"
+#include "core/watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,8 +32,8 @@ qp_acquire_lend(
 	qp_storeptr_release(&slot->label, asking->label);
 	qp_store64_release(&slot->uses, qp_load64_relaxed(&slot->uses) + 1);
 	qp_slot_move(slot, QP_CHECKING, QP_LEASED);
-	qp_slot_begin(slot, out);
 	qp_notice_slot(pool, QPOOL_EV_ACQUIRED, slot, asking->waited_ns);
+	qp_slot_begin(slot, out); /* from here on others may tell of the lease */
 }
 
 static void
@@ -185,9 +187,9 @@ take_picture(qpool *pool)
 	return p;
 }
 
-/* Cause first, then what was waited for, then the counts. */
+/* Cause first, then what was waited for, then the counts, then the holders as they fit. */
 static void
-explain_timeout(const qp_asking *asking, qpool_error *error)
+explain_timeout(const qp_asking *asking, const qp_holders *holders, qpool_error *error)
 {
 	picture p = take_picture(asking->pool);
 	const qpool_error *cause = p.cause.code != QPOOL_OK ? &p.cause : &asking->cause;
@@ -209,6 +211,7 @@ explain_timeout(const qp_asking *asking, qpool_error *error)
 	    " open, %" PRIu32 " opening, %" PRIu32 " more wait",
 	    name, qp_error_span(asking->timeout_ns).text, p.lent, p.max_size, p.existing, p.opening,
 	    p.waiting);
+	qp_holders_say(holders, asking->spare, error);
 }
 
 static void
@@ -225,13 +228,13 @@ explain_open(const qp_asking *asking, qpool_error *error)
 }
 
 static void
-explain(const qp_asking *asking, qpool_err err, qpool_error *error)
+explain(const qp_asking *asking, qpool_err err, const qp_holders *holders, qpool_error *error)
 {
 	const char *name = asking->pool->name;
 
 	switch (err) {
 	case QPOOL_ETIMEOUT:
-		explain_timeout(asking, error);
+		explain_timeout(asking, holders, error);
 		return;
 	case QPOOL_EOPEN:
 	case QPOOL_EDENIED:
@@ -279,14 +282,38 @@ tell_failure(const qp_asking *asking, qpool_err err, const qpool_error *error)
 		qp_open_tell_down(asking->pool);
 }
 
+/* Leases that were in the way are looked at, as a pass would: who is gone only of those that were named. */
+static void
+look_at_holders(qpool *pool, const qp_holders *holders)
+{
+	(void)qp_watch_all(pool, false);
+	for (uint32_t i = 0; i < holders->others_kept; i++)
+		qp_watch_one(pool, holders->longest[i].slot);
+}
+
+static QP_COLD void
+fail_by_timeout(qp_asking *asking, qpool_error *error)
+{
+	qp_holders holders;
+
+	qp_holders_find(asking->pool, &holders);
+	explain(asking, QPOOL_ETIMEOUT, &holders, error);
+	tell_failure(asking, QPOOL_ETIMEOUT, error);
+	look_at_holders(asking->pool, &holders);
+}
+
 qpool_err
 qp_acquire_fail(qp_asking *asking, qpool_err err, qpool_error *error)
 {
 	qpool_error own;
 
-	explain(asking, err, &own);
-	own.code = err;
-	tell_failure(asking, err, &own);
+	if (err == QPOOL_ETIMEOUT) {
+		fail_by_timeout(asking, &own);
+	} else {
+		explain(asking, err, NULL, &own);
+		own.code = err;
+		tell_failure(asking, err, &own);
+	}
 	if (error != NULL)
 		*error = own;
 	if (err == QPOOL_EMISUSE)

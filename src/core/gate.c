@@ -140,6 +140,7 @@ qp_gate_enter(qp_asking *asking)
 		s.began_ns = qp_clock_now();
 		s.waiter.since_ns = asking->since_ns;
 		s.waiter.deadline_ns = asking->deadline_ns;
+		s.waiter.thread = qp_thread_id();
 		s.waiter.ticket = qp_waitq_ticket(&pool->gate.line);
 		asking->has_waited = true;
 		err = wait_locked(&s, &wakes);

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/keyed.h"
 #include "core/maintain.h"
+#include "core/watch.h"
 #include "core/show.h"
 #include "core/stats.h"
 #include "platform/alloc.h"
@@ -86,8 +87,8 @@ qpool_keyed_create(qpool_keyed **out, const qpool_options *options, uint32_t max
 	keyed->root.name = qp_alloc_text(config.name);
 	keyed->root.hists = qp_alloc_zero(1, sizeof *keyed->root.hists);
 	if (keyed->root.name == NULL || keyed->root.hists == NULL) {
-		err = qp_error_set(
-		    error, QPOOL_ENOMEM, "no memory for keyed pool '%s'", config.name);
+		err =
+		    qp_error_set(error, QPOOL_ENOMEM, "no memory for keyed pool '%s'", config.name);
 		qp_pool_dispose(&keyed->root);
 		return err;
 	}
@@ -144,8 +145,8 @@ qpool_keyed_acquire_at(qpool_keyed *keyed, const char *key, qpool_nsec timeout, 
 	return qpool_keyed_acquire_with(keyed, key, &request, out, error);
 }
 
-qpool_err(qpool_keyed_acquire)(qpool_keyed *keyed, const char *key, qpool_nsec timeout,
-    qpool_lease *out, qpool_error *error)
+qpool_err(qpool_keyed_acquire)(
+    qpool_keyed *keyed, const char *key, qpool_nsec timeout, qpool_lease *out, qpool_error *error)
 {
 	return qpool_keyed_acquire_at(keyed, key, timeout, out, error, NULL);
 }
@@ -178,8 +179,10 @@ qpool_keyed_maintain(qpool_keyed *keyed)
 	if (look(keyed, NULL) != QPOOL_OK)
 		return 0;
 	enter(keyed);
-	while ((member = qp_keyed_walk(keyed, member)) != NULL)
+	while ((member = qp_keyed_walk(keyed, member)) != NULL) {
 		closed += qp_maintain_pass(&member->pool);
+		(void)qp_watch_all(&member->pool, true);
+	}
 	qp_keyed_reap(keyed);
 	leave(keyed);
 	return closed;
@@ -272,8 +275,8 @@ report_all(qpool_keyed *keyed, qpool_stats *now)
 	now->waiting_peak = family->waiting_peak;
 	/* Whose place is another's already is still closing, and that other one not yet opening. */
 	now->opening -= family->ousted;
-	taken = now->opening + now->idle + now->checking + now->leased + now->resetting +
-	        now->closing;
+	taken =
+	    now->opening + now->idle + now->checking + now->leased + now->resetting + now->closing;
 	now->empty = family->total - taken;
 	qp_pool_unlock(&keyed->root, NULL);
 }

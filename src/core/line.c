@@ -312,6 +312,7 @@ wait_in_line(qp_asking *asking, qp_slot **slot, qp_wakes *wakes)
 	w.waiter.since_ns = asking->since_ns;
 	w.waiter.deadline_ns = asking->deadline_ns;
 	w.waiter.ticket = asking->ticket;
+	w.waiter.thread = qp_thread_id();
 	w.waiter.cause = &asking->cause;
 	asking->has_waited = true;
 	err = wait_and_unlock(&w, wakes);

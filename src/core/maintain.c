@@ -6,6 +6,7 @@
 
 #include "core/open.h"
 #include "core/suspect.h"
+#include "core/watch.h"
 #include "core/worker.h"
 
 /* How many slots are looked at in one hold of the lock. */
@@ -90,6 +91,7 @@ qpool_maintain(qpool *pool)
 	qp_pool_unlock(pool, NULL);
 	qp_suspect_if_frozen(pool, qp_clock_coarse());
 	closed = qp_maintain_pass(pool);
+	(void)qp_watch_all(pool, true);
 	qp_pool_lock(pool);
 	pool->visits--;
 	qp_pool_unlock(pool, NULL);

@@ -10,6 +10,9 @@
 
 #include <inttypes.h>
 
+/* "65535 of 65535 wanted at once came free: " */
+#define PREFIX_MOST 41u
+
 /* Until they are lent, the leases to be are where the slots are kept: nothing has to be allocated. */
 static qp_slot *
 kept(const qpool_lease *lease)
@@ -134,6 +137,7 @@ qpool_acquire_many(
 	err = qp_acquire_read(&m.asking, pool, request, error);
 	if (err != QPOOL_OK)
 		return err;
+	m.asking.spare = PREFIX_MOST;
 	qp_line_enter(&m.asking);
 	err = collect(&m);
 	if (err == QPOOL_OK) {

@@ -4,7 +4,37 @@
  */
 #include "core/notice.h"
 
+#include "core/show.h"
 #include "core/steps.h"
+
+bool
+qp_notice_is_wanted(const qpool *pool, qpool_event_type type)
+{
+	return pool->config.on_event != NULL &&
+	       (qp_load64_relaxed(&pool->dials.event_mask) >> type & 1);
+}
+
+void
+qp_notice_lease(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t took_ns)
+{
+	qpool_event event;
+	qpool_entry entry;
+	qp_shown shown;
+
+	if (!qp_notice_is_wanted(pool, type))
+		return;
+	(void)qp_show_slot(slot, &shown); /* it does not move, so the first look will do */
+	qp_show_entry(&shown, qp_clock_now(), &entry);
+	entry.key = pool->key;
+	memset(&event, 0, sizeof event);
+	event.size = sizeof event;
+	event.key = pool->key;
+	event.type = type;
+	event.resource_id = entry.resource_id;
+	event.took = took_ns;
+	event.entry = &entry;
+	qp_step_event(pool, &event);
+}
 
 void
 qp_notice_slot(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t took_ns)

@@ -10,6 +10,10 @@
 
 /* Of a resource: OPENED, ACQUIRED, RELEASED. */
 void qp_notice_slot(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t took_ns);
+/* Of a lease: HELD_LONG, HELD_BACK, HOLDER_GONE.  The slot must stay LEASED meanwhile. */
+void qp_notice_lease(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t took_ns);
+/* Does anyone listen to this type? */
+bool qp_notice_is_wanted(const qpool *pool, qpool_event_type type);
 /* CLOSED, and the check's or reset's error if that is why; else NULL. */
 void qp_notice_closed(qpool *pool, const qp_slot *slot, const qpool_error *cause);
 /* Of an acquire or the pool: the rest. */

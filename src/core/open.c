@@ -70,6 +70,8 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 	qp_tally_peak(&pool->tally.open_peak, pool->idle.count + pool->owned - pool->opening);
 	if (for_all)
 		goes = !qp_exchange_put_idle_locked(pool, slot, QP_CHECKING);
+	else
+		qp_crew_lent_locked(pool, &wakes);
 	qp_exchange_settle_locked(pool, NULL, &wakes); /* and the next may open now */
 	qp_pool_unlock(pool, &wakes);
 	if (was_down)

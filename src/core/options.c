@@ -44,6 +44,7 @@ const qp_span_row qp_option_spans[] = {
     SPAN(retry_max, retry_max_ns, QPOOL_SEC(5), QP_ZERO_OK),
     SPAN(down_after, down_after_ns, QPOOL_SEC(5), QP_ZERO_OK | QP_NOLIMIT_OK),
     SPAN(maintain_every, maintain_every_ns, QPOOL_SEC(30), QP_NOLIMIT_OK),
+    SPAN(held_long, held_long_ns, QPOOL_FOREVER, QP_NOLIMIT_OK),
     {NULL, 0, 0, 0, 0},
 };
 
@@ -151,10 +152,6 @@ read_rest(const qpool_options *options, qpool_error *error)
 	if (options->reserved_ != 0)
 		return qp_error_set(error, QPOOL_ENOTSUP, "reserved_ is %" PRIu32 "; it must be 0",
 		    options->reserved_);
-	if (options->held_long != 0 && options->held_long != QPOOL_FOREVER)
-		return qp_error_set(error, QPOOL_ENOTSUP,
-		    "held_long is %" PRId64 " ns; this library knows 0 and QPOOL_FOREVER only",
-		    options->held_long);
 	return QPOOL_OK;
 }
 
@@ -300,6 +297,8 @@ qp_options_dial(qp_dials *dials, const qp_config *config)
 	qp_expiry_set(&dials->bounds, &config->limits);
 	/* relaxed: as in qp_expiry_set. */
 	qp_storei64_relaxed(&dials->acquire_timeout_ns, config->acquire_timeout_ns);
+	qp_storei64_relaxed(&dials->held_long_ns, config->held_long_ns);
+	qp_storei64_relaxed(&dials->maintain_every_ns, config->maintain_every_ns);
 	qp_storei64_relaxed(&dials->open_budget_ns, config->open_budget_ns);
 	qp_storei64_relaxed(&dials->step_budget_ns, config->step_budget_ns);
 	qp_store64_relaxed(&dials->event_mask, config->event_mask);

@@ -21,6 +21,7 @@ typedef struct qp_config {
 	int64_t acquire_timeout_ns, max_overtake_ns;
 	int64_t open_budget_ns, step_budget_ns;
 	int64_t retry_min_ns, retry_max_ns, down_after_ns, maintain_every_ns;
+	int64_t held_long_ns;
 	uint64_t event_mask;
 	qpool_event_fn *on_event;
 	void *event_user;
@@ -52,6 +53,7 @@ typedef struct qp_dials {
 	/* atomic: written under the pool's lock, read by anyone without it */
 	qp_bounds bounds;
 	qp_atomic_i64 acquire_timeout_ns, open_budget_ns, step_budget_ns;
+	qp_atomic_i64 held_long_ns, maintain_every_ns;
 	qp_atomic_u64 event_mask;
 } qp_dials;
 

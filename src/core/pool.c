@@ -154,7 +154,7 @@ qp_pool_init(
 	qp_options_dial(&pool->dials, config);
 	qp_backoff_set(
 	    &pool->backoff, config->retry_min_ns, config->retry_max_ns, config->down_after_ns);
-	pool->crew.alarm_ns = pool->crew.maintain_ns = QP_TIME_NEVER;
+	pool->crew.alarm_ns = pool->crew.maintain_ns = pool->crew.watch_ns = QP_TIME_NEVER;
 	pool->random = qp_random_seed();
 	if (root == pool)
 		qp_lock_init(&pool->lock);

@@ -82,6 +82,7 @@ typedef struct qp_crew {
 	uint32_t pass_index; /* the slot it looks at next */
 	qp_worker *all, *asleep, *called, *timekeeper;
 	int64_t alarm_ns;    /* the timekeeper's, or QP_TIME_NEVER */
+	int64_t watch_ns;    /* when to look at leases next, or QP_TIME_NEVER: the next one to begin says */
 	int64_t maintain_ns; /* the next pass, or QP_TIME_NEVER: nothing can expire, or one runs */
 } qp_crew;
 

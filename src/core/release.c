@@ -3,6 +3,8 @@
  * release: the way back.  Exactly one caller ends a turn; from then on the slot is that thread's until it
  * is idle, empty, or a worker's.  Nothing here allocates, and nothing can fail but misuse.
  */
+#include "core/release.h"
+
 #include "core/exchange.h"
 #include "core/hist.h"
 #include "core/lease.h"
@@ -14,23 +16,6 @@ static bool
 is_empty(const qpool_lease *lease)
 {
 	return lease->slot_ == NULL && lease->turn_ == 0 && lease->resource == NULL;
-}
-
-/* End the lease and empty it; NULL, and nothing changed, when it is not out or somebody else ends a copy
- * of it at this moment. */
-static qp_slot *
-claim(qpool_lease *lease, const char *what)
-{
-	qp_slot *slot = qp_lease_held(lease, what);
-
-	if (slot == NULL)
-		return NULL;
-	if (!qp_slot_end(slot, lease->turn_)) {
-		(void)qp_pool_misuse(slot->pool, what);
-		return NULL;
-	}
-	*lease = (qpool_lease)QPOOL_LEASE_INIT;
-	return slot;
 }
 
 /* How long the lease was, by the clock it began with. */
@@ -46,14 +31,24 @@ held_for(qpool *pool, const qp_slot *slot, int64_t coarse_ns)
 	return held_ns;
 }
 
-/* The lease has ended, the slot is ours. */
+/* The holder has its resource for good. */
 static void
-give_back(qpool *pool, qp_slot *slot)
+give_up(qpool *pool, qp_slot *slot)
 {
-	int64_t now_ns = qp_clock_coarse();
+	qp_wakes wakes = QP_WAKES_INIT;
+
+	qp_pool_lock(pool);
+	pool->tally.closes[0]++;
+	qp_exchange_put_empty_locked(pool, slot, QP_LEASED);
+	qp_exchange_settle_locked(pool, NULL, &wakes);
+	qp_pool_unlock(pool, &wakes);
+}
+
+static void
+give_back(qpool *pool, qp_slot *slot, int64_t now_ns)
+{
 	qpool_why why = qp_expiry_of_returned(&pool->dials.bounds, slot, now_ns);
 
-	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot, held_for(pool, slot, now_ns));
 	qp_storei64_release(&slot->used_ns, now_ns);
 	if (why != QPOOL_WHY_DISCARDED && qp_pool_is_renewed(pool, slot))
 		why = QPOOL_WHY_RENEWED;
@@ -67,34 +62,68 @@ give_back(qpool *pool, qp_slot *slot)
 	}
 }
 
-static qpool_err
-end(qpool_lease *lease, bool spoil)
+void
+qp_release_finish(qp_slot *slot, qp_end how, unsigned told)
 {
-	qp_slot *slot;
+	qpool *pool = slot->pool;
+	int64_t now_ns = qp_clock_coarse(), held_ns = held_for(pool, slot, now_ns);
 
+	if (QP_UNLIKELY(told & QP_TOLD_LONG))
+		qp_notice_lease(pool, QPOOL_EV_HELD_BACK, slot, held_ns);
+	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot, held_ns);
+	if (how == QP_END_DETACH) {
+		give_up(pool, slot);
+		return;
+	}
+	slot->spoiled = slot->spoiled || how == QP_END_DISCARD;
+	give_back(pool, slot, now_ns);
+}
+
+/* End the lease and empty it; EMISUSE, and nothing changed, when it is not out or somebody else ends a copy of
+ * it at this moment. */
+static qpool_err
+end(qpool_lease *lease, qp_end how, const char *what)
+{
+	qp_slot *slot = qp_lease_held(lease, what);
+	unsigned told;
+
+	if (slot == NULL)
+		return QPOOL_EMISUSE;
+	switch (qp_slot_end(slot, lease->turn_, how, &told)) {
+	case QP_ENDED_STALE:
+		return qp_pool_misuse(slot->pool, what);
+	case QP_ENDED_OURS:
+		*lease = (qpool_lease)QPOOL_LEASE_INIT;
+		qp_release_finish(slot, how, told);
+		return QPOOL_OK;
+	case QP_ENDED_LEFT:
+		break;
+	}
+	*lease = (qpool_lease)QPOOL_LEASE_INIT;
+	return QPOOL_OK;
+}
+
+static qpool_err
+give(qpool_lease *lease, qp_end how)
+{
 	if (lease == NULL)
 		return QPOOL_EINVAL;
 	if (is_empty(lease))
 		return QPOOL_OK;
-	slot =
-	    claim(lease, "a lease was ended that is not out: it was ended before, or never taken");
-	if (slot == NULL)
-		return QPOOL_EMISUSE;
-	slot->spoiled = slot->spoiled || spoil;
-	give_back(slot->pool, slot);
-	return QPOOL_OK;
+	return end(
+	    lease, how, "a lease was ended that is not out: it was ended before, or never taken");
 }
 
 qpool_err
 qpool_release(qpool_lease *lease)
 {
-	return end(lease, false);
+	return give(lease, QP_END_RELEASE);
 }
 
 qpool_err
 qpool_discard(qpool_lease *lease)
 {
-	return end(lease, true);
+	return give(lease, QP_END_DISCARD);
 }
 
 qpool_err
@@ -116,25 +145,15 @@ qpool_spoil(qpool_lease *lease)
 void *
 qpool_detach(qpool_lease *lease)
 {
-	qp_wakes wakes = QP_WAKES_INIT;
 	void *resource;
-	qp_slot *slot;
-	qpool *pool;
 
 	if (lease == NULL || is_empty(lease))
 		return NULL;
-	slot = claim(lease, "a lease was detached that is not out");
-	if (slot == NULL)
-		return NULL;
-	pool = slot->pool;
-	resource = slot->resource;
-	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot, held_for(pool, slot, qp_clock_coarse()));
-	qp_pool_lock(pool);
-	pool->tally.closes[0]++;
-	qp_exchange_put_empty_locked(pool, slot, QP_LEASED);
-	qp_exchange_settle_locked(pool, NULL, &wakes);
-	qp_pool_unlock(pool, &wakes);
-	return resource;
+	resource =
+	    lease->resource; /* when the end is left to another one the slot is not ours to read */
+	return end(lease, QP_END_DETACH, "a lease was detached that is not out") == QPOOL_OK
+	           ? resource
+	           : NULL;
 }
 
 void

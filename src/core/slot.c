@@ -95,38 +95,120 @@ qp_slot_description(const qp_slot *slot, char *out)
 	out[QP_ABOUT - 1] = '\0';
 }
 
+#define TOLD_SHIFT QP_TURN_BITS
+#define TELLING    (UINT64_C(1) << (QP_TURN_BITS + 2))
+#define HOW_SHIFT  (QP_TURN_BITS + 3)
+
+static uint64_t
+number_of(uint64_t word)
+{
+	return word & QP_TURN_MOST;
+}
+
+static unsigned
+told_of(uint64_t word)
+{
+	return (unsigned)(word >> TOLD_SHIFT) & (QP_TOLD_LONG | QP_TOLD_GONE);
+}
+
+static uint64_t
+after(uint64_t number)
+{
+	return (number + 1) & QP_TURN_MOST;
+}
+
 uint64_t
 qp_slot_lent(const qp_slot *slot)
 {
 	/* relaxed: a counter, read while it grows. */
-	return (qp_load64_relaxed(&slot->turn) + 1) / 2;
+	return (number_of(qp_load64_relaxed(&slot->turn)) + 1) / 2;
 }
 
 void
 qp_slot_begin(qp_slot *slot, qpool_lease *lease)
 {
 	/* relaxed: only the owner begins a lease, and nobody can hold the new turn before we return. */
-	uint64_t turn = qp_load64_relaxed(&slot->turn) + 1;
+	uint64_t turn = after(qp_load64_relaxed(&slot->turn));
 
 	QP_MUST(turn & 1);
-	qp_store64_relaxed(&slot->turn, turn);
 	slot->spoiled = false;
+	/* release, pairs with the acquire in qp_slot_peer_into: who sees this turn sees since when. */
+	qp_store64_release(&slot->turn, turn);
 	lease->resource = slot->resource;
 	lease->slot_ = slot;
 	lease->turn_ = turn;
 }
 
-bool
-qp_slot_end(qp_slot *slot, uint64_t turn)
+/* Something was told of this lease, or is being told now. */
+static QP_COLD qp_ended
+end_watched(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told)
 {
+	uint64_t word, next;
+
+	do {
+		/* relaxed: the exchange orders. */
+		word = qp_load64_relaxed(&slot->turn);
+		if (number_of(word) != turn)
+			return QP_ENDED_STALE;
+		next = after(turn);
+		if (word & TELLING)
+			next |= (word & ~QP_TURN_MOST) | (uint64_t)how << HOW_SHIFT;
+	} while (!qp_cas64_acq_rel(&slot->turn, word, next));
+	*told = told_of(word);
+	return word & TELLING ? QP_ENDED_LEFT : QP_ENDED_OURS;
+}
+
+qp_ended
+qp_slot_end(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told)
+{
+	*told = 0;
+	if (!(turn & 1) || turn > QP_TURN_MOST)
+		return QP_ENDED_STALE;
 	/* acq_rel, pairs with itself: two threads that end copies of one lease race here, one wins, and
 	 * what the holder wrote is seen by whoever works on the slot next. */
-	return (turn & 1) && qp_cas64_acq_rel(&slot->turn, turn, turn + 1);
+	if (QP_LIKELY(qp_cas64_acq_rel(&slot->turn, turn, after(turn))))
+		return QP_ENDED_OURS;
+	return end_watched(slot, turn, how, told);
+}
+
+bool
+qp_slot_peer_into(const qp_slot *slot, uint64_t *turn, unsigned *told)
+{
+	uint64_t word = qp_load64_acquire(&slot->turn);
+
+	*turn = number_of(word);
+	*told = told_of(word);
+	return *turn & 1;
+}
+
+bool
+qp_slot_watch(qp_slot *slot, uint64_t turn, unsigned what)
+{
+	/* relaxed: the exchange orders. */
+	uint64_t word = qp_load64_relaxed(&slot->turn);
+
+	return number_of(word) == turn && !(word & TELLING) && !(told_of(word) & what) &&
+	       qp_cas64_acq_rel(&slot->turn, word, word | (uint64_t)what << TOLD_SHIFT | TELLING);
+}
+
+qp_end
+qp_slot_unwatch(qp_slot *slot, unsigned *told)
+{
+	uint64_t word, next;
+
+	do {
+		/* relaxed: the exchange orders: acquire, as what the holder wrote is the teller's to go on
+		 * with. */
+		word = qp_load64_relaxed(&slot->turn);
+		next = number_of(word) & 1 ? word & ~TELLING : number_of(word);
+	} while (!qp_cas64_acq_rel(&slot->turn, word, next));
+	*told = told_of(word);
+	return (qp_end)(word >> HOW_SHIFT & 3);
 }
 
 bool
 qp_slot_is_out(const qp_slot *slot, uint64_t turn)
 {
 	/* relaxed: for the holder the turn cannot change; for a stale copy any newer value says so. */
-	return (turn & 1) && qp_load64_relaxed(&slot->turn) == turn;
+	return (turn & 1) && number_of(qp_load64_relaxed(&slot->turn)) == turn;
 }

@@ -26,6 +26,17 @@
 
 #include "platform/atomic.h"
 
+/* How a lease ended; the number stands in the slot's turn. */
+typedef enum qp_end { QP_END_NONE = 0, QP_END_RELEASE, QP_END_DISCARD, QP_END_DETACH } qp_end;
+/* Who goes on with the slot of a lease that was to end. */
+typedef enum qp_ended {
+	QP_ENDED_STALE, /* nobody: it was not out */
+	QP_ENDED_OURS,
+	QP_ENDED_LEFT /* the thread that is telling of the lease, when it has told */
+} qp_ended;
+/* What was told of a lease; any of both. */
+enum { QP_TOLD_LONG = 1u, QP_TOLD_GONE = 2u };
+
 #define QP_ABOUT 64u /* bytes of a description, the NUL included */
 
 typedef enum qp_state {
@@ -40,7 +51,7 @@ typedef enum qp_state {
 } qp_state;
 
 /*
- * turn is odd exactly while LEASED, and grows by one at each begin and each end of a lease: (turn + 1) / 2
+ * turn's number is odd exactly while LEASED, and grows by one at each begin and each end of a lease: (turn + 1) / 2
  * is how often this slot was lent.  resource != NULL exactly in IDLE, CHECKING, LEASED, RESETTING, CLOSING.
  */
 typedef struct qp_slot {
@@ -91,12 +102,36 @@ const char *qp_slot_state_name(qp_state state);
 /* Keep a description, or read one; room for QP_ABOUT bytes, the last of which is a NUL always. */
 void qp_slot_describe(qp_slot *slot, const char *about);
 void qp_slot_description(const qp_slot *slot, char *out);
+/*
+ * A lease is told of (held long, holder gone) by a thread that does not hold it, and it may end meanwhile.  What
+ * must come in order then stands in one word, the turn: below, its number; above, what was told, whether
+ * somebody is telling now, and how the lease ended if it did.
+ *
+ *             watch                         unwatch
+ *   n ──────────────────→ n, telling ───────────────→ n, told
+ *   │ end: ours                │ end: left                │ end: ours
+ *   ↓                          ↓          unwatch         ↓
+ *   n + 1              n + 1, telling, how ──────→ n + 1, the teller's to finish
+ *
+ * So an end never waits for the event function, and is never told before it has returned.  Who ends a lease of
+ * which nothing was told finds a bare number and pays nothing for all this.
+ */
+#define QP_TURN_BITS 58
+#define QP_TURN_MOST ((UINT64_C(1) << QP_TURN_BITS) - 1)
+
 /* How often it was lent. */
 uint64_t qp_slot_lent(const qp_slot *slot);
 /* Begin a lease (the owner).  Fills *lease; who asked, and the count of uses, are written before. */
 void qp_slot_begin(qp_slot *slot, qpool_lease *lease);
-/* End the lease: true for exactly one caller a turn; false for a stale copy. */
-bool qp_slot_end(qp_slot *slot, uint64_t turn);
+/* End the lease: STALE for all but one caller a turn.  OURS: *told says what was told of it. */
+qp_ended qp_slot_end(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told);
+/* The lease that is out, and what was told of it; false: none is.  Anyone. */
+bool qp_slot_peer_into(const qp_slot *slot, uint64_t *turn, unsigned *told);
+/* Begin to tell this of that lease; until unwatch its slot stays as it is.  false: it has ended, somebody else
+ * is telling, or it was told. */
+bool qp_slot_watch(qp_slot *slot, uint64_t turn, unsigned what);
+/* It is told.  Anything but NONE: the lease ended meanwhile, in this way, and the slot is ours. */
+qp_end qp_slot_unwatch(qp_slot *slot, unsigned *told);
 /* Is this the lease that is out now? */
 bool qp_slot_is_out(const qp_slot *slot, uint64_t turn);
 

@@ -17,6 +17,7 @@
 #include "core/reset.h"
 #include "core/steps.h"
 #include "core/suspect.h"
+#include "core/watch.h"
 #include "platform/alloc.h"
 #include "platform/assert.h"
 
@@ -64,9 +65,10 @@ somebody_asks(const qpool *pool)
 static int64_t
 due_locked(const qpool *pool)
 {
-	int64_t due_ns = pool->crew.maintain_ns;
+	const qp_crew *crew = &pool->crew;
+	int64_t due_ns = crew->watch_ns < crew->maintain_ns ? crew->watch_ns : crew->maintain_ns;
 
-	if (pool->resets.first != NULL || pool->closes.first != NULL || pool->crew.passing)
+	if (pool->resets.first != NULL || pool->closes.first != NULL || crew->passing)
 		return 0;
 	if (!pool->closing && qp_exchange_wanted_locked(pool) > 0) {
 		int64_t open_ns = qp_exchange_open_due_locked(pool, somebody_asks(pool));
@@ -99,6 +101,26 @@ qp_crew_hasten_locked(qpool *pool, qp_wakes *wakes)
 	set_maintenance_locked(pool);
 	if (was_ns < crew->maintain_ns && crew->maintain_ns != QP_TIME_NEVER)
 		crew->maintain_ns = was_ns;
+	/* What is lent may be held long now: one look says, and when to look again. */
+	crew->watch_ns = qp_watch_after(pool) != QP_TIME_NEVER && qp_pool_lent_locked(pool) > 0
+	                     ? qp_clock_now()
+	                     : QP_TIME_NEVER;
+	qp_crew_call_locked(pool, wakes);
+}
+
+void
+qp_crew_lent_locked(qpool *pool, qp_wakes *wakes)
+{
+	qp_crew *crew = &pool->crew;
+	int64_t after_ns;
+
+	/* While a look is due no earlier one can become so: later leases are due later. */
+	if (QP_LIKELY(crew->alive == 0 || crew->watch_ns != QP_TIME_NEVER))
+		return;
+	after_ns = qp_watch_after(pool);
+	if (after_ns == QP_TIME_NEVER)
+		return;
+	crew->watch_ns = qp_clock_after(qp_clock_now(), after_ns);
 	qp_crew_call_locked(pool, wakes);
 }
 
@@ -227,6 +249,27 @@ work(qpool *pool, qp_slot *slot)
 	}
 }
 
+/* Look at the leases, if it is time; first of all, or a crew that is never idle would never look.  Those that
+ * begin meanwhile see to it themselves that they are looked at. */
+static bool
+watch_locked(qpool *pool)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+	qp_crew *crew = &pool->crew;
+	int64_t due_ns;
+
+	if (crew->stopping || qp_clock_now() < crew->watch_ns)
+		return false;
+	crew->watch_ns = QP_TIME_NEVER;
+	qp_crew_call_locked(pool, &wakes);
+	qp_pool_unlock(pool, &wakes);
+	due_ns = qp_watch_all(pool, true);
+	qp_pool_lock(pool);
+	if (due_ns < crew->watch_ns)
+		crew->watch_ns = due_ns;
+	return true;
+}
+
 /* Do one thing, unlocked meanwhile; false: there is nothing to do now. */
 static bool
 work_locked(qpool *pool)
@@ -313,7 +356,7 @@ live(void *argument)
 	qp_pool_lock(pool);
 	for (;;) {
 		set_maintenance_locked(pool);
-		if (work_locked(pool))
+		if (watch_locked(pool) || work_locked(pool))
 			continue;
 		if (pool->crew.stopping)
 			break;
@@ -487,11 +530,21 @@ commit(qpool *pool, qp_worker *hired, unsigned count, qpool_error *error)
 		crew->all = hired;
 		crew->hired += count;
 		crew->alive += count;
+		if (qp_pool_lent_locked(pool) > 0)
+			qp_crew_lent_locked(pool, &wakes);
 		/* Waiters that would open for themselves now wait for the crew. */
 		qp_exchange_settle_locked(pool, NULL, &wakes);
 	}
 	qp_pool_unlock(pool, &wakes);
 	return err;
+}
+
+/* Misuse is counted and told like any other. */
+static qpool_err
+refuse(qpool *pool, qpool_err err)
+{
+	return err == QPOOL_EMISUSE ? qp_pool_misuse(pool, "qpool_start while its workers stop")
+	                            : err;
 }
 
 qpool_err
@@ -511,7 +564,7 @@ qpool_start(qpool *pool, unsigned count, qpool_error *error)
 	pool->visits += err == QPOOL_OK;
 	qp_pool_unlock(pool, NULL);
 	if (err != QPOOL_OK)
-		return err;
+		return refuse(pool, err);
 	memset(&own, 0, sizeof own);
 	hired = hire(pool, count, &own);
 	err = own.code == QPOOL_OK ? commit(pool, hired, count, &own) : own.code;
@@ -524,7 +577,7 @@ qpool_start(qpool *pool, unsigned count, qpool_error *error)
 	qp_pool_lock(pool);
 	pool->visits--;
 	qp_pool_unlock(pool, NULL);
-	return err;
+	return refuse(pool, err);
 }
 
 qpool_err

@@ -226,7 +226,7 @@ npgsql_3836_maintenance_and_takers_in_a_crowd(void **state)
 }
 
 /* pmodels/argobots#178, odin-lang/Odin#6822, llvm/llvm-project#83026: the tag that tells an old handle from
- * a new one was too small, or wrapped.  Ours has 64 bits; here it wraps before our eyes. */
+ * a new one was too small, or wrapped.  Ours has 58 bits; here it wraps before our eyes. */
 static void
 argobots_178_old_leases_are_told_from_new_ones_across_the_wrap(void **state)
 {
@@ -238,7 +238,7 @@ argobots_178_old_leases_are_told_from_new_ones_across_the_wrap(void **state)
 
 	(void)state;
 	must_release(&lease);
-	qp_store64_relaxed(&slot->turn, UINT64_MAX - 5);              /* even: not lent */
+	qp_store64_relaxed(&slot->turn, QP_TURN_MOST - 5);              /* even: not lent */
 	qp_store_relaxed(&slot->moved, (UINT32_MAX & ~7u) | QP_IDLE); /* the last move there is */
 	for (unsigned i = 0; i < 6; i++) {
 		lease = must_acquire(pool);

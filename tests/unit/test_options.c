@@ -86,6 +86,7 @@ zero_means_the_default(void **state)
 	assert_int_equal(c.retry_max_ns, QPOOL_SEC(5));
 	assert_int_equal(c.down_after_ns, QPOOL_SEC(5));
 	assert_int_equal(c.maintain_every_ns, QPOOL_SEC(30));
+	assert_int_equal(c.held_long_ns, QPOOL_FOREVER);
 	assert_false(c.event_mask >> QPOOL_EV_ACQUIRED & 1);
 	assert_false(c.event_mask >> QPOOL_EV_RELEASED & 1);
 	assert_true(c.event_mask >> QPOOL_EV_CLOSED & 1);
@@ -152,15 +153,18 @@ bad_durations_are_named_with_their_range(void **state)
 	DURATION(retry_min);
 	DURATION(down_after);
 	DURATION(maintain_every);
+	DURATION(held_long);
 #undef DURATION
 	REFUSED(retry_max, QPOOL_DEFAULT);
 	REFUSED(retry_min, QPOOL_SEC(6)); /* more than retry_max */
 	REFUSED(open_budget, QPOOL_ZERO);
 	REFUSED(step_budget, QPOOL_ZERO);
 	REFUSED(maintain_every, QPOOL_ZERO);
+	REFUSED(held_long, QPOOL_ZERO);
 	REFUSED(retry_min, QPOOL_FOREVER);
 	REFUSED(retry_max, QPOOL_FOREVER);
 	TAKEN(max_idle, QPOOL_FOREVER);
+	TAKEN(held_long, QPOOL_FOREVER);
 	TAKEN(max_age, INT64_MAX - 1);
 }
 
@@ -173,12 +177,8 @@ what_this_version_does_not_know_is_refused(void **state)
 	o.flags = 1u << 7;
 	refused(&o, QPOOL_ENOTSUP, "flags is 0x80");
 	o = qpool_options_init();
-	o.held_long = QPOOL_SEC(1);
-	refused(&o, QPOOL_ENOTSUP, "held_long");
-	o = qpool_options_init();
 	o.reserved_ = 1;
 	refused(&o, QPOOL_ENOTSUP, "reserved_");
-	TAKEN(held_long, QPOOL_FOREVER);
 }
 
 static void

@@ -88,6 +88,7 @@ a_turn_ends_once(void **state)
 {
 	qp_slot slot = fresh();
 	qpool_lease lease, copy;
+	unsigned told;
 
 	(void)state;
 	assert_int_equal(qp_slot_lent(&slot), 0);
@@ -95,14 +96,14 @@ a_turn_ends_once(void **state)
 	copy = lease;
 	assert_int_equal(qp_slot_lent(&slot), 1);
 	assert_true(qp_slot_is_out(&slot, lease.turn_));
-	assert_true(qp_slot_end(&slot, lease.turn_));
+	assert_int_equal(qp_slot_end(&slot, lease.turn_, QP_END_RELEASE, &told), QP_ENDED_OURS);
 	assert_false(qp_slot_is_out(&slot, copy.turn_));
-	assert_false(qp_slot_end(&slot, copy.turn_));
+	assert_int_equal(qp_slot_end(&slot, copy.turn_, QP_END_RELEASE, &told), QP_ENDED_STALE);
 	qp_slot_begin(&slot, &lease);
-	assert_false(qp_slot_end(&slot, copy.turn_));
-	assert_false(qp_slot_end(&slot, 0));
+	assert_int_equal(qp_slot_end(&slot, copy.turn_, QP_END_RELEASE, &told), QP_ENDED_STALE);
+	assert_int_equal(qp_slot_end(&slot, 0, QP_END_RELEASE, &told), QP_ENDED_STALE);
 	assert_false(qp_slot_is_out(&slot, lease.turn_ + 1)); /* even: never out */
-	assert_true(qp_slot_end(&slot, lease.turn_));
+	assert_int_equal(qp_slot_end(&slot, lease.turn_, QP_END_RELEASE, &told), QP_ENDED_OURS);
 	assert_int_equal(qp_slot_lent(&slot), 2);
 }
 
@@ -153,6 +154,67 @@ a_broken_idle_list_is_noticed(void **state)
 	assert_false(qp_idle_is_valid(&idle));
 }
 
+/* ---- a lease that is told of ---- */
+
+static void
+it_is_told_once_a_lease(void **state)
+{
+	qp_slot slot = fresh();
+	qpool_lease lease;
+	uint64_t turn;
+	unsigned told;
+
+	(void)state;
+	assert_false(qp_slot_peer_into(&slot, &turn, &told));
+	qp_slot_begin(&slot, &lease);
+	assert_true(qp_slot_peer_into(&slot, &turn, &told));
+	assert_int_equal(turn, lease.turn_);
+	assert_int_equal(told, 0);
+	assert_true(qp_slot_watch(&slot, turn, QP_TOLD_LONG));
+	assert_false(qp_slot_watch(&slot, turn, QP_TOLD_GONE)); /* one at a time */
+	assert_int_equal(qp_slot_unwatch(&slot, &told), QP_END_NONE);
+	assert_int_equal(told, QP_TOLD_LONG);
+	assert_false(qp_slot_watch(&slot, turn, QP_TOLD_LONG));
+	assert_true(qp_slot_watch(&slot, turn, QP_TOLD_GONE));
+	assert_int_equal(qp_slot_unwatch(&slot, &told), QP_END_NONE);
+	assert_int_equal(told, QP_TOLD_LONG | QP_TOLD_GONE);
+	assert_true(qp_slot_is_out(&slot, lease.turn_));
+	assert_int_equal(qp_slot_lent(&slot), 1);
+	assert_int_equal(qp_slot_end(&slot, lease.turn_, QP_END_RELEASE, &told), QP_ENDED_OURS);
+	assert_int_equal(told, QP_TOLD_LONG | QP_TOLD_GONE);
+	assert_false(qp_slot_watch(&slot, turn, QP_TOLD_LONG));
+	qp_slot_begin(&slot, &lease);
+	assert_true(qp_slot_peer_into(&slot, &turn, &told));
+	assert_int_equal(told, 0);
+	assert_int_equal(qp_slot_lent(&slot), 2);
+}
+
+static void
+an_end_while_it_is_told_is_left_to_the_teller(void **state)
+{
+	const qp_end ways[] = {QP_END_RELEASE, QP_END_DISCARD, QP_END_DETACH};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		qp_slot slot = fresh();
+		qpool_lease lease;
+		unsigned told;
+		qp_slot_begin(&slot, &lease);
+		assert_true(qp_slot_watch(&slot, lease.turn_, QP_TOLD_LONG));
+		assert_int_equal(qp_slot_end(&slot, lease.turn_, ways[i], &told), QP_ENDED_LEFT);
+		assert_false(qp_slot_is_out(&slot, lease.turn_));
+		assert_int_equal(
+		    qp_slot_end(&slot, lease.turn_, QP_END_RELEASE, &told), QP_ENDED_STALE);
+		assert_int_equal(qp_slot_unwatch(&slot, &told), ways[i]);
+		assert_int_equal(told, QP_TOLD_LONG);
+		assert_int_equal(qp_slot_lent(&slot), 1);
+		qp_slot_begin(&slot, &lease);
+		assert_int_equal(
+		    qp_slot_end(&slot, lease.turn_, QP_END_RELEASE, &told), QP_ENDED_OURS);
+		assert_int_equal(told, 0);
+	}
+}
+
 int
 main(void)
 {
@@ -160,6 +222,8 @@ main(void)
 	    cmocka_unit_test(only_the_moves_of_the_drawing_are_possible),
 	    cmocka_unit_test(a_move_from_another_state_aborts),
 	    cmocka_unit_test(a_turn_ends_once),
+	    cmocka_unit_test(it_is_told_once_a_lease),
+	    cmocka_unit_test(an_end_while_it_is_told_is_left_to_the_teller),
 	    cmocka_unit_test(idle_keeps_the_order_of_return),
 	    cmocka_unit_test(a_broken_idle_list_is_noticed),
 	};
