@@ -467,13 +467,13 @@ the_next_pass_comes_by_the_new_clock(void **state)
 	qpool_lease lease;
 
 	(void)state;
-	o.maintain_every = QPOOL_FOREVER;
+	o.maintain_every = QPOOL_SEC(500);
 	pool = pool_of(peer, fake_ops(), &o);
 	assert_int_equal(qpool_start(pool, 1, NULL), QPOOL_OK);
 	lease = must_acquire(pool);
 	qpool_release(&lease);
-	qp_testing_await_parked(1);
-	assert_true(qp_testing_next_deadline() == INT64_MAX);
+	while (qp_testing_next_deadline() != QPOOL_SEC(1500))
+		;
 	o = qpool_options_init();
 	o.maintain_every = QPOOL_SEC(2);
 	o.max_idle = QPOOL_SEC(1);
