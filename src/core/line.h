@@ -23,7 +23,8 @@ typedef struct qp_asking {
 	uint64_t ticket;   /* its place; 0 before it asked for one */
 	int64_t waited_ns; /* in line, summed */
 	bool has_waited;
-	bool paused; /* when we last looked, the pool was */
+	uint32_t wants; /* of one that collects several: how many in all; else 0 */
+	bool paused;    /* when we last looked, the pool was */
 	/* If the thread is cancelled while it waits: gives back what it has besides, or NULL. */
 	void (*undo)(struct qp_asking *self);
 	qpool_error cause; /* why the last try failed; code OK: none did */

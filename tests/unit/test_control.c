@@ -420,6 +420,76 @@ the_crew_closes_them_if_there_is_one(void **state)
 	end_pool(pool, peer);
 }
 
+typedef struct several {
+	qpool *pool;
+	qpool_lease leases[3];
+	qpool_err err;
+} several;
+
+static void *
+take_three(void *argument)
+{
+	several *s = argument;
+	qpool_request request = qpool_request_init();
+
+	request.timeout = QPOOL_FOREVER;
+	s->err = qpool_acquire_many(s->pool, 3, &request, s->leases, NULL);
+	return NULL;
+}
+
+static void
+what_was_collected_before_it_is_not_lent(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_sized(peer, 3);
+	several s = {.pool = pool, .err = QPOOL_OK};
+	qpool_lease held = must_acquire(pool);
+	pthread_t collector;
+
+	(void)state;
+	actor_runs(&collector, take_three, &s);
+	await_waiting(pool, 1); /* it has two */
+	qpool_renew(pool);
+	qpool_release(&held);
+	pthread_join(collector, NULL);
+	assert_int_equal(s.err, QPOOL_OK);
+	assert_int_equal(stats_of(pool).closes[QPOOL_WHY_RENEWED], 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(fake_of(&s.leases[i])->number > 3);
+		qpool_release(&s.leases[i]);
+	}
+	assert_int_equal(stats_of(pool).idle, 3);
+	end_pool(pool, peer);
+}
+
+static void *
+stop(void *pool)
+{
+	(void)qpool_stop(pool);
+	return NULL;
+}
+
+static void
+what_the_crew_leaves_undone_stop_does(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_sized(peer, 3);
+	pthread_t stopper;
+
+	(void)state;
+	assert_int_equal(qpool_start(pool, 1, NULL), QPOOL_OK);
+	assert_int_equal(qpool_wait_ready(pool, 3, QPOOL_FOREVER, NULL), QPOOL_OK);
+	fake_gate_shut(peer, FAKE_CLOSE);
+	qpool_renew(pool);
+	fake_gate_await(peer, FAKE_CLOSE, 1);
+	actor_runs(&stopper, stop, pool);
+	qp_testing_await_parked(1); /* it waits for the worker */
+	fake_gate_open(peer, FAKE_CLOSE);
+	pthread_join(stopper, NULL);
+	assert_int_equal(stats_of(pool).empty, 3);
+	end_pool(pool, peer);
+}
+
 static void
 renewed_while_paused_and_ready_again(void **state)
 {
@@ -464,6 +534,8 @@ main(void)
 	    VIRTUAL(one_that_is_being_opened_is_not_lent),
 	    VIRTUAL(one_that_is_being_checked_was_lent_before),
 	    VIRTUAL(the_crew_closes_them_if_there_is_one),
+	    VIRTUAL(what_was_collected_before_it_is_not_lent),
+	    VIRTUAL(what_the_crew_leaves_undone_stop_does),
 	    VIRTUAL(renewed_while_paused_and_ready_again),
 	};
 
