@@ -256,6 +256,12 @@ explain(const qp_asking *asking, qpool_err err, const qp_holders *holders, qpool
 		(void)qp_error_set(error, err, "the wait for pool '%s' was interrupted after %s",
 		    name, qp_error_span(asking->waited_ns).text);
 		break;
+	case QPOOL_EINVAL:
+		(void)qp_error_set(error, err,
+		    "n is %" PRIu32 "; it must be at most max_size, which is %" PRIu32
+		    " in pool '%s' by now",
+		    asking->wants, take_picture(asking->pool).max_size, name);
+		break;
 	case QPOOL_ECLOSED:
 		(void)qp_error_set(error, err, "pool '%s' is closing or closed", name);
 		break;

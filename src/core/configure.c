@@ -11,6 +11,22 @@
 
 #include <inttypes.h>
 
+/* One that collects more than there will be would wait for ever with what it has, and others behind it. */
+static void
+refuse_collector_locked(qpool *pool, qp_wakes *wakes)
+{
+	qp_waiter *waiter = pool->waitq.head;
+	qp_atomic_u32 *word;
+
+	while (waiter != NULL && waiter->wants <= pool->config.max_size)
+		waiter = waiter->next;
+	if (waiter == NULL || waiter->away) /* that one sees it when it is back */
+		return;
+	word = &waiter->word;
+	qp_waitq_fail(&pool->waitq, waiter, QPOOL_EINVAL);
+	qp_wakes_add(wakes, word);
+}
+
 static void
 change_locked(qpool *pool, const qp_config *merged, qp_wakes *wakes)
 {
@@ -18,6 +34,7 @@ change_locked(qpool *pool, const qp_config *merged, qp_wakes *wakes)
 	qp_options_dial(&pool->dials, merged);
 	qp_backoff_set(
 	    &pool->backoff, merged->retry_min_ns, merged->retry_max_ns, merged->down_after_ns);
+	refuse_collector_locked(pool, wakes);
 	qp_crew_hasten_locked(pool, wakes);
 	qp_exchange_settle_locked(pool, NULL, wakes);
 }

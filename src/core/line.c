@@ -149,6 +149,8 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 	asking->paused = pool->paused;
 	if (pool->closing)
 		return QPOOL_ECLOSED;
+	if (asking->wants > pool->config.max_size)
+		return QPOOL_EINVAL;
 	if (in_time && pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
 		*slot = qp_exchange_take_locked(pool, wakes);
 		return QPOOL_OK;
@@ -277,6 +279,10 @@ wait_and_unlock(wait *w, qp_wakes *wakes)
 			give_up_locked(pool, waiter, QPOOL_ETIMEOUT, wakes);
 			break;
 		}
+		if (waiter->wants > pool->config.max_size) { /* configured while it was away */
+			give_up_locked(pool, waiter, QPOOL_EINVAL, wakes);
+			break;
+		}
 		waiter->alarm_ns = alarm_locked(asking, waiter, hook_ns);
 		qp_pool_unlock(pool, wakes);
 		/* Parked on ASLEEP: any other value is a reason to get up. */
@@ -313,6 +319,7 @@ wait_in_line(qp_asking *asking, qp_slot **slot, qp_wakes *wakes)
 	w.waiter.deadline_ns = asking->deadline_ns;
 	w.waiter.ticket = asking->ticket;
 	w.waiter.thread = qp_thread_id();
+	w.waiter.wants = asking->wants;
 	w.waiter.cause = &asking->cause;
 	asking->has_waited = true;
 	err = wait_and_unlock(&w, wakes);

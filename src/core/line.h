@@ -27,6 +27,7 @@ typedef struct qp_asking {
 	bool paused;    /* when we last looked, the pool was */
 	bool visits;    /* counted in pool->visits */
 	uint32_t slots; /* of a key's pool: how many it must have, if more than it has; else 0 */
+	uint32_t wants; /* of one that collects several: how many in all; else 0 */
 	/* If the thread is cancelled while it waits: gives back what it has besides, or NULL. */
 	void (*undo)(struct qp_asking *self);
 	qpool_error cause; /* why the last try failed; code OK: none did */

@@ -53,6 +53,25 @@ undo(qp_asking *asking)
 	put_back(m);
 }
 
+/* Others are still to come, also for those that were renewed while the rest was waited for. */
+static bool
+is_incomplete(many *m)
+{
+	qpool *pool = m->asking.pool;
+
+	if (m->had < m->n)
+		return true;
+	for (uint32_t i = m->n; i > 0; i--) {
+		qp_slot *slot = kept(&m->out[i - 1]);
+		if (!qp_pool_is_renewed(pool, slot))
+			continue;
+		m->out[i - 1] = m->out[--m->had];
+		m->out[m->had] = (qpool_lease)QPOOL_LEASE_INIT;
+		qp_open_retire(pool, slot, QP_CHECKING, QPOOL_WHY_RENEWED, NULL);
+	}
+	return m->had < m->n;
+}
+
 /* OK, and all n are kept; else m->had are. */
 static qpool_err
 collect(many *m)
@@ -62,7 +81,8 @@ collect(many *m)
 	if (err != QPOOL_OK)
 		return err;
 	m->asking.undo = undo;
-	while (err == QPOOL_OK && m->had < m->n) {
+	m->asking.wants = m->n;
+	while (err == QPOOL_OK && is_incomplete(m)) {
 		qp_slot *slot;
 		qp_gate_needs(m->asking.pool, m->n - m->had);
 		err = qp_acquire_find(&m->asking, &slot);

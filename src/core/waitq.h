@@ -33,6 +33,7 @@ typedef struct qp_waiter {
 	int64_t deadline_ns; /* absolute */
 	uint64_t ticket;     /* its place: smaller is earlier */
 	uint32_t thread;     /* its number with the system */
+	uint32_t wants;      /* of one that collects: how many in all; else 0 */
 	qpool_error *cause;  /* where a failed open's cause goes, before the final word; or NULL */
 	/* guarded by the lock */
 	struct qp_waiter *next, *previous;

@@ -580,6 +580,20 @@ qpool_start(qpool *pool, unsigned count, qpool_error *error)
 	return refuse(pool, err);
 }
 
+/* A pass that nobody is left to go on with may be one that somebody asked for: renew, configure. */
+static void
+finish_pass(qpool *pool)
+{
+	bool left;
+
+	qp_pool_lock(pool);
+	left = pool->crew.passing && pool->crew.alive == 0;
+	pool->crew.passing = pool->crew.passing && !left;
+	qp_pool_unlock(pool, NULL);
+	if (left)
+		(void)qp_maintain_pass(pool);
+}
+
 qpool_err
 qpool_stop(qpool *pool)
 {
@@ -596,6 +610,7 @@ qpool_stop(qpool *pool)
 	qp_exchange_settle_locked(pool, NULL, &wakes); /* waiters open for themselves from now on */
 	qp_pool_unlock(pool, &wakes);
 	(void)qp_crew_await(pool, QP_TIME_NEVER);
+	finish_pass(pool);
 	qp_pool_lock(pool);
 	pool->visits--;
 	qp_pool_unlock(pool, NULL);

@@ -418,6 +418,54 @@ less_while_one_opens(void **state)
 	end_pool(pool, peer);
 }
 
+typedef struct several {
+	qpool *pool;
+	qpool_lease leases[3];
+	qpool_error error;
+	qpool_err err;
+} several;
+
+static void *
+take_three(void *argument)
+{
+	several *s = argument;
+	qpool_request request = qpool_request_init();
+
+	request.timeout = QPOOL_FOREVER;
+	s->err = qpool_acquire_many(s->pool, 3, &request, s->leases, &s->error);
+	return NULL;
+}
+
+/* It would wait for ever with what it has, and everybody behind it. */
+static void
+who_wants_more_at_once_than_there_are_now_is_told(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = with_size(3);
+	qpool *pool = pool_of(peer, fake_ops(), &o);
+	several s = {.pool = pool, .err = QPOOL_OK};
+	qpool_lease held = must_acquire(pool);
+	pthread_t collector;
+	actor a;
+
+	(void)state;
+	actor_runs(&collector, take_three, &s);
+	await_waiting(pool, 1); /* it has two */
+	actor_acquires(&a, pool, QPOOL_FOREVER);
+	await_waiting(pool, 2);
+	resize(pool, 2);
+	pthread_join(collector, NULL);
+	assert_int_equal(s.err, QPOOL_EINVAL);
+	assert_string_equal(s.error.message,
+	    "2 of 3 wanted at once came free: n is 3; it must be at "
+	    "most max_size, which is 2 in pool 'fake' by now");
+	assert_int_equal(actor_join(&a), QPOOL_OK);
+	qpool_release(&a.lease);
+	qpool_release(&held);
+	assert_int_equal(stats_of(pool).idle, 2);
+	end_pool(pool, peer);
+}
+
 /* ---- limits ---- */
 
 static void
@@ -467,13 +515,13 @@ the_next_pass_comes_by_the_new_clock(void **state)
 	qpool_lease lease;
 
 	(void)state;
-	o.maintain_every = QPOOL_FOREVER;
+	o.maintain_every = QPOOL_SEC(500);
 	pool = pool_of(peer, fake_ops(), &o);
 	assert_int_equal(qpool_start(pool, 1, NULL), QPOOL_OK);
 	lease = must_acquire(pool);
 	qpool_release(&lease);
-	qp_testing_await_parked(1);
-	assert_true(qp_testing_next_deadline() == INT64_MAX);
+	while (qp_testing_next_deadline() != QPOOL_SEC(1500))
+		;
 	o = qpool_options_init();
 	o.maintain_every = QPOOL_SEC(2);
 	o.max_idle = QPOOL_SEC(1);
@@ -632,6 +680,7 @@ main(void)
 	    VIRTUAL(the_crew_closes_what_is_too_many),
 	    VIRTUAL(not_one_more_goes_than_must),
 	    VIRTUAL(less_while_one_opens),
+	    VIRTUAL(who_wants_more_at_once_than_there_are_now_is_told),
 	    VIRTUAL(another_age_holds_for_what_is_open),
 	    VIRTUAL(the_next_pass_comes_by_the_new_clock),
 	    VIRTUAL(said_again_and_again_a_pass_still_comes),

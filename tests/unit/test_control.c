@@ -193,6 +193,35 @@ a_pool_that_is_down_lets_its_takers_wait_while_paused(void **state)
 	end_pool(pool, peer);
 }
 
+/* It was not for him that min_idle was to be kept. */
+static void
+a_failed_open_is_not_told_to_one_who_waits_for_the_end_of_a_pause(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = qpool_options_init();
+	qpool *pool;
+	actor a;
+
+	(void)state;
+	o.min_idle = 1;
+	o.open_failure = QPOOL_OPEN_TELL;
+	pool = pool_of(peer, fake_ops(), &o);
+	fake_fail(peer, FAKE_OPEN, 1, QPOOL_EOPEN);
+	qpool_pause(pool);
+	actor_acquires(&a, pool, QPOOL_FOREVER);
+	qp_testing_await_parked(1);
+	assert_int_equal(qpool_start(pool, 1, NULL), QPOOL_OK);
+	while (stats_of(pool).open_failures == 0)
+		;
+	qp_testing_await_parked(2);
+	assert_int_equal(stats_of(pool).waiting, 1);
+	qpool_resume(pool);
+	qp_testing_clock_advance(QPOOL_MSEC(100));
+	assert_int_equal(actor_join(&a), QPOOL_OK);
+	qpool_release(&a.lease);
+	end_pool(pool, peer);
+}
+
 static void
 close_ends_the_wait_of_a_pause(void **state)
 {
@@ -301,6 +330,26 @@ one_that_is_being_reset_goes_after_it(void **state)
 }
 
 static void
+what_is_reset_of_before_it_never_is_idle(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_sized(peer, 1);
+	qpool_lease lease = must_acquire(pool);
+	pthread_t giver;
+
+	(void)state;
+	fake_gate_shut(peer, FAKE_RESET);
+	actor_runs(&giver, give_one, &lease);
+	fake_gate_await(peer, FAKE_RESET, 1);
+	qpool_renew(pool);
+	fake_gate_open(peer, FAKE_RESET);
+	pthread_join(giver, NULL);
+	assert_int_equal(stats_of(pool).idle, 0);
+	assert_int_equal(fake_last_why(peer), QPOOL_WHY_RENEWED);
+	end_pool(pool, peer);
+}
+
+static void
 one_that_is_being_opened_is_not_lent(void **state)
 {
 	fake *peer = fake_new();
@@ -371,6 +420,76 @@ the_crew_closes_them_if_there_is_one(void **state)
 	end_pool(pool, peer);
 }
 
+typedef struct several {
+	qpool *pool;
+	qpool_lease leases[3];
+	qpool_err err;
+} several;
+
+static void *
+take_three(void *argument)
+{
+	several *s = argument;
+	qpool_request request = qpool_request_init();
+
+	request.timeout = QPOOL_FOREVER;
+	s->err = qpool_acquire_many(s->pool, 3, &request, s->leases, NULL);
+	return NULL;
+}
+
+static void
+what_was_collected_before_it_is_not_lent(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_sized(peer, 3);
+	several s = {.pool = pool, .err = QPOOL_OK};
+	qpool_lease held = must_acquire(pool);
+	pthread_t collector;
+
+	(void)state;
+	actor_runs(&collector, take_three, &s);
+	await_waiting(pool, 1); /* it has two */
+	qpool_renew(pool);
+	qpool_release(&held);
+	pthread_join(collector, NULL);
+	assert_int_equal(s.err, QPOOL_OK);
+	assert_int_equal(stats_of(pool).closes[QPOOL_WHY_RENEWED], 3);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(fake_of(&s.leases[i])->number > 3);
+		qpool_release(&s.leases[i]);
+	}
+	assert_int_equal(stats_of(pool).idle, 3);
+	end_pool(pool, peer);
+}
+
+static void *
+stop(void *pool)
+{
+	(void)qpool_stop(pool);
+	return NULL;
+}
+
+static void
+what_the_crew_leaves_undone_stop_does(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_sized(peer, 3);
+	pthread_t stopper;
+
+	(void)state;
+	assert_int_equal(qpool_start(pool, 1, NULL), QPOOL_OK);
+	assert_int_equal(qpool_wait_ready(pool, 3, QPOOL_FOREVER, NULL), QPOOL_OK);
+	fake_gate_shut(peer, FAKE_CLOSE);
+	qpool_renew(pool);
+	fake_gate_await(peer, FAKE_CLOSE, 1);
+	actor_runs(&stopper, stop, pool);
+	qp_testing_await_parked(1); /* it waits for the worker */
+	fake_gate_open(peer, FAKE_CLOSE);
+	pthread_join(stopper, NULL);
+	assert_int_equal(stats_of(pool).empty, 3);
+	end_pool(pool, peer);
+}
+
 static void
 renewed_while_paused_and_ready_again(void **state)
 {
@@ -405,14 +524,18 @@ main(void)
 	    VIRTUAL(workers_keep_warm_but_open_for_nobody),
 	    VIRTUAL(nobody_asks_for_an_open_in_a_paused_pool),
 	    VIRTUAL(a_pool_that_is_down_lets_its_takers_wait_while_paused),
+	    VIRTUAL(a_failed_open_is_not_told_to_one_who_waits_for_the_end_of_a_pause),
 	    VIRTUAL(close_ends_the_wait_of_a_pause),
 	    VIRTUAL(several_at_once_wait_too),
 	    VIRTUAL(idle_ones_go_at_once),
 	    VIRTUAL(lent_ones_go_when_they_come_back),
 	    VIRTUAL(one_that_is_being_reset_goes_after_it),
+	    VIRTUAL(what_is_reset_of_before_it_never_is_idle),
 	    VIRTUAL(one_that_is_being_opened_is_not_lent),
 	    VIRTUAL(one_that_is_being_checked_was_lent_before),
 	    VIRTUAL(the_crew_closes_them_if_there_is_one),
+	    VIRTUAL(what_was_collected_before_it_is_not_lent),
+	    VIRTUAL(what_the_crew_leaves_undone_stop_does),
 	    VIRTUAL(renewed_while_paused_and_ready_again),
 	};
 

@@ -164,6 +164,29 @@ pauses_of_failing_opens_are_kept_and_the_cause_is_told(void **state)
 }
 
 static void
+workers_know_that_somebody_waits(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = qpool_options_init();
+	qpool *pool;
+	waiting w;
+
+	(void)state;
+	o.retry_min = o.retry_max = QPOOL_SEC(50000);
+	o.down_after = QPOOL_FOREVER;
+	pool = pool_of(peer, fake_ops(), &o);
+	assert_int_equal(qpool_start(pool, 1, NULL), QPOOL_OK);
+	fake_fail(peer, FAKE_OPEN, 1, QPOOL_EOPEN);
+	begin(&w, pool, 1, QPOOL_SEC(1));
+	while (stats_of(pool).open_failures == 0)
+		;
+	qp_testing_await_parked(2);
+	qp_testing_clock_advance(QPOOL_MSEC(100));
+	assert_int_equal(end(&w), QPOOL_OK);
+	end_pool(pool, peer);
+}
+
+static void
 a_pool_that_is_down_ends_it_at_once(void **state)
 {
 	fake *peer = fake_new();
@@ -306,6 +329,7 @@ main(void)
 	    VIRTUAL(bad_numbers_are_refused),
 	    VIRTUAL(late_says_why),
 	    VIRTUAL(pauses_of_failing_opens_are_kept_and_the_cause_is_told),
+	    VIRTUAL(workers_know_that_somebody_waits),
 	    VIRTUAL(a_pool_that_is_down_ends_it_at_once),
 	    VIRTUAL(down_after_ends_it_by_time),
 	    VIRTUAL(close_ends_it),
