@@ -255,7 +255,7 @@ fake_make(fake *peer)
 	fake_resource *r;
 
 	pthread_mutex_lock(&peer->mutex);
-	r = born(peer);
+	r = born(peer, NULL);
 	pthread_mutex_unlock(&peer->mutex);
 	return r;
 }
