@@ -219,12 +219,26 @@ page_of(int fd)
 	return p;
 }
 
-/* Its own text, which a key's pool may be given another one of meanwhile; it has an end always. */
+/* A key's pool may be given another name meanwhile: this may be some of each, and has an end always. */
 static QP_NO_TSAN void
+copy_name(const qpool *pool, char name[QP_KEYED_NAME])
+{
+	const volatile char *now = ((const volatile qpool *)pool)->name;
+	uint32_t i = 0;
+
+	while (i < QP_KEYED_NAME - 1 && (name[i] = now[i]) != '\0')
+		i++;
+	name[i] = '\0';
+}
+
+static void
 put_title(page *p, const qpool *pool, const counts *c)
 {
+	char name[QP_KEYED_NAME];
+
+	copy_name(pool, name);
 	put(p, "queuepool '");
-	put_foreign(p, pool->name);
+	put_foreign(p, name);
 	put(p, "' of kind ");
 	put_foreign(p, pool->kind);
 	put_count(p, ", max_size ", c->max_size, c->closing ? ", closing\n" : "\n");
@@ -252,13 +266,6 @@ qpool_dump(const qpool *pool, int fd)
 		put(&p, "queuepool: no pool\n");
 	}
 	flush(&p);
-}
-
-/* Members once made stay, and so does what comes after one. */
-static QP_NO_TSAN const qp_member *
-newest_of(const qpool_keyed *keyed)
-{
-	return ((const volatile qpool_keyed *)keyed)->made;
 }
 
 static QP_NO_TSAN bool
@@ -294,7 +301,8 @@ qpool_keyed_dump(const qpool_keyed *keyed, int fd)
 	c = read_counts(&keyed->root);
 	put_title(&p, &keyed->root, &c);
 	put_family(&p, keyed);
-	for (const qp_member *m = newest_of(keyed); m != NULL && !p.is_full; m = m->made_before) {
+	for (const qp_member *m = qp_keyed_newest(keyed); m != NULL && !p.is_full;
+	    m = m->made_before) {
 		if (!is_there(m))
 			continue;
 		c = read_counts(&m->pool);

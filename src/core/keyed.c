@@ -270,8 +270,9 @@ make_locked(qpool_keyed *keyed)
 	keyed->root.visits--;
 	if (member == NULL)
 		return false;
-	member->made_before = keyed->made;
-	keyed->made = member;
+	member->made_before = qp_keyed_newest(keyed);
+	/* release, pairs with the acquire in qp_keyed_newest: publishes the member. */
+	qp_storeptr_release(&keyed->made, member);
 	keyed->count++;
 	push_spare(keyed, member);
 	return true;
@@ -343,6 +344,13 @@ qp_keyed_leave(qp_member *member)
 }
 
 qp_member *
+qp_keyed_newest(const qpool_keyed *keyed)
+{
+	/* acquire, pairs with the release in make_locked: the member is seen whole. */
+	return (qp_member *)(uintptr_t)qp_loadptr_acquire(&keyed->made);
+}
+
+qp_member *
 qp_keyed_walk(qpool_keyed *keyed, qp_member *after)
 {
 	qp_member *member;
@@ -350,9 +358,7 @@ qp_keyed_walk(qpool_keyed *keyed, qp_member *after)
 
 	if (after != NULL)
 		qp_keyed_leave(after);
-	qp_pool_lock(&keyed->root);
-	member = after != NULL ? after->made_before : keyed->made;
-	qp_pool_unlock(&keyed->root, NULL);
+	member = after != NULL ? after->made_before : qp_keyed_newest(keyed);
 	while (member != NULL && !found) {
 		qpool *pool = &member->pool;
 		qp_pool_lock(pool);
@@ -368,11 +374,8 @@ qp_keyed_walk(qpool_keyed *keyed, qp_member *after)
 void
 qp_keyed_close_all(qpool_keyed *keyed)
 {
-	qp_member *member;
+	qp_member *member = qp_keyed_newest(keyed);
 
-	qp_pool_lock(&keyed->root);
-	member = keyed->made;
-	qp_pool_unlock(&keyed->root, NULL);
 	for (; member != NULL; member = member->made_before) {
 		qpool *pool = &member->pool;
 		qp_wakes wakes = QP_WAKES_INIT;
@@ -394,7 +397,7 @@ qp_keyed_is_quiet_locked(const qpool_keyed *keyed)
 void
 qp_keyed_dispose(qpool_keyed *keyed)
 {
-	qp_member *member = keyed->made, *before;
+	qp_member *member = qp_keyed_newest(keyed), *before;
 
 	for (; member != NULL; member = before) {
 		before = member->made_before;
@@ -429,7 +432,7 @@ qp_keyed_is_valid_locked(const qpool_keyed *keyed)
 		return false;
 	if (keyed->count > CHECKED_MEMBERS)
 		return true;
-	for (const qp_member *m = keyed->made; m != NULL; m = m->made_before) {
+	for (const qp_member *m = qp_keyed_newest(keyed); m != NULL; m = m->made_before) {
 		if (!member_is_valid(keyed, m))
 			return false;
 		counts[m->standing]++;

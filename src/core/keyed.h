@@ -65,7 +65,9 @@ struct qpool_keyed {
 	qp_keys keys;
 	uint32_t live, strays, rests;
 	uint32_t count; /* of those made */
-	qp_member *made;
+	/* atomic: the one made last; each leads to the one before.  Written under the lock by release, pairs with
+	 * the acquire in qp_keyed_newest: publishes the member. */
+	qp_atomic_ptr made;
 	qp_member *spares;
 	qp_member *first_rest, *last_rest; /* in the order in which they came */
 };
@@ -80,6 +82,8 @@ void qp_keyed_left_locked(qpool *pool);
 bool qp_keyed_is_quiet_locked(const qpool_keyed *keyed);
 /* Every member refuses, wakes its waiters, and closes what it has idle. */
 void qp_keyed_close_all(qpool_keyed *keyed);
+/* The member made last; made_before leads on from it, to all there ever were.  Needs no lock. */
+qp_member *qp_keyed_newest(const qpool_keyed *keyed);
 /* Visit one member after the other: NULL begins, NULL is the end.  The one before is left, so whoever stops
  * early leaves the last one.  Skips those that have no resource. */
 qp_member *qp_keyed_walk(qpool_keyed *keyed, qp_member *after);

@@ -264,7 +264,7 @@ report_all(qpool_keyed *keyed, qpool_stats *now)
 	qp_pool_lock(&keyed->root);
 	sum.tally = keyed->root.tally; /* of keys that are gone */
 	sum.lent = keyed->root.lent_before;
-	for (const qp_member *m = keyed->made; m != NULL; m = m->made_before)
+	for (const qp_member *m = qp_keyed_newest(keyed); m != NULL; m = m->made_before)
 		if (m->standing != QP_SPARE)
 			qp_stats_add_locked(&sum, &m->pool);
 	qp_stats_report(&sum, now);

@@ -112,7 +112,7 @@ flood_of(uint32_t total, uint32_t max_per_key)
 	for (unsigned i = 0; i < HANDOVERS; i++)
 		flood_step(&f, i % total);
 	opens = fake_calls(f.peer, FAKE_OPEN) - opens;
-	print_message("           %u places, %u a key: a %u, b %u, c %u, d %u, e %u; %u opens in %u "
+	print_message("# %u places, %u a key: a %u, b %u, c %u, d %u, e %u; %u opens in %u "
 	              "hand-overs\n",
 	    total, max_per_key != 0 ? max_per_key : total, f.served[0], f.served[1], f.served[2],
 	    f.served[3], f.served[4], opens, HANDOVERS);
