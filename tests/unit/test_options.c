@@ -210,6 +210,10 @@ a_longer_struct_is_taken_only_with_a_zero_tail(void **state)
 	assert_int_equal(try(&newer.known, &error), QPOOL_OK);
 	newer.later[2] = 1;
 	refused(&newer.known, QPOOL_ENOTSUP, "qpool_options is ");
+	newer.known.size = 5000; /* no struct is as long: whatever was in memory there */
+	assert_int_equal(try(&newer.known, &error), QPOOL_EINVAL);
+	assert_string_equal(
+	    error.message, "qpool_options.size is 5000: start from qpool_options_init()");
 }
 
 static void
