@@ -9,6 +9,7 @@
 #include "core/abi.h"
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/holders.h"
 #include "core/hist.h"
 #include "core/notice.h"
@@ -71,6 +72,16 @@ ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 	return QPOOL_OK;
 }
 
+/* Whoever was asked, or told, may have forked: then what we hold is the parent's, and not to be lent. */
+static bool
+is_inherited(const qp_slot *slot, qpool_why *why)
+{
+	if (QP_LIKELY(!qp_fork_is_inherited(slot)))
+		return false;
+	*why = QPOOL_WHY_RENEWED;
+	return true;
+}
+
 /* May this one be lent?  If not, *why says as what it is to be closed. */
 static bool
 is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
@@ -95,7 +106,7 @@ is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
 		*why = QPOOL_WHY_CHECK;
 		return false;
 	}
-	return true;
+	return !is_inherited(slot, why);
 }
 
 static void
@@ -173,7 +184,7 @@ take_picture(qpool *pool)
 	memset(&p, 0, sizeof p);
 	qp_pool_lock(pool);
 	p.lent = qp_pool_lent_locked(pool);
-	p.existing = pool->idle.count + pool->owned - pool->opening;
+	p.existing = pool->idle.count + pool->owned - pool->inherited - pool->opening;
 	p.opening = pool->opening;
 	p.waiting = pool->waitq.count;
 	p.max_size = pool->config.max_size;
@@ -262,6 +273,10 @@ explain(const qp_asking *asking, qpool_err err, const qp_holders *holders, qpool
 		    " in pool '%s' by now",
 		    asking->wants, take_picture(asking->pool).max_size, name);
 		break;
+	case QPOOL_ENOMEM:
+		(void)qp_error_set(error, err,
+		    "no memory for slots of pool '%s' beside those lent before the fork", name);
+		break;
 	case QPOOL_ECLOSED:
 		(void)qp_error_set(error, err, "pool '%s' is closing or closed", name);
 		break;
@@ -328,18 +343,35 @@ qp_acquire_fail(qp_asking *asking, qpool_err err, qpool_error *error)
 	return err;
 }
 
+/* Found, and told that it was waited for; again if the process forked while it was told. */
+static qpool_err
+find_and_tell(qp_asking *asking, qp_slot **slot)
+{
+	bool has_told = false;
+	qpool_why why;
+	qpool_err err;
+
+	while ((err = qp_acquire_find(asking, slot)) == QPOOL_OK) {
+		if (asking->has_waited && !has_told)
+			qp_notice_holding(asking->pool, *slot, QPOOL_EV_WAITED, asking->waited_ns,
+			    NULL, asking->site);
+		has_told = asking->has_waited;
+		if (!is_inherited(*slot, &why))
+			break;
+		retire(asking, *slot, why);
+	}
+	return err;
+}
+
 /* We are inside (qp_line_enter) and leave here. */
 static QP_COLD qpool_err
 acquire_slowly(qp_asking *asking, qpool_lease *out, qpool_error *error)
 {
 	qpool *pool = asking->pool;
 	qp_slot *slot;
-	qpool_err err = qp_acquire_find(asking, &slot);
+	qpool_err err = find_and_tell(asking, &slot);
 
 	if (err == QPOOL_OK) {
-		if (asking->has_waited)
-			qp_notice_pool(
-			    pool, QPOOL_EV_WAITED, asking->waited_ns, NULL, asking->site);
 		qp_acquire_lend(pool, slot, asking, qp_clock_coarse(), out);
 	} else {
 		(void)qp_acquire_fail(asking, err, error);

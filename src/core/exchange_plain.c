@@ -12,6 +12,7 @@
  */
 #include "core/exchange.h"
 
+#include "core/fork.h"
 #include "core/worker.h"
 #include "platform/assert.h"
 
@@ -48,7 +49,7 @@ qp_exchange_take_locked(qpool *pool, qp_wakes *wakes)
 bool
 qp_exchange_any_exist_locked(const qpool *pool)
 {
-	return pool->idle.count + pool->owned > pool->opening;
+	return pool->idle.count + pool->owned - pool->inherited > pool->opening;
 }
 
 static uint32_t
@@ -159,6 +160,7 @@ begin_open(qpool *pool)
 	/* relaxed: as in qp_pool_is_renewed and qp_suspect_last.  What they number happened before this open. */
 	slot->renewal = qp_load64_relaxed(&pool->renewals);
 	slot->asked = qp_load64_relaxed(&pool->suspicions);
+	qp_store_relaxed(&slot->generation, qp_forkmark_now());
 	pool->owned++;
 	pool->opening++;
 	return slot;
@@ -284,8 +286,7 @@ turn_away(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, q
 	else if (head != self && qp_waitq_refuses(head, now_ns))
 		fail(pool, head, self, QPOOL_ETIMEOUT, wakes);
 	else if (pool->idle.count == 0 && !pool->paused &&
-		 qp_backoff_is_hopeless(
-		     &pool->backoff, qp_exchange_any_exist_locked(pool), now_ns))
+		 qp_backoff_is_hopeless(&pool->backoff, qp_exchange_any_exist_locked(pool), now_ns))
 		fail(pool, head, self, pool->backoff.error.code, wakes);
 	else
 		return false;
@@ -398,7 +399,7 @@ qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 		slot->why = why;
 		slot->leaves = true;
 		qp_slot_move(slot, from, QP_CLOSING);
-		pool->leaving++;
+		pool->leaving += !qp_fork_is_inherited(slot);
 		return false;
 	}
 	qp_slot_move(slot, from, QP_IDLE);
@@ -411,14 +412,14 @@ qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 void
 qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 {
+	bool inherited = from != QP_OPENING && qp_fork_is_inherited(slot);
+
 	qp_slot_move(slot, from, QP_EMPTY);
-	slot->resource = NULL;
-	slot->older = pool->empty_top;
-	pool->empty_top = slot;
-	pool->empties++;
+	qp_pool_push_empty_locked(pool, slot);
 	pool->owned--;
-	pool->leaving -= from == QP_CLOSING;
-	if (pool->share != NULL)
+	pool->inherited -= inherited;
+	pool->leaving -= from == QP_CLOSING && !inherited;
+	if (pool->share != NULL && !inherited)
 		qp_family_leave_place(pool->share->family, slot);
 	if (from != QP_OPENING && pool->backoff.failures > 0 && !qp_exchange_any_exist_locked(pool))
 		qp_backoff_bare(&pool->backoff, qp_clock_now());

@@ -4,6 +4,7 @@
  */
 #include "core/gate.h"
 
+#include "core/fork.h"
 #include "core/line.h"
 #include "core/steps.h"
 #include "core/worker.h"
@@ -15,16 +16,34 @@ typedef struct standing {
 	int64_t began_ns;
 } standing;
 
+/* The hook forked, and this is the child, where nobody stands at the gate: it is ours, or somebody's who came
+ * meanwhile. */
+static QP_COLD void
+stand_in_child_locked(qpool *pool, qp_waiter *waiter)
+{
+	qp_waitq_join(&pool->gate.line, waiter);
+	qp_waitq_looked(&pool->gate.line, waiter);
+	if (pool->closing) {
+		qp_waitq_fail(&pool->gate.line, waiter, QPOOL_ECLOSED);
+	} else if (!pool->gate.is_taken) {
+		pool->gate.is_taken = true;
+		qp_waitq_serve(&pool->gate.line, waiter, NULL);
+	}
+}
+
 /* Run the hook; the lock is held at entry and at exit.  True: it says stop. */
 static bool
-run_hook_locked(const qp_asking *asking)
+run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
 {
 	qpool *pool = asking->pool;
+	uint32_t here = qp_forkmark_now();
 	bool stop;
 
 	qp_pool_unlock(pool, NULL);
 	stop = qp_step_interrupted(pool, asking->interrupted, asking->interrupt_user) != 0;
 	qp_pool_lock(pool);
+	if (QP_UNLIKELY(here != qp_forkmark_now()))
+		stand_in_child_locked(pool, waiter);
 	return stop;
 }
 
@@ -97,7 +116,7 @@ wait_locked(standing *s, qp_wakes *wakes)
 		qp_pool_lock(pool);
 		if (is_final(waiter) || !qp_line_hook_is_due(asking, how, hook_ns))
 			continue;
-		stop = run_hook_locked(asking);
+		stop = run_hook_locked(asking, waiter);
 		hook_ns = qp_line_next_hook(asking);
 	}
 	if (stop && qp_waitq_outcome(waiter) == QP_SERVED) {

@@ -103,7 +103,8 @@ name_it(qp_member *member, const char *family)
 	for (char *c = key; *c != '\0'; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
-	(void)snprintf(member->name, sizeof member->name, "%s/%.*s", family, (int)QP_KEYED_SHOWN, key);
+	(void)snprintf(
+	    member->name, sizeof member->name, "%s/%.*s", family, (int)QP_KEYED_SHOWN, key);
 }
 
 static qp_member *
@@ -320,7 +321,7 @@ find_locked(const qpool_keyed *keyed, const char *key)
 }
 
 qp_member *
-qp_keyed_visit(qpool_keyed *keyed, const char *key)
+qp_keyed_visit(qpool_keyed *keyed, const char *key, qp_mark *here)
 {
 	qpool *left = &keyed->root;
 	qp_member *member;
@@ -328,7 +329,7 @@ qp_keyed_visit(qpool_keyed *keyed, const char *key)
 	qp_pool_lock(&keyed->root);
 	member = find_locked(keyed, key);
 	if (member != NULL) {
-		member->pool.visits++;
+		qp_pool_visit_locked(&member->pool, here);
 		left = &member->pool;
 	}
 	qp_pool_unlock(left, NULL);
@@ -336,11 +337,9 @@ qp_keyed_visit(qpool_keyed *keyed, const char *key)
 }
 
 void
-qp_keyed_leave(qp_member *member)
+qp_keyed_leave(qp_member *member, const qp_mark *here)
 {
-	qp_pool_lock(&member->pool);
-	member->pool.visits--;
-	qp_pool_unlock(&member->pool, NULL);
+	qp_pool_leave(&member->pool, here);
 }
 
 qp_member *
@@ -351,19 +350,20 @@ qp_keyed_newest(const qpool_keyed *keyed)
 }
 
 qp_member *
-qp_keyed_walk(qpool_keyed *keyed, qp_member *after)
+qp_keyed_walk(qpool_keyed *keyed, qp_member *after, qp_mark *here)
 {
 	qp_member *member;
 	bool found = false;
 
 	if (after != NULL)
-		qp_keyed_leave(after);
+		qp_keyed_leave(after, here);
 	member = after != NULL ? after->made_before : qp_keyed_newest(keyed);
 	while (member != NULL && !found) {
 		qpool *pool = &member->pool;
 		qp_pool_lock(pool);
 		found = pool->idle.count + pool->owned > 0;
-		pool->visits += found;
+		if (found)
+			qp_pool_visit_locked(pool, here);
 		qp_pool_unlock(pool, NULL);
 		if (!found)
 			member = member->made_before;
@@ -375,6 +375,7 @@ void
 qp_keyed_close_all(qpool_keyed *keyed)
 {
 	qp_member *member = qp_keyed_newest(keyed);
+	qp_mark visit;
 
 	for (; member != NULL; member = member->made_before) {
 		qpool *pool = &member->pool;
@@ -384,14 +385,70 @@ qp_keyed_close_all(qpool_keyed *keyed)
 		qp_exchange_settle_locked(pool, NULL, &wakes);
 		qp_pool_unlock(pool, &wakes);
 	}
-	while ((member = qp_keyed_walk(keyed, member)) != NULL)
+	while ((member = qp_keyed_walk(keyed, member, &visit)) != NULL)
 		(void)qp_maintain_pass(&member->pool);
+}
+
+bool
+qp_keyed_is_left_locked(const qpool_keyed *keyed)
+{
+	const qp_member *member = qp_keyed_newest(keyed);
+
+	if (QP_LIKELY(!keyed->root.is_a_child))
+		return qp_keyed_is_quiet_locked(keyed);
+	while (member != NULL && qp_pool_is_left_locked(&member->pool))
+		member = member->made_before;
+	return member == NULL;
 }
 
 bool
 qp_keyed_is_quiet_locked(const qpool_keyed *keyed)
 {
 	return keyed->live + keyed->strays == 0;
+}
+
+/* Where a member stands in a child.  The one that this thread is inside of keeps its key, as it goes on with
+ * it; of the others none has a key, and those with leases of before are strays until these have ended. */
+static void
+stand_anew(qpool_keyed *keyed, qp_member *member)
+{
+	qpool *pool = &member->pool;
+	const qp_family *family = &keyed->family;
+	char text[QP_KEY_MOST + 1];
+
+	qp_share_init(&member->share, &keyed->family, pool);
+	keyed->family.used += pool->owned - pool->inherited;
+	keyed->count++;
+	if (pool->key != NULL && (pool->visits > 0 || pool->owned > pool->inherited)) {
+		memcpy(text, member->key.text, sizeof text);
+		qp_keys_add(&keyed->keys, &member->key, text, member->key.length);
+		member->standing = QP_LIVE;
+		keyed->live++;
+		return;
+	}
+	pool->key = NULL;
+	pool->name = keyed->root.name;
+	if (qp_pool_is_quiet_locked(pool)) {
+		push_spare(keyed, member);
+	} else {
+		member->next = member->previous = NULL;
+		member->standing = QP_STRAY;
+		keyed->strays++;
+	}
+	QP_MUST(family->used <= family->total);
+}
+
+void
+qp_keyed_anew(qpool_keyed *keyed)
+{
+	qp_member *member = qp_keyed_newest(keyed);
+
+	qp_family_init(&keyed->family, keyed->root.config.max_size);
+	qp_keys_clear(&keyed->keys);
+	keyed->live = keyed->strays = keyed->rests = keyed->count = 0;
+	keyed->spares = keyed->first_rest = keyed->last_rest = NULL;
+	for (; member != NULL; member = member->made_before)
+		stand_anew(keyed, member);
 }
 
 void
@@ -436,7 +493,7 @@ qp_keyed_is_valid_locked(const qpool_keyed *keyed)
 		if (!member_is_valid(keyed, m))
 			return false;
 		counts[m->standing]++;
-		taken += m->pool.idle.count + m->pool.owned;
+		taken += m->pool.idle.count + m->pool.owned - m->pool.inherited;
 		count++;
 	}
 	return count == keyed->count && counts[QP_LIVE] == keyed->live &&

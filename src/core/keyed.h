@@ -31,10 +31,10 @@
 #include "core/keys.h"
 #include "core/line.h"
 
-#define QP_KEYED_MAGIC  0x514b4559u
-#define QP_KEYED_RESTS  1024u /* the most that rest at once */
-#define QP_KEYED_NAME   (QP_MAX_NAME + 42u)
-#define QP_KEYED_SHOWN  40u /* bytes of the key in a member's name */
+#define QP_KEYED_MAGIC 0x514b4559u
+#define QP_KEYED_RESTS 1024u /* the most that rest at once */
+#define QP_KEYED_NAME  (QP_MAX_NAME + 42u)
+#define QP_KEYED_SHOWN 40u /* bytes of the key in a member's name */
 
 typedef enum qp_standing { QP_SPARE = 0, QP_STRAY, QP_LIVE, QP_RESTING } qp_standing;
 
@@ -80,16 +80,20 @@ qpool_err qp_keyed_enter(qpool_keyed *keyed, const char *key, size_t length, qp_
 void qp_keyed_left_locked(qpool *pool);
 /* No member has anything that could come back. */
 bool qp_keyed_is_quiet_locked(const qpool_keyed *keyed);
+/* The same, but for leases of before a fork. */
+bool qp_keyed_is_left_locked(const qpool_keyed *keyed);
+/* In a child, when every member's pool was made anew: who has what decides where each stands. */
+void qp_keyed_anew(qpool_keyed *keyed);
 /* Every member refuses, wakes its waiters, and closes what it has idle. */
 void qp_keyed_close_all(qpool_keyed *keyed);
 /* The member made last; made_before leads on from it, to all there ever were.  Needs no lock. */
 qp_member *qp_keyed_newest(const qpool_keyed *keyed);
 /* Visit one member after the other: NULL begins, NULL is the end.  The one before is left, so whoever stops
- * early leaves the last one.  Skips those that have no resource. */
-qp_member *qp_keyed_walk(qpool_keyed *keyed, qp_member *after);
-void qp_keyed_leave(qp_member *member);
+ * early leaves the last one.  Skips those that have no resource.  `here` is the visit's. */
+qp_member *qp_keyed_walk(qpool_keyed *keyed, qp_member *after, qp_mark *here);
+void qp_keyed_leave(qp_member *member, const qp_mark *here);
 /* Visit the member of a key; NULL when there is none.  It is to be left. */
-qp_member *qp_keyed_visit(qpool_keyed *keyed, const char *key);
+qp_member *qp_keyed_visit(qpool_keyed *keyed, const char *key, qp_mark *here);
 /* Forget those that have rested long enough. */
 void qp_keyed_reap(qpool_keyed *keyed);
 /* Free memory; after the last callback. */

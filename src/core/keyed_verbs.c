@@ -8,6 +8,7 @@
 #include "core/acquire.h"
 #include "core/drain.h"
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/keyed.h"
 #include "core/maintain.h"
 #include "core/watch.h"
@@ -18,13 +19,14 @@
 #include <inttypes.h>
 
 static qpool_err
-look(const qpool_keyed *keyed, qpool_error *error)
+look(qpool_keyed *keyed, qpool_error *error)
 {
 	if (keyed == NULL)
 		return qp_error_set(error, QPOOL_EINVAL, "keyed is NULL");
 	if (keyed->magic != QP_KEYED_MAGIC)
 		return qp_error_set(
 		    error, QPOOL_EINVAL, "this is no keyed pool, or one that was freed");
+	qp_fork_look(&keyed->root);
 	return QPOOL_OK;
 }
 
@@ -77,6 +79,8 @@ qpool_keyed_create(qpool_keyed **out, const qpool_options *options, uint32_t max
 		err = qp_options_read(&config, options, known.kind, error);
 	if (err == QPOOL_OK)
 		err = read_limits(&config, max_per_key, error);
+	if (err == QPOOL_OK)
+		err = qp_fork_watch(error);
 	if (err != QPOOL_OK)
 		return err;
 	keyed = qp_alloc_zero(1, sizeof *keyed);
@@ -153,38 +157,27 @@ qpool_err(qpool_keyed_acquire)(
 
 /* ---- all keys, or one ---- */
 
-/* The keyed pool stays while we are inside. */
-static void
-enter(qpool_keyed *keyed)
-{
-	qp_pool_lock(&keyed->root);
-	keyed->root.visits++;
-	qp_pool_unlock(&keyed->root, NULL);
-}
-
-static void
-leave(qpool_keyed *keyed)
-{
-	qp_pool_lock(&keyed->root);
-	keyed->root.visits--;
-	qp_pool_unlock(&keyed->root, NULL);
-}
+/* The visits of one verb: the keyed pool stays while we are inside, and a member. */
+typedef struct marks {
+	qp_mark root, member;
+} marks;
 
 size_t
 qpool_keyed_maintain(qpool_keyed *keyed)
 {
 	qp_member *member = NULL;
 	size_t closed = 0;
+	marks m;
 
 	if (look(keyed, NULL) != QPOOL_OK)
 		return 0;
-	enter(keyed);
-	while ((member = qp_keyed_walk(keyed, member)) != NULL) {
+	qp_pool_visit(&keyed->root, &m.root);
+	while ((member = qp_keyed_walk(keyed, member, &m.member)) != NULL) {
 		closed += qp_maintain_pass(&member->pool);
 		(void)qp_watch_all(&member->pool, true);
 	}
 	qp_keyed_reap(keyed);
-	leave(keyed);
+	qp_pool_leave(&keyed->root, &m.root);
 	return closed;
 }
 
@@ -194,15 +187,16 @@ qpool_keyed_each(qpool_keyed *keyed, qpool_each_fn *fn, void *user)
 	qp_member *member = NULL;
 	size_t count = 0;
 	bool more = true;
+	marks m;
 
 	if (look(keyed, NULL) != QPOOL_OK || fn == NULL)
 		return 0;
-	enter(keyed);
-	while (more && (member = qp_keyed_walk(keyed, member)) != NULL)
+	qp_pool_visit(&keyed->root, &m.root);
+	while (more && (member = qp_keyed_walk(keyed, member, &m.member)) != NULL)
 		count += qp_show_all(&member->pool, fn, user, &more);
 	if (member != NULL)
-		qp_keyed_leave(member);
-	leave(keyed);
+		qp_keyed_leave(member, &m.member);
+	qp_pool_leave(&keyed->root, &m.root);
 	return count;
 }
 
@@ -211,18 +205,19 @@ static void
 tell(qpool_keyed *keyed, const char *key, void (*verb)(qpool *pool))
 {
 	qp_member *member = NULL;
+	marks m;
 
 	if (look(keyed, NULL) != QPOOL_OK)
 		return;
-	enter(keyed);
+	qp_pool_visit(&keyed->root, &m.root);
 	if (key == NULL) {
-		while ((member = qp_keyed_walk(keyed, member)) != NULL)
+		while ((member = qp_keyed_walk(keyed, member, &m.member)) != NULL)
 			verb(&member->pool);
-	} else if ((member = qp_keyed_visit(keyed, key)) != NULL) {
+	} else if ((member = qp_keyed_visit(keyed, key, &m.member)) != NULL) {
 		verb(&member->pool);
-		qp_keyed_leave(member);
+		qp_keyed_leave(member, &m.member);
 	}
-	leave(keyed);
+	qp_pool_leave(&keyed->root, &m.root);
 }
 
 void
@@ -241,7 +236,8 @@ qpool_keyed_suspect(qpool_keyed *keyed, const char *key)
 static void
 report_one(qpool_keyed *keyed, const char *key, qpool_stats *now)
 {
-	qp_member *member = qp_keyed_visit(keyed, key);
+	qp_mark here;
+	qp_member *member = qp_keyed_visit(keyed, key, &here);
 
 	now->max_size = now->empty = keyed->each.max_size;
 	now->exact = 1;
@@ -249,7 +245,7 @@ report_one(qpool_keyed *keyed, const char *key, qpool_stats *now)
 		return;
 	now->keys = 1;
 	qp_stats_read(&member->pool, now);
-	qp_keyed_leave(member);
+	qp_keyed_leave(member, &here);
 }
 
 /* One hold of the lock: places go from key to key, and the sum must be of one instant. */
@@ -277,7 +273,8 @@ report_all(qpool_keyed *keyed, qpool_stats *now)
 	now->opening -= family->ousted;
 	taken =
 	    now->opening + now->idle + now->checking + now->leased + now->resetting + now->closing;
-	now->empty = family->total - taken;
+	now->empty = family->total - (taken - sum.inherited);
+	now->over = sum.inherited;
 	qp_pool_unlock(&keyed->root, NULL);
 }
 

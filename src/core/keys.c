@@ -35,12 +35,22 @@ qp_keys_length(const char *text)
 	return length <= QP_KEY_MOST ? length : 0;
 }
 
+void
+qp_keys_clear(qp_keys *keys)
+{
+	keys->level = keys->split = keys->count = 0;
+	memset(keys->first, 0, sizeof keys->first);
+	for (uint32_t chunk = 1; chunk < QP_KEYS_CHUNKS; chunk++)
+		if (keys->chunks[chunk] != NULL)
+			memset(keys->chunks[chunk], 0,
+			    ((size_t)QP_KEYS_LEAST << (chunk - 1)) * sizeof(qp_key *));
+}
+
 /* Chunk 0 has 16 buckets, and each next one as many as all before it. */
 static uint32_t
 chunk_of(uint32_t bucket)
 {
-	return bucket < QP_KEYS_LEAST ? 0
-	                              : 32u - (uint32_t)__builtin_clz(bucket / QP_KEYS_LEAST);
+	return bucket < QP_KEYS_LEAST ? 0 : 32u - (uint32_t)__builtin_clz(bucket / QP_KEYS_LEAST);
 }
 
 static qp_key **

@@ -40,6 +40,8 @@ typedef struct qp_keys {
 /* The empty set, with a secret of its own. */
 void qp_keys_init(qp_keys *keys);
 void qp_keys_dispose(qp_keys *keys);
+/* Empty again, in the memory it has, whatever state it was in. */
+void qp_keys_clear(qp_keys *keys);
 /* Its length, when it is a key: 1 to QP_KEY_MOST bytes; else 0. */
 size_t qp_keys_length(const char *text);
 qp_key *qp_keys_find(const qp_keys *keys, const char *text, size_t length);

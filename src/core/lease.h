@@ -8,7 +8,7 @@
 
 #include "core/pool.h"
 
-/* The slot a lease points at, or NULL when it points at none of ours. */
+/* The slot a lease points at, or NULL when it points at none of ours.  In a child its pool is made the child's. */
 qp_slot *qp_lease_slot(const qpool_lease *lease);
 /* The slot whose lease this is, while it is out; else NULL, and the misuse is told. */
 qp_slot *qp_lease_held(const qpool_lease *lease, const char *what);

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/open.h"
 #include "core/steps.h"
 #include "core/worker.h"
@@ -20,21 +21,37 @@ qp_line_start(qp_asking *asking)
 	asking->deadline_ns = qp_clock_after(asking->since_ns, asking->timeout_ns);
 }
 
+/* Of a key's pool: each visitor may open one, and whoever releases may begin that open for it, in settle: there
+ * must be a slot by then.  In a child, what is lent of before the fork takes slots besides. */
+static void
+count_slots_locked(qp_asking *asking)
+{
+	const qpool *pool = asking->pool;
+	uint32_t most = pool->config.max_size, users = most;
+
+	if (pool->share != NULL)
+		users = pool->idle.count + pool->owned - pool->inherited + pool->visits;
+	users = (users < most ? users : most) + pool->inherited;
+	asking->slots = users > pool->slots ? users : 0;
+}
+
 void
 qp_line_visit_locked(qp_asking *asking)
 {
 	qpool *pool = asking->pool;
-	uint32_t most = pool->config.max_size, users;
 
-	pool->visits++;
+	qp_pool_visit_locked(pool, &asking->visit);
 	asking->visits = true;
-	if (QP_LIKELY(pool->share == NULL))
-		return;
-	/* Each visitor may open one, and whoever releases may begin that open for it, in settle: there must be
-	 * a slot by then. */
-	users = pool->idle.count + pool->owned + pool->visits;
-	users = users < most ? users : most;
-	asking->slots = users > pool->slots ? users : 0;
+	if (QP_UNLIKELY(pool->share != NULL || pool->inherited > 0))
+		count_slots_locked(asking);
+}
+
+/* Where there is no memory for more, those there are must do. */
+static void
+reserve(qp_asking *asking)
+{
+	asking->starved =
+	    QP_UNLIKELY(asking->slots > 0) && !qp_pool_reserve(asking->pool, asking->slots);
 }
 
 void
@@ -49,9 +66,7 @@ qp_line_enter(qp_asking *asking)
 		qp_line_visit_locked(asking);
 		qp_pool_unlock(pool, NULL);
 	}
-	/* Where there is no memory for more, those there are must do. */
-	if (QP_UNLIKELY(asking->slots > 0))
-		(void)qp_pool_reserve(pool, asking->slots);
+	reserve(asking);
 }
 
 void
@@ -61,7 +76,7 @@ qp_line_leave(qp_asking *asking, qpool_err err)
 	qp_tally *tally = &pool->tally;
 
 	qp_pool_lock(pool);
-	pool->visits--;
+	qp_pool_leave_locked(pool, &asking->visit);
 	if (asking->has_waited) {
 		qp_tally_wait(tally, asking->waited_ns);
 		qp_hist_add(&pool->hists->wait, asking->waited_ns);
@@ -136,6 +151,15 @@ look_to_open_locked(
 	return QPOOL_OK;
 }
 
+/* It may open one, but for want of memory.  (A key's pool is full then, as if by max_per_key.) */
+static bool
+has_no_slot(const qp_asking *asking)
+{
+	const qpool *pool = asking->pool;
+
+	return asking->starved && pool->share == NULL && pool->fresh - pool->empties == pool->slots;
+}
+
 /* Something at once, or a reason to fail at once; OK with no slot: wait. */
 static qpool_err
 look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
@@ -164,6 +188,8 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 		return QPOOL_EAGAIN;
 	if (asking->inside)
 		return QPOOL_EMISUSE;
+	if (QP_UNLIKELY(has_no_slot(asking)))
+		return QPOOL_ENOMEM;
 	if (!in_time)
 		return QPOOL_ETIMEOUT;
 	if (asking->ticket == 0 && is_full(pool, now_ns))
@@ -213,13 +239,29 @@ qp_line_hook_is_due(const qp_asking *asking, qp_parked how, int64_t hook_ns)
 	return how == QP_PARK_SIGNAL || (hook_ns != QP_TIME_NEVER && qp_clock_now() >= hook_ns);
 }
 
+/* The hook forked, and this is the child, where nobody is in line: join again, in the old place. */
+static QP_COLD qpool_err
+join_in_child_locked(qp_asking *asking, qp_waiter *waiter)
+{
+	qpool *pool = asking->pool;
+
+	qp_waitq_join(&pool->waitq, waiter);
+	count_slots_locked(asking);
+	qp_pool_unlock(pool, NULL);
+	reserve(asking);
+	qp_pool_lock(pool);
+	return has_no_slot(asking) ? QPOOL_ENOMEM : QPOOL_OK;
+}
+
 /* Away while the hook runs, whose time nobody knows; what comes meanwhile is for those behind.  The lock is
- * held at entry and at exit.  True: the hook says stop. */
-static bool
-run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
+ * held at entry and at exit.  Anything but OK: wait no longer. */
+static qpool_err
+run_hook_locked(qp_asking *asking, qp_waiter *waiter)
 {
 	qpool *pool = asking->pool;
 	qp_wakes wakes = QP_WAKES_INIT;
+	uint32_t here = qp_forkmark_now();
+	qpool_err err = QPOOL_OK;
 	bool stop;
 
 	qp_waitq_away(&pool->waitq, waiter);
@@ -227,8 +269,10 @@ run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
 	qp_pool_unlock(pool, &wakes);
 	stop = qp_step_interrupted(pool, asking->interrupted, asking->interrupt_user) != 0;
 	qp_pool_lock(pool);
+	if (QP_UNLIKELY(here != qp_forkmark_now()))
+		err = join_in_child_locked(asking, waiter);
 	waiter->away = false;
-	return stop;
+	return stop ? QPOOL_ECANCEL : err;
 }
 
 /* One wait in line, as its thread's cancel sees it. */
@@ -267,6 +311,7 @@ wait_and_unlock(wait *w, qp_wakes *wakes)
 	qp_waiter *waiter = &w->waiter;
 	qpool *pool = asking->pool;
 	int64_t hook_ns = qp_line_next_hook(asking);
+	qpool_err err;
 
 	qp_waitq_join(&pool->waitq, waiter);
 	qp_tally_peak(&pool->tally.waiting_peak, pool->waitq.count);
@@ -296,8 +341,9 @@ wait_and_unlock(wait *w, qp_wakes *wakes)
 		qp_waitq_looked(&pool->waitq, waiter);
 		if (!qp_line_hook_is_due(asking, how, hook_ns))
 			continue;
-		if (run_hook_locked(asking, waiter)) {
-			give_up_locked(pool, waiter, QPOOL_ECANCEL, wakes);
+		err = run_hook_locked(asking, waiter);
+		if (err != QPOOL_OK) {
+			give_up_locked(pool, waiter, err, wakes);
 			break;
 		}
 		hook_ns = qp_line_next_hook(asking);

@@ -18,7 +18,7 @@ typedef struct qp_asking {
 	void *interrupt_user;
 	int64_t interrupt_every_ns; /* 0: only after a signal */
 	bool inside;                /* in a callback of this pool: takes what is idle, or fails */
-	uint32_t spare; /* bytes of a message about it that others will need */
+	uint32_t spare;             /* bytes of a message about it that others will need */
 	/* its way */
 	int64_t since_ns, deadline_ns;
 	uint64_t ticket;   /* its place; 0 before it asked for one */
@@ -26,11 +26,13 @@ typedef struct qp_asking {
 	bool has_waited;
 	bool paused;    /* when we last looked, the pool was */
 	bool visits;    /* counted in pool->visits */
-	uint32_t slots; /* of a key's pool: how many it must have, if more than it has; else 0 */
+	bool starved;   /* there was no memory for slots */
+	uint32_t slots; /* how many the pool must have, if more than it has; else 0 */
 	uint32_t wants; /* of one that collects several: how many in all; else 0 */
 	/* If the thread is cancelled while it waits: gives back what it has besides, or NULL. */
 	void (*undo)(struct qp_asking *self);
 	qpool_error cause; /* why the last try failed; code OK: none did */
+	qp_mark visit;     /* while `visits` */
 } qp_asking;
 
 /* The time starts, once; the common path never asks for it. */

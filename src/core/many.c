@@ -5,6 +5,7 @@
  */
 #include "core/acquire.h"
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/notice.h"
 #include "core/open.h"
 
@@ -32,7 +33,33 @@ typedef struct many {
 	qp_asking asking;
 	qpool_lease *out;
 	uint32_t n, had;
+	bool has_hand;
+	qp_mark hand; /* from the gate to the end: what it has collected is known to be its own */
 } many;
+
+static void
+open_hand(many *m)
+{
+	qp_trail_enter(&m->hand, m->asking.pool, QP_IN_GATE, NULL);
+	m->hand.kept = m->out;
+	m->hand.kept_count = &m->had;
+	m->has_hand = true;
+}
+
+static void
+close_hand(many *m)
+{
+	if (m->has_hand)
+		qp_trail_leave(&m->hand);
+	m->has_hand = false;
+}
+
+static void
+leave_gate(many *m)
+{
+	m->hand.place = QP_IN_HAND;
+	qp_gate_leave(m->asking.pool);
+}
 
 /* Back, the last one first: what was newest is newest again. */
 static void
@@ -41,6 +68,7 @@ put_back(many *m)
 	while (m->had > 0)
 		qp_open_keep(m->asking.pool, kept(&m->out[--m->had]), QP_CHECKING);
 	clear(m->out, m->n);
+	close_hand(m);
 }
 
 /* Cancelled in line, with the gate ours. */
@@ -49,7 +77,7 @@ undo(qp_asking *asking)
 {
 	many *m = (many *)(void *)asking; /* its first member */
 
-	qp_gate_leave(asking->pool);
+	leave_gate(m);
 	put_back(m);
 }
 
@@ -80,6 +108,7 @@ collect(many *m)
 
 	if (err != QPOOL_OK)
 		return err;
+	open_hand(m);
 	m->asking.undo = undo;
 	m->asking.wants = m->n;
 	while (err == QPOOL_OK && is_incomplete(m)) {
@@ -89,7 +118,27 @@ collect(many *m)
 		if (err == QPOOL_OK)
 			m->out[m->had++].slot_ = slot;
 	}
-	qp_gate_leave(m->asking.pool);
+	m->asking.undo = NULL;
+	leave_gate(m);
+	return err;
+}
+
+/* All there, and told that they were waited for; again if the process forked while it was told. */
+static qpool_err
+collect_and_tell(many *m)
+{
+	bool has_told = false;
+	qpool_err err;
+
+	while ((err = collect(m)) == QPOOL_OK) {
+		if (m->asking.has_waited && !has_told)
+			qp_notice_pool(m->asking.pool, QPOOL_EV_WAITED, m->asking.waited_ns, NULL,
+			    m->asking.site);
+		has_told = m->asking.has_waited;
+		if (!qp_fork_is_inherited(kept(&m->out[0])))
+			break;
+		put_back(m);
+	}
 	return err;
 }
 
@@ -113,10 +162,9 @@ lend_all(many *m)
 {
 	qpool *pool = m->asking.pool;
 
-	if (m->asking.has_waited)
-		qp_notice_pool(pool, QPOOL_EV_WAITED, m->asking.waited_ns, NULL, m->asking.site);
 	for (uint32_t i = 0; i < m->n; i++)
 		qp_acquire_lend(pool, kept(&m->out[i]), &m->asking, qp_clock_coarse(), &m->out[i]);
+	close_hand(m);
 }
 
 static qpool_err
@@ -159,7 +207,8 @@ qpool_acquire_many(
 		return err;
 	m.asking.spare = PREFIX_MOST;
 	qp_line_enter(&m.asking);
-	err = collect(&m);
+	m.has_hand = false;
+	err = collect_and_tell(&m);
 	if (err == QPOOL_OK) {
 		lend_all(&m);
 	} else {

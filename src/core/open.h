@@ -24,7 +24,7 @@ void qp_open_on_worker(qpool *pool, qp_slot *slot);
 /* If the pool has become hopeless (backoff.h) and nobody has said so: tell EV_DOWN.  Whoever fails because
  * of it asks here; the caller must be visiting or a worker. */
 void qp_open_tell_down(qpool *pool);
-/* Close now, on this thread: a CLOSING slot becomes empty. */
+/* Close now, on this thread, or abandon what is inherited (fork.h): a CLOSING slot becomes empty. */
 void qp_open_undo(qpool *pool, qp_slot *slot);
 /* Close for this reason (and cause, or NULL): by a worker if there is one, else now.  The slot is gone from the caller. */
 void qp_open_retire(

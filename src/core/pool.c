@@ -7,9 +7,11 @@
 #include "core/abi.h"
 #include "core/drain.h"
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/keyed.h"
 #include "core/notice.h"
 #include "core/suspect.h"
+#include "core/worker.h"
 #include "platform/alloc.h"
 #include "platform/assert.h"
 #include "platform/random.h"
@@ -53,8 +55,12 @@ bool
 qp_pool_reserve(qpool *pool, uint32_t slots)
 {
 	qp_slot *chunks[QP_CHUNKS] = {NULL};
-	uint32_t first, end = chunks_for(pool, slots);
-	bool enough = true;
+	uint32_t first, end;
+	bool enough = slots <= chunk_start(pool, QP_CHUNKS);
+
+	if (!enough)
+		return false;
+	end = chunks_for(pool, slots);
 
 	qp_lock_acquire(&pool->root->lock);
 	first = chunks_for(pool, pool->slots);
@@ -80,17 +86,49 @@ qp_pool_reserve(qpool *pool, uint32_t slots)
 uint32_t
 qp_pool_room_locked(const qpool *pool)
 {
-	uint32_t taken = pool->idle.count + pool->owned, most = pool->config.max_size;
+	uint32_t taken = pool->idle.count + pool->owned - pool->inherited;
+	uint32_t room = taken < pool->config.max_size ? pool->config.max_size - taken : 0;
+	/* Fewer in a key's pool, or beside what is inherited, when there was no memory for more. */
+	uint32_t spare = pool->slots - (pool->fresh - pool->empties);
 
-	if (most > pool->slots)
-		most = pool->slots; /* a key's pool, when there was no memory for more */
-	return taken < most ? most - taken : 0;
+	return room < spare ? room : spare;
+}
+
+bool
+qp_pool_have_slots(qpool *pool)
+{
+	uint32_t slots, there;
+
+	qp_pool_lock(pool);
+	slots = pool->config.max_size + pool->inherited;
+	there = pool->slots;
+	qp_pool_unlock(pool, NULL);
+	return there >= slots || qp_pool_reserve(pool, slots);
+}
+
+uint32_t
+qp_pool_held(const qpool *pool)
+{
+	uint32_t chunk = 0;
+
+	while (chunk < QP_CHUNKS && pool->chunks[chunk] != NULL)
+		chunk++;
+	return chunk_start(pool, chunk);
+}
+
+void
+qp_pool_push_empty_locked(qpool *pool, qp_slot *slot)
+{
+	slot->resource = NULL;
+	slot->older = pool->empty_top;
+	pool->empty_top = slot;
+	pool->empties++;
 }
 
 uint32_t
 qp_pool_surplus_locked(const qpool *pool)
 {
-	uint32_t staying = pool->idle.count + pool->owned - pool->leaving;
+	uint32_t staying = pool->idle.count + pool->owned - pool->inherited - pool->leaving;
 
 	return staying > pool->config.max_size ? staying - pool->config.max_size : 0;
 }
@@ -141,8 +179,7 @@ qp_pool_read_ops(qpool_ops *known, const qpool_ops *ops, qpool_error *error)
 }
 
 void
-qp_pool_init(
-    qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config)
+qp_pool_init(qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config)
 {
 	pool->magic = QP_POOL_MAGIC;
 	pool->root = root;
@@ -154,10 +191,12 @@ qp_pool_init(
 	qp_options_dial(&pool->dials, config);
 	qp_backoff_set(
 	    &pool->backoff, config->retry_min_ns, config->retry_max_ns, config->down_after_ns);
-	pool->crew.alarm_ns = pool->crew.maintain_ns = pool->crew.watch_ns = QP_TIME_NEVER;
+	qp_crew_none(&pool->crew);
 	pool->random = qp_random_seed();
-	if (root == pool)
+	if (root == pool) {
+		qp_fork_begin(pool);
 		qp_lock_init(&pool->lock);
+	}
 	qp_suspect_begin(pool);
 }
 
@@ -176,6 +215,8 @@ qpool_create(
 	err = qp_pool_read_ops(&known, ops, error);
 	if (err == QPOOL_OK)
 		err = qp_options_read(&config, options, known.kind, error);
+	if (err == QPOOL_OK)
+		err = qp_fork_watch(error);
 	if (err != QPOOL_OK)
 		return err;
 	pool = qp_alloc_zero(1, sizeof *pool);
@@ -215,14 +256,40 @@ qp_pool_lock(qpool *pool)
 uint32_t
 qp_pool_lent_locked(const qpool *pool)
 {
-	return pool->owned - pool->opening - pool->leaving;
+	return pool->owned - pool->inherited - pool->opening - pool->leaving;
+}
+
+/* But for what it owns. */
+static bool
+is_deserted(const qpool *pool)
+{
+	return pool->idle.count == 0 && pool->waitq.count == 0 && pool->visits == 0 &&
+	       pool->crew.alive == 0 && !pool->crew.joining;
+}
+
+static uint32_t
+inherited_leases(const qpool *pool)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; pool->inherited > 0 && i < pool->fresh; i++) {
+		const qp_slot *slot = qp_pool_slot(pool, i);
+		count += qp_slot_is_lent(slot) && qp_fork_is_inherited(slot);
+	}
+	return count;
+}
+
+bool
+qp_pool_is_left_locked(const qpool *pool)
+{
+	return pool->owned == inherited_leases(pool) && is_deserted(pool) &&
+	       (pool->keyed == NULL || qp_keyed_is_left_locked(pool->keyed));
 }
 
 bool
 qp_pool_is_quiet_locked(const qpool *pool)
 {
-	return pool->owned == 0 && pool->idle.count == 0 && pool->waitq.count == 0 &&
-	       pool->visits == 0 && pool->crew.alive == 0 && !pool->crew.joining &&
+	return pool->owned == 0 && is_deserted(pool) &&
 	       (pool->keyed == NULL || qp_keyed_is_quiet_locked(pool->keyed));
 }
 
@@ -287,20 +354,23 @@ qp_pool_await_locked(qpool *pool, bool (*done)(const qpool *pool), int64_t deadl
 static bool
 slots_are_valid(const qpool *pool)
 {
-	uint32_t counts[QP_STATES] = {0}, owned, stacked = 0;
+	uint32_t counts[QP_STATES] = {0}, owned, stacked = 0, inherited = 0;
 
 	for (uint32_t i = 0; i < pool->fresh; i++) {
 		const qp_slot *slot = qp_pool_slot(pool, i);
 		if (slot->magic != QP_SLOT_MAGIC || slot->pool != pool)
 			return false;
 		counts[qp_slot_state(slot)]++;
+		inherited += qp_slot_state(slot) != QP_EMPTY && qp_slot_state(slot) != QP_OPENING &&
+		             qp_fork_is_inherited(slot);
 	}
 	for (const qp_slot *slot = pool->empty_top; slot != NULL; slot = slot->older)
 		stacked += qp_slot_state(slot) == QP_EMPTY;
 	owned = pool->fresh - counts[QP_EMPTY] - counts[QP_IDLE];
 	return stacked == pool->empties && counts[QP_EMPTY] == pool->empties &&
 	       counts[QP_IDLE] == pool->idle.count && owned == pool->owned &&
-	       counts[QP_OPENING] == pool->opening && counts[QP_CLOSING] >= pool->leaving;
+	       counts[QP_OPENING] == pool->opening && counts[QP_CLOSING] >= pool->leaving &&
+	       inherited == pool->inherited;
 }
 
 bool
@@ -312,7 +382,7 @@ qp_pool_is_valid_locked(const qpool *pool)
 	if (pool->magic != QP_POOL_MAGIC || pool->fresh > pool->slots ||
 	    (is_whole && pool->config.max_size > pool->slots) ||
 	    pool->fresh != pool->idle.count + pool->empties + pool->owned ||
-	    pool->opening > pool->owned)
+	    pool->opening > pool->owned || pool->inherited > pool->owned)
 		return false;
 	/* The sentence the whole library exists for. */
 	if (qp_waitq_first(&pool->waitq) != NULL && pool->waitq.woken == NULL &&
@@ -326,13 +396,53 @@ qp_pool_is_valid_locked(const qpool *pool)
 }
 
 qpool_err
-qp_pool_look(const qpool *pool, qpool_error *error)
+qp_pool_is_one(const qpool *pool, qpool_error *error)
 {
 	if (pool == NULL)
 		return qp_error_set(error, QPOOL_EINVAL, "pool is NULL");
 	if (pool->magic != QP_POOL_MAGIC)
 		return qp_error_set(error, QPOOL_EINVAL, "this is no pool, or one that was freed");
 	return QPOOL_OK;
+}
+
+qpool_err
+qp_pool_look(const qpool *pool, qpool_error *error)
+{
+	qpool_err err = qp_pool_is_one(pool, error);
+
+	if (QP_LIKELY(err == QPOOL_OK))
+		qp_fork_look((qpool *)(uintptr_t)pool); /* it may have to be made anew */
+	return err;
+}
+
+void
+qp_pool_visit_locked(qpool *pool, qp_mark *here)
+{
+	pool->visits++;
+	qp_trail_enter(here, pool, QP_IN_VISIT, NULL);
+}
+
+void
+qp_pool_leave_locked(qpool *pool, const qp_mark *here)
+{
+	qp_trail_leave(here);
+	pool->visits--;
+}
+
+void
+qp_pool_visit(qpool *pool, qp_mark *here)
+{
+	qp_pool_lock(pool);
+	qp_pool_visit_locked(pool, here);
+	qp_pool_unlock(pool, NULL);
+}
+
+void
+qp_pool_leave(qpool *pool, const qp_mark *here)
+{
+	qp_pool_lock(pool);
+	qp_pool_leave_locked(pool, here);
+	qp_pool_unlock(pool, NULL);
 }
 
 qpool_err
@@ -353,11 +463,12 @@ qpool_err
 qp_pool_misuse(qpool *pool, const char *what)
 {
 	qpool_error error;
+	qp_mark visit;
 	bool tells;
 
 	qp_pool_lock(pool);
 	pool->tally.misuses++;
-	pool->visits++;
+	qp_pool_visit_locked(pool, &visit);
 	tells = !pool->root->ending; /* after close no callback runs, not even for this */
 	qp_pool_unlock(pool, NULL);
 	(void)qp_error_set(&error, QPOOL_EMISUSE, "pool '%s': %s", pool->name, what);
@@ -365,20 +476,18 @@ qp_pool_misuse(qpool *pool, const char *what)
 		qp_notice_pool(pool, QPOOL_EV_MISUSE, 0, &error, NULL);
 	if (pool->config.is_strict)
 		qp_assert_fail("misuse", error.message, __FILE__, __LINE__);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 	return QPOOL_EMISUSE;
 }
 
 const char *
 qpool_name(const qpool *pool)
 {
-	return qp_pool_look(pool, NULL) == QPOOL_OK ? pool->name : "";
+	return qp_pool_is_one(pool, NULL) == QPOOL_OK ? pool->name : "";
 }
 
 const char *
 qpool_kind(const qpool *pool)
 {
-	return qp_pool_look(pool, NULL) == QPOOL_OK ? pool->kind : "";
+	return qp_pool_is_one(pool, NULL) == QPOOL_OK ? pool->kind : "";
 }

@@ -6,6 +6,7 @@
  */
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/open.h"
 #include "core/steps.h"
 #include "core/worker.h"
@@ -16,6 +17,7 @@
 typedef struct wait {
 	qpool *pool;
 	qp_ready ready; /* how many */
+	qp_mark visit;
 	int64_t timeout_ns, deadline_ns;
 	bool has_tried;    /* an open of its own failed */
 	qpool_error cause; /* the last one there was; code OK: none */
@@ -95,12 +97,20 @@ begin_open_locked(const wait *w)
 	return qp_exchange_begin_open_locked(w->pool, now_ns, true);
 }
 
+static void
+ask_locked(wait *w)
+{
+	w->ready.next = w->pool->readies;
+	w->pool->readies = &w->ready;
+}
+
 /* With the lock held at entry and at exit, not meanwhile. */
 static void
 open_one_locked(wait *w, qp_slot *slot)
 {
 	qpool *pool = w->pool;
 	int64_t budget_ns = qp_loadi64_relaxed(&pool->dials.open_budget_ns);
+	uint32_t here = qp_forkmark_now();
 	qpool_error error;
 
 	qp_pool_unlock(pool, NULL);
@@ -114,6 +124,8 @@ open_one_locked(wait *w, qp_slot *slot)
 		w->cause = error;
 	}
 	qp_pool_lock(pool);
+	if (QP_UNLIKELY(here != qp_forkmark_now()))
+		ask_locked(w); /* nobody in the child has asked for anything yet */
 }
 
 /* When to look by itself: at the end, when an open of its own may go out, and when the pool is down. */
@@ -183,10 +195,11 @@ enter(wait *w)
 	qpool *pool = w->pool;
 	qp_wakes wakes = QP_WAKES_INIT;
 
+	/* Where there is no memory for more slots, those there are must do. */
+	(void)qp_pool_have_slots(pool);
 	qp_pool_lock(pool);
-	pool->visits++;
-	w->ready.next = pool->readies;
-	pool->readies = &w->ready;
+	qp_pool_visit_locked(pool, &w->visit);
+	ask_locked(w);
 	qp_crew_call_locked(pool, &wakes);
 	qp_pool_unlock(pool, &wakes);
 }
@@ -215,9 +228,7 @@ wait_inside(wait *w, qpool_error *error)
 	qp_pool_unlock(pool, &wakes);
 	if (err == QPOOL_EOPEN || err == QPOOL_EDENIED || err == QPOOL_EFULL)
 		qp_open_tell_down(pool);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &w->visit);
 	return err;
 }
 

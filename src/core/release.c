@@ -6,6 +6,7 @@
 #include "core/release.h"
 
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/hist.h"
 #include "core/lease.h"
 #include "core/notice.h"
@@ -85,22 +86,25 @@ static qpool_err
 end(qpool_lease *lease, qp_end how, const char *what)
 {
 	qp_slot *slot = qp_lease_held(lease, what);
+	uint32_t generation;
 	unsigned told;
 
 	if (slot == NULL)
 		return QPOOL_EMISUSE;
+	generation = qp_load_relaxed(&slot->generation);
 	switch (qp_slot_end(slot, lease->turn_, how, &told)) {
 	case QP_ENDED_STALE:
 		return qp_pool_misuse(slot->pool, what);
 	case QP_ENDED_OURS:
 		*lease = (qpool_lease)QPOOL_LEASE_INIT;
 		qp_release_finish(slot, how, told);
-		return QPOOL_OK;
+		break;
 	case QP_ENDED_LEFT:
+		*lease = (qpool_lease)QPOOL_LEASE_INIT;
 		break;
 	}
-	*lease = (qpool_lease)QPOOL_LEASE_INIT;
-	return QPOOL_OK;
+	/* The way back runs user code, which may have forked. */
+	return QP_LIKELY(generation == qp_forkmark_now()) ? QPOOL_OK : QPOOL_EFORKED;
 }
 
 static qpool_err
@@ -151,7 +155,7 @@ qpool_detach(qpool_lease *lease)
 		return NULL;
 	resource =
 	    lease->resource; /* when the end is left to another one the slot is not ours to read */
-	return end(lease, QP_END_DETACH, "a lease was detached that is not out") == QPOOL_OK
+	return end(lease, QP_END_DETACH, "a lease was detached that is not out") != QPOOL_EMISUSE
 	           ? resource
 	           : NULL;
 }

@@ -125,6 +125,23 @@ qp_slot_lent(const qp_slot *slot)
 }
 
 void
+qp_slot_inherit(qp_slot *slot, qp_state state)
+{
+	uint32_t moved = qp_slot_moved(slot);
+	/* relaxed: nobody else is here yet. */
+	uint64_t word = qp_load64_relaxed(&slot->turn), number = number_of(word);
+
+	if (!(number & 1))
+		word = number;
+	else if (state == QP_LEASED)
+		word = number | (uint64_t)told_of(word) << TOLD_SHIFT;
+	else
+		word = after(number);
+	qp_store64_release(&slot->turn, word);
+	qp_store_release(&slot->moved, (((moved >> 3) + 1) << 3) | (uint32_t)state);
+}
+
+void
 qp_slot_begin(qp_slot *slot, qpool_lease *lease)
 {
 	/* relaxed: only the owner begins a lease, and nobody can hold the new turn before we return. */
@@ -204,6 +221,13 @@ qp_slot_unwatch(qp_slot *slot, unsigned *told)
 	} while (!qp_cas64_acq_rel(&slot->turn, word, next));
 	*told = told_of(word);
 	return (qp_end)(word >> HOW_SHIFT & 3);
+}
+
+bool
+qp_slot_is_lent(const qp_slot *slot)
+{
+	/* relaxed: as in qp_slot_is_out. */
+	return number_of(qp_load64_relaxed(&slot->turn)) & 1;
 }
 
 bool

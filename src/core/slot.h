@@ -63,7 +63,8 @@ typedef struct qp_slot {
 	struct qpool *pool;
 	/* the idle list, the stack of empties, or a queue of jobs: guarded by the lock */
 	struct qp_slot *newer, *older;
-	struct qp_slot *newer_of_all, *older_of_all; /* what is idle under any key; guarded likewise */
+	struct qp_slot *newer_of_all,
+	    *older_of_all;      /* what is idle under any key; guarded likewise */
 	struct qp_slot *victim; /* in OPENING: to be closed first, and the owner's, too; or NULL */
 	/* the owner's */
 	void *resource;
@@ -75,6 +76,10 @@ typedef struct qp_slot {
 	bool ousted;      /* in CLOSING: its place is another key's already; guarded by the lock */
 	uint64_t renewal; /* pool.renewals when its open began */
 	uint64_t asked;   /* pool.suspicions when it was last known to be alive */
+	bool queued;      /* in a queue of jobs: nobody works on it; guarded by the lock */
+	/* atomic: of the process (forkmark.h) in which it left the empty ones.  Written under the lock, or by its
+	 * opener before it opens; relaxed: stale leases look, too */
+	qp_atomic_u32 generation;
 	/* atomic: the owner's, too, and shown to anyone (show.h).  Written by release, so that who sees a new
 	 * value also sees every move before it. */
 	qp_atomic_u64 resource_id;
@@ -121,6 +126,9 @@ void qp_slot_description(const qp_slot *slot, char *out);
 
 /* How often it was lent. */
 uint64_t qp_slot_lent(const qp_slot *slot);
+/* In a child: the slot of nobody who is there is in this state now; only in LEASED may a lease of it be out, and
+ * nobody is telling of it. */
+void qp_slot_inherit(qp_slot *slot, qp_state state);
 /* Begin a lease (the owner).  Fills *lease; who asked, and the count of uses, are written before. */
 void qp_slot_begin(qp_slot *slot, qpool_lease *lease);
 /* End the lease: STALE for all but one caller a turn.  OURS: *told says what was told of it. */
@@ -132,6 +140,8 @@ bool qp_slot_peer_into(const qp_slot *slot, uint64_t *turn, unsigned *told);
 bool qp_slot_watch(qp_slot *slot, uint64_t turn, unsigned what);
 /* It is told.  Anything but NONE: the lease ended meanwhile, in this way, and the slot is ours. */
 qp_end qp_slot_unwatch(qp_slot *slot, unsigned *told);
+/* Is some lease of it out? */
+bool qp_slot_is_lent(const qp_slot *slot);
 /* Is this the lease that is out now? */
 bool qp_slot_is_out(const qp_slot *slot, uint64_t turn);
 

@@ -65,7 +65,7 @@ report_counts(const uint32_t counts[QP_STATES], qpool_stats *now)
 void
 qp_stats_read(qpool *pool, qpool_stats *now)
 {
-	uint32_t fresh, taken;
+	uint32_t fresh, taken, own, inherited;
 	uint64_t before;
 	bool still;
 	pass first, second;
@@ -74,6 +74,7 @@ qp_stats_read(qpool *pool, qpool_stats *now)
 	report_pool(pool, now);
 	fresh = pool->fresh;
 	before = pool->lent_before;
+	inherited = pool->inherited;
 	qp_pool_unlock(pool, NULL);
 	first = read_slots(pool, fresh);
 	second = read_slots(pool, fresh);
@@ -82,8 +83,9 @@ qp_stats_read(qpool *pool, qpool_stats *now)
 	qp_pool_unlock(pool, NULL);
 
 	taken = fresh - first.counts[QP_EMPTY];
-	now->empty = taken < now->max_size ? now->max_size - taken : 0;
-	now->over = taken > now->max_size ? taken - now->max_size : 0;
+	own = taken > inherited ? taken - inherited : 0;
+	now->empty = own < now->max_size ? now->max_size - own : 0;
+	now->over = taken + now->empty - now->max_size;
 	report_counts(first.counts, now);
 	now->acquires = first.lent - before;
 	now->exact = first.words == second.words && still;
@@ -99,6 +101,7 @@ qp_stats_add_locked(qp_stats_sum *sum, const qpool *pool)
 	sum->lent += first.lent - pool->lent_before;
 	sum->moved = sum->moved || first.words != second.words;
 	sum->waiting += pool->waitq.count;
+	sum->inherited += pool->inherited;
 	sum->down += qp_backoff_is_hopeless(
 	    &pool->backoff, qp_exchange_any_exist_locked(pool), qp_clock_now());
 	qp_tally_add(&sum->tally, &pool->tally);

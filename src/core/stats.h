@@ -12,7 +12,7 @@ void qp_stats_read(qpool *pool, qpool_stats *now);
 
 /* Of several: start from all zero, add each, in one hold of their lock, then report. */
 typedef struct qp_stats_sum {
-	uint32_t counts[QP_STATES], waiting, down;
+	uint32_t counts[QP_STATES], waiting, down, inherited;
 	uint64_t lent;
 	qp_tally tally;
 	bool moved; /* something did while it was read */

@@ -82,7 +82,7 @@ ask_id(void)
 
 	/* Without the mark a child could not tell: then it is asked each time. */
 	own_id = qp_forkmark_watch() == 0 ? id : 0;
-	own_forks = qp_forkmark_now();
+	own_forks = qp_forkmark_settle();
 	errno = keep;
 	return id;
 }
