@@ -33,6 +33,7 @@ count_slots_locked(qp_asking *asking)
 		users = pool->idle.count + pool->owned - pool->inherited + pool->visits;
 	users = (users < most ? users : most) + pool->inherited;
 	asking->slots = users > pool->slots ? users : 0;
+	asking->forks = qp_forkmark_now();
 }
 
 void
@@ -42,8 +43,7 @@ qp_line_visit_locked(qp_asking *asking)
 
 	qp_pool_visit_locked(pool, &asking->visit);
 	asking->visits = true;
-	if (QP_UNLIKELY(pool->share != NULL || pool->inherited > 0))
-		count_slots_locked(asking);
+	count_slots_locked(asking);
 }
 
 /* Where there is no memory for more, those there are must do. */
@@ -52,6 +52,16 @@ reserve(qp_asking *asking)
 {
 	asking->starved =
 	    QP_UNLIKELY(asking->slots > 0) && !qp_pool_reserve(asking->pool, asking->slots);
+}
+
+/* The process forked since, and this is the child: other slots are taken here. */
+static QP_COLD void
+reserve_again(qp_asking *asking)
+{
+	qp_pool_lock(asking->pool);
+	count_slots_locked(asking);
+	qp_pool_unlock(asking->pool, NULL);
+	reserve(asking);
 }
 
 void
@@ -246,9 +256,8 @@ join_in_child_locked(qp_asking *asking, qp_waiter *waiter)
 	qpool *pool = asking->pool;
 
 	qp_waitq_join(&pool->waitq, waiter);
-	count_slots_locked(asking);
 	qp_pool_unlock(pool, NULL);
-	reserve(asking);
+	reserve_again(asking);
 	qp_pool_lock(pool);
 	return has_no_slot(asking) ? QPOOL_ENOMEM : QPOOL_OK;
 }
@@ -383,6 +392,8 @@ qp_line_get(qp_asking *asking, qp_slot **slot)
 	qpool_err err;
 
 	*slot = NULL;
+	if (QP_UNLIKELY(asking->forks != qp_forkmark_now()))
+		reserve_again(asking);
 	qp_pool_lock(pool);
 	err = look_locked(asking, now_ns, slot, &wakes);
 	if (asking->ticket == 0)

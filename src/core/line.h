@@ -27,6 +27,7 @@ typedef struct qp_asking {
 	bool paused;    /* when we last looked, the pool was */
 	bool visits;    /* counted in pool->visits */
 	bool starved;   /* there was no memory for slots */
+	uint32_t forks; /* the process's generation when they were counted */
 	uint32_t slots; /* how many the pool must have, if more than it has; else 0 */
 	uint32_t wants; /* of one that collects several: how many in all; else 0 */
 	/* If the thread is cancelled while it waits: gives back what it has besides, or NULL. */

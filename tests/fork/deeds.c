@@ -123,7 +123,8 @@ look(scene *s)
 	CELL_SAME(now.idle, 0);
 	CELL_SAME(now.waiting, 0);
 	CELL_SAME(now.workers, 0);
-	CELL_SAME(now.acquires, 0);
+	if (!s->has_used)
+		CELL_SAME(now.acquires, 0);
 	CELL_SAME(now.empty, SCENE_SIZE);
 	CELL_SAME(now.leased, now.over);
 }

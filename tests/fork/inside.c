@@ -34,8 +34,8 @@ fork_there(wire_step step, const qpool_event *event)
 		scene_forks(on);
 }
 
-static void
-arm(scene *s, wire_step step, qpool_event_type event)
+void
+scene_arm(scene *s, wire_step step, qpool_event_type event)
 {
 	on = s;
 	fork_step = step;
@@ -60,7 +60,7 @@ acquire_inside(scene *s)
 static void
 inside_open(scene *s)
 {
-	arm(s, WIRE_OPEN, 0);
+	scene_arm(s, WIRE_OPEN, 0);
 	acquire_inside(s);
 }
 
@@ -70,7 +70,7 @@ inside_failing_open(scene *s)
 	s->options.retry_min = QPOOL_MSEC(1);
 	scene_another_pool(s);
 	atomic_store(&s->peer.failing[WIRE_OPEN], 1);
-	arm(s, WIRE_OPEN, 0);
+	scene_arm(s, WIRE_OPEN, 0);
 	acquire_inside(s);
 }
 
@@ -78,7 +78,7 @@ static void
 inside_peek(scene *s)
 {
 	scene_warm(s, 2);
-	arm(s, WIRE_PEEK, 0);
+	scene_arm(s, WIRE_PEEK, 0);
 	acquire_inside(s);
 }
 
@@ -87,7 +87,7 @@ inside_failing_peek(scene *s)
 {
 	scene_warm(s, 2);
 	atomic_store(&s->peer.failing[WIRE_PEEK], 1);
-	arm(s, WIRE_PEEK, 0);
+	scene_arm(s, WIRE_PEEK, 0);
 	acquire_inside(s);
 }
 
@@ -97,7 +97,7 @@ inside_check(scene *s)
 	s->options.check_after = QPOOL_ZERO;
 	scene_another_pool(s);
 	scene_warm(s, 2);
-	arm(s, WIRE_CHECK, 0);
+	scene_arm(s, WIRE_CHECK, 0);
 	acquire_inside(s);
 }
 
@@ -117,7 +117,7 @@ inside_reset(scene *s)
 {
 	scene_warm(s, 2);
 	s->lease = scene_take(s);
-	arm(s, WIRE_RESET, 0);
+	scene_arm(s, WIRE_RESET, 0);
 	s->err = qpool_release(&s->lease);
 	CELL_SAME(s->err, s->child == 0 ? QPOOL_EFORKED : QPOOL_OK);
 }
@@ -128,7 +128,7 @@ inside_failing_reset(scene *s)
 	scene_warm(s, 1);
 	atomic_store(&s->peer.failing[WIRE_RESET], 1);
 	s->lease = scene_take(s);
-	arm(s, WIRE_RESET, 0);
+	scene_arm(s, WIRE_RESET, 0);
 	s->err = qpool_release(&s->lease);
 	CELL_SAME(s->err, s->child == 0 ? QPOOL_EFORKED : QPOOL_OK);
 }
@@ -136,7 +136,7 @@ inside_failing_reset(scene *s)
 static void
 inside_close(scene *s)
 {
-	arm(s, WIRE_CLOSE, 0);
+	scene_arm(s, WIRE_CLOSE, 0);
 	end_inside(s, qpool_discard);
 }
 
@@ -146,7 +146,7 @@ inside_close_of_maintain(scene *s)
 	s->options.max_idle = 1;
 	scene_another_pool(s);
 	scene_warm(s, 3);
-	arm(s, WIRE_CLOSE, 0);
+	scene_arm(s, WIRE_CLOSE, 0);
 	(void)qpool_maintain(s->pool);
 	CELL_MUST(s->has_forked);
 }
@@ -155,7 +155,7 @@ static void
 inside_close_of_close(scene *s)
 {
 	scene_warm(s, 3);
-	arm(s, WIRE_CLOSE, 0);
+	scene_arm(s, WIRE_CLOSE, 0);
 	CELL_SAME(qpool_close(s->pool, QPOOL_SEC(20)), QPOOL_OK);
 	s->is_closed = true;
 	CELL_MUST(s->has_forked);
@@ -165,7 +165,7 @@ static void
 inside_close_of_free(scene *s)
 {
 	scene_warm(s, 3);
-	arm(s, WIRE_CLOSE, 0);
+	scene_arm(s, WIRE_CLOSE, 0);
 	qpool_free(s->pool);
 	CELL_MUST(s->has_forked);
 	if (s->child == 0)
@@ -176,7 +176,7 @@ static void
 inside_destroy(scene *s)
 {
 	scene_warm(s, 1);
-	arm(s, WIRE_DESTROY, 0);
+	scene_arm(s, WIRE_DESTROY, 0);
 	CELL_SAME(qpool_close(s->pool, QPOOL_SEC(20)), QPOOL_OK);
 	s->is_closed = true;
 	CELL_MUST(s->has_forked);
@@ -186,7 +186,7 @@ static void
 inside_destroy_of_free(scene *s)
 {
 	scene_warm(s, 1);
-	arm(s, WIRE_DESTROY, 0);
+	scene_arm(s, WIRE_DESTROY, 0);
 	qpool_free(s->pool);
 	CELL_MUST(s->has_forked);
 	if (s->child == 0)
@@ -202,7 +202,7 @@ after_freed(scene *s)
 static void
 inside_opened(scene *s)
 {
-	arm(s, 0, QPOOL_EV_OPENED);
+	scene_arm(s, 0, QPOOL_EV_OPENED);
 	acquire_inside(s);
 }
 
@@ -212,7 +212,7 @@ inside_open_failed(scene *s)
 	s->options.retry_min = QPOOL_MSEC(1);
 	scene_another_pool(s);
 	atomic_store(&s->peer.failing[WIRE_OPEN], 1);
-	arm(s, 0, QPOOL_EV_OPEN_FAILED);
+	scene_arm(s, 0, QPOOL_EV_OPEN_FAILED);
 	acquire_inside(s);
 }
 
@@ -220,7 +220,7 @@ static void
 inside_acquired(scene *s)
 {
 	scene_warm(s, 2);
-	arm(s, 0, QPOOL_EV_ACQUIRED);
+	scene_arm(s, 0, QPOOL_EV_ACQUIRED);
 	acquire_inside(s);
 	CELL_MUST(s->lease.resource != NULL);
 }
@@ -230,7 +230,7 @@ inside_released(scene *s)
 {
 	scene_warm(s, 2);
 	s->lease = scene_take(s);
-	arm(s, 0, QPOOL_EV_RELEASED);
+	scene_arm(s, 0, QPOOL_EV_RELEASED);
 	s->err = qpool_release(&s->lease);
 	CELL_SAME(s->err, s->child == 0 ? QPOOL_EFORKED : QPOOL_OK);
 }
@@ -238,7 +238,7 @@ inside_released(scene *s)
 static void
 inside_closed(scene *s)
 {
-	arm(s, 0, QPOOL_EV_CLOSED);
+	scene_arm(s, 0, QPOOL_EV_CLOSED);
 	end_inside(s, qpool_discard);
 }
 
@@ -247,7 +247,7 @@ inside_closed_of_check(scene *s)
 {
 	scene_warm(s, 2);
 	atomic_store(&s->peer.failing[WIRE_PEEK], 1);
-	arm(s, 0, QPOOL_EV_CLOSED);
+	scene_arm(s, 0, QPOOL_EV_CLOSED);
 	acquire_inside(s);
 }
 
@@ -260,7 +260,7 @@ inside_misuse(scene *s)
 	s->lease = scene_take(s);
 	copy = s->lease;
 	CELL_SAME(qpool_release(&s->lease), QPOOL_OK);
-	arm(s, 0, QPOOL_EV_MISUSE);
+	scene_arm(s, 0, QPOOL_EV_MISUSE);
 	CELL_SAME(qpool_release(&copy), QPOOL_EMISUSE);
 	CELL_MUST(s->has_forked);
 }
@@ -273,7 +273,7 @@ inside_timed_out(scene *s)
 
 	for (unsigned i = 0; i < SCENE_SIZE; i++)
 		held[i] = scene_take(s);
-	arm(s, 0, QPOOL_EV_TIMED_OUT);
+	scene_arm(s, 0, QPOOL_EV_TIMED_OUT);
 	CELL_SAME(qpool_acquire(s->pool, QPOOL_MSEC(1), &none, &error), QPOOL_ETIMEOUT);
 	CELL_MUST(s->has_forked);
 	s->lease = held[0];
@@ -334,7 +334,7 @@ inside_waited(scene *s)
 
 	for (unsigned i = 0; i < SCENE_SIZE; i++)
 		lent_out[i] = scene_take(s);
-	arm(s, 0, QPOOL_EV_WAITED);
+	scene_arm(s, 0, QPOOL_EV_WAITED);
 	scene_actor(s, gives_back);
 	scene_must(qpool_acquire(s->pool, QPOOL_SEC(20), &s->lease, &error), &error);
 	CELL_MUST(s->has_forked);

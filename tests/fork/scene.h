@@ -21,6 +21,7 @@ typedef struct scene {
 	pid_t child; /* once it forked; 0 in the child */
 	bool has_forked;
 	bool is_closed;    /* what the child finds: ECLOSED */
+	bool has_used;     /* the child has acquired before its deed */
 	bool has_company;  /* there were other threads */
 	bool is_inside;    /* it forked inside a verb, which returned before the deed */
 	qpool_lease lease; /* of the thread that forks */
@@ -48,6 +49,8 @@ extern const scene_state scene_states[];
 extern const size_t scene_states_count;
 extern const scene_state scene_inside[];
 extern const size_t scene_inside_count;
+extern const scene_state scene_later[];
+extern const size_t scene_later_count;
 extern const scene_deed scene_deeds[];
 extern const size_t scene_deeds_count;
 
@@ -66,6 +69,8 @@ void scene_warm(scene *s, unsigned count);
 void scene_actor(scene *s, void *(*body)(void *));
 void scene_await_told(scene *s, unsigned count);
 void scene_another_pool(scene *s);
+/* From now on the process forks inside this step, or, if it is not 0, this event. */
+void scene_arm(scene *s, wire_step step, qpool_event_type event);
 /* Is what this thread holds, if anything, of this process? */
 bool scene_holds_own(const scene *s);
 /* Of this process: all SCENE_SIZE at once, opened by this process, and back. */

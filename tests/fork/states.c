@@ -46,6 +46,22 @@ all_lent(scene *s)
 		CELL_SAME(qpool_release(&others[i]), QPOOL_OK);
 }
 
+/* It stays so in the child, until somebody there says otherwise. */
+static void
+paused(scene *s)
+{
+	qpool_lease lease;
+	qpool_error error;
+
+	scene_warm(s, 2);
+	qpool_pause(s->pool);
+	s->idle = 2;
+	scene_forks(s);
+	CELL_SAME(qpool_acquire(s->pool, QPOOL_MSEC(1), &lease, &error), QPOOL_ETIMEOUT);
+	qpool_resume(s->pool);
+	s->has_used = true;
+}
+
 static void
 closed(scene *s)
 {
@@ -300,6 +316,7 @@ const scene_state scene_states[] = {
     {"idle", idle, NULL},
     {"lent", lent, NULL},
     {"all lent", all_lent, NULL},
+    {"paused", paused, NULL},
     {"closed", closed, after_closed},
     {"lent to others", lent_to_another, after_told},
     {"opening", opening, after_step},

@@ -37,5 +37,6 @@ main(int argc, char **argv)
 	how = argc > 1 && strcmp(argv[1], "clone") == 0 ? scene_clone : wire_fork;
 	add(&all, scene_states, scene_states_count);
 	add(&all, scene_inside, scene_inside_count);
+	add(&all, scene_later, scene_later_count);
 	return cells_run(&all, "fork", argc - (argc > 1), argv + (argc > 1));
 }

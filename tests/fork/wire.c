@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -164,6 +165,16 @@ reset_wire(void *user, void *resource, const qpool_step *step, qpool_error *erro
 	return peer->again != QPOOL_OK ? peer->again : QPOOL_ECHECK;
 }
 
+static void
+describe_wire(void *user, void *resource, char *out, size_t room)
+{
+	wire_resource *r = resource;
+
+	CELL_SAME(r->owner, getpid());
+	(void)pass(user, WIRE_DESCRIBE);
+	(void)snprintf(out, room, "wire %u", r->number);
+}
+
 /* What nobody else can be inside of: the resource of another process, once. */
 static void
 abandon_wire(void *user, void *resource)
@@ -198,6 +209,7 @@ wire_ops(void)
 	ops.peek = peek_wire;
 	ops.check = check_wire;
 	ops.reset = reset_wire;
+	ops.describe = describe_wire;
 	ops.abandon = abandon_wire;
 	ops.destroy = destroy_wire;
 	return ops;
