@@ -133,13 +133,6 @@ qp_pool_surplus_locked(const qpool *pool)
 	return staying > pool->config.max_size ? staying - pool->config.max_size : 0;
 }
 
-bool
-qp_pool_is_renewed(const qpool *pool, const qp_slot *slot)
-{
-	/* relaxed: who was told of a renewal by whoever made it sees it; others may be a moment late. */
-	return slot->renewal != qp_load64_relaxed(&pool->renewals);
-}
-
 void
 qp_pool_dispose(qpool *pool)
 {

@@ -206,7 +206,12 @@ uint32_t qp_pool_room_locked(const qpool *pool);
 /* How many more there are than max_size allows; those on their way out do not count. */
 uint32_t qp_pool_surplus_locked(const qpool *pool);
 /* Was it opened, or begun to be, before the last qpool_renew?  Its owner, or the lock's holder, asks. */
-bool qp_pool_is_renewed(const qpool *pool, const qp_slot *slot);
+static inline bool
+qp_pool_is_renewed(const qpool *pool, const qp_slot *slot)
+{
+	/* relaxed: who was told of a renewal by whoever made it sees it; others may be a moment late. */
+	return slot->renewal != qp_load64_relaxed(&pool->renewals);
+}
 /* How many are lent, or on their way to or from a lease: neither idle, nor opening, nor closing. */
 uint32_t qp_pool_lent_locked(const qpool *pool);
 /* Quiet, but for leases of before a fork, for whose end nobody waits. */
