@@ -11,9 +11,9 @@
 #include "core/fork.h"
 #include "core/keyed.h"
 #include "core/maintain.h"
-#include "core/watch.h"
 #include "core/show.h"
 #include "core/stats.h"
+#include "core/watch.h"
 #include "platform/alloc.h"
 
 #include <inttypes.h>
