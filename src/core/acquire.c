@@ -7,6 +7,7 @@
 #include "core/abi.h"
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/line.h"
 #include "core/notice.h"
 #include "core/open.h"
@@ -54,6 +55,16 @@ ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 	    pool, slot, qp_line_budget(asking, config->step_budget_ns), &asking->cause);
 }
 
+/* Whoever was asked, or told, may have forked: then what we hold is the parent's, and not to be lent. */
+static bool
+is_inherited(const qp_slot *slot, qpool_why *why)
+{
+	if (QP_LIKELY(!qp_fork_is_inherited(slot)))
+		return false;
+	*why = QPOOL_WHY_CLOSED;
+	return true;
+}
+
 /* May this one be lent?  If not, *why says as what it is to be closed. */
 static bool
 is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
@@ -74,7 +85,18 @@ is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
 		*why = QPOOL_WHY_CHECK;
 		return false;
 	}
-	return true;
+	return !is_inherited(slot, why);
+}
+
+/* Of the wait that has led to this slot. */
+static void
+tell_waited(qp_asking *asking, qp_slot *slot)
+{
+	if (!asking->has_waited || asking->has_told)
+		return;
+	asking->has_told = true;
+	qp_notice_holding(
+	    asking->pool, slot, QPOOL_EV_WAITED, asking->waited_ns, NULL, asking->site);
 }
 
 static void
@@ -118,18 +140,22 @@ find(qp_asking *asking, qp_slot **out)
 		if (err != QPOOL_OK)
 			return err;
 		*out = slot;
+		why = QP_WHY_NONE;
 		if (qp_slot_state(slot) == QP_OPENING) {
 			int64_t budget_ns = qp_line_budget(asking, pool->config.open_budget_ns);
 			err = qp_open(pool, slot, budget_ns, &asking->cause);
-			if (err == QPOOL_OK)
-				return QPOOL_OK;
-			if (ends_here(asking, err))
+			if (err != QPOOL_OK && ends_here(asking, err))
 				return err;
-		} else if (is_fit(asking, slot, qp_clock_coarse(), &why)) {
-			return QPOOL_OK;
+			if (err != QPOOL_OK)
+				continue;
 		} else {
-			retire(asking, slot, why);
+			(void)is_fit(asking, slot, qp_clock_coarse(), &why);
 		}
+		if (why == QP_WHY_NONE)
+			tell_waited(asking, slot);
+		if (why == QP_WHY_NONE && !is_inherited(slot, &why))
+			return QPOOL_OK;
+		retire(asking, slot, why);
 	}
 }
 
@@ -148,7 +174,8 @@ take_picture(qpool *pool)
 	memset(&p, 0, sizeof p);
 	qp_pool_lock(pool);
 	p.lent = qp_pool_lent_locked(pool);
-	p.existing = pool->idle.count + pool->owned - pool->opening;
+	p.lent -= p.lent < pool->inherited ? p.lent : pool->inherited;
+	p.existing = pool->idle.count + pool->owned - pool->inherited - pool->opening;
 	p.opening = pool->opening;
 	p.waiting = pool->waitq.count;
 	p.max_size = pool->config.max_size;
@@ -224,6 +251,10 @@ explain(const qp_asking *asking, qpool_err err, qpool_error *error)
 		(void)qp_error_set(error, err, "the wait for pool '%s' was interrupted after %s",
 		    name, qp_error_span(asking->waited_ns).text);
 		break;
+	case QPOOL_ENOMEM:
+		(void)qp_error_set(error, err,
+		    "no memory for slots of pool '%s' beside those lent before the fork", name);
+		break;
 	case QPOOL_ECLOSED:
 		(void)qp_error_set(error, err, "pool '%s' is closing or closed", name);
 		break;
@@ -260,9 +291,6 @@ acquire_slowly(qp_asking *asking, qpool_lease *out, qpool_error *error)
 	qpool_err err = find(asking, &slot);
 
 	if (err == QPOOL_OK) {
-		if (asking->has_waited)
-			qp_notice_pool(
-			    pool, QPOOL_EV_WAITED, asking->waited_ns, NULL, asking->site);
 		lend(pool, slot, asking, qp_clock_coarse(), out);
 	} else {
 		explain(asking, err, &own);

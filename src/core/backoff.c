@@ -35,6 +35,13 @@ qp_backoff_succeeded(qp_backoff *backoff)
 }
 
 void
+qp_backoff_calm(qp_backoff *backoff)
+{
+	backoff->failures = 0;
+	backoff->told_down = backoff->telling = backoff->owes_up = false;
+}
+
+void
 qp_backoff_bare(qp_backoff *backoff, int64_t now_ns)
 {
 	backoff->bare_ns = now_ns;

@@ -37,6 +37,8 @@ void qp_backoff_failed(qp_backoff *backoff, int64_t began_ns, int64_t now_ns,
     const qpool_error *error, uint64_t *random);
 /* An open succeeded: calm again. */
 void qp_backoff_succeeded(qp_backoff *backoff);
+/* As if none had ever failed. */
+void qp_backoff_calm(qp_backoff *backoff);
 /* The last resource there was is gone. */
 void qp_backoff_bare(qp_backoff *backoff, int64_t now_ns);
 /* When the next open may go out; 0 (at once) when calm. */

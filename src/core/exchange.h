@@ -37,10 +37,10 @@ void qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes);
 bool qp_exchange_any_exist_locked(const qpool *pool);
 
 /* The owner gives a slot back.  From the return on it is not the owner's. */
-/* With its resource; takes the lock.  false: the pool is closing, and the slot is still the caller's, to be
- * closed. */
+/* With its resource; takes the lock.  false: the pool is closing, or the slot is inherited (fork.h), and still
+ * the caller's, to be closed. */
 bool qp_exchange_put_idle(qpool *pool, qp_slot *slot, qp_state from);
-/* The same, in a lock that is held, of a pool that is not closing; the caller settles. */
+/* The same, in a lock that is held, where it would not be refused; the caller settles. */
 void qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from);
 /* Without one, in a lock that is held; the caller settles. */
 void qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from);

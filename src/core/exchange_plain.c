@@ -12,6 +12,7 @@
  */
 #include "core/exchange.h"
 
+#include "core/fork.h"
 #include "core/worker.h"
 
 bool
@@ -44,7 +45,7 @@ qp_exchange_take_locked(qpool *pool, qp_wakes *wakes)
 bool
 qp_exchange_any_exist_locked(const qpool *pool)
 {
-	return pool->idle.count + pool->owned > pool->opening;
+	return pool->idle.count + pool->owned - pool->inherited > pool->opening;
 }
 
 static uint32_t
@@ -97,10 +98,11 @@ pop_empty(qpool *pool)
 		pool->empty_top = slot->older;
 		slot->older = NULL;
 		pool->empties--;
-		return slot;
+	} else {
+		slot = qp_pool_slot(pool, pool->fresh++);
+		qp_slot_init(slot, pool);
 	}
-	slot = qp_pool_slot(pool, pool->fresh++);
-	qp_slot_init(slot, pool);
+	slot->generation = qp_forkmark_now();
 	return slot;
 }
 
@@ -229,27 +231,25 @@ bool
 qp_exchange_put_idle(qpool *pool, qp_slot *slot, qp_state from)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
-	bool closing;
+	bool refuses;
 
 	qp_pool_lock(pool);
-	closing = pool->closing;
-	if (!closing) {
+	refuses = pool->closing || qp_fork_is_inherited(slot);
+	if (!refuses) {
 		qp_exchange_put_idle_locked(pool, slot, from);
 		qp_exchange_settle_locked(pool, NULL, &wakes);
 	}
 	qp_pool_unlock(pool, &wakes);
-	return !closing;
+	return !refuses;
 }
 
 void
 qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 {
 	qp_slot_move(slot, from, QP_EMPTY);
-	slot->resource = NULL;
-	slot->older = pool->empty_top;
-	pool->empty_top = slot;
-	pool->empties++;
+	qp_pool_push_empty_locked(pool, slot);
 	pool->owned--;
+	pool->inherited -= from != QP_OPENING && qp_fork_is_inherited(slot);
 	pool->leaving -= from == QP_CLOSING;
 	if (from != QP_OPENING && pool->backoff.failures > 0 && !qp_exchange_any_exist_locked(pool))
 		qp_backoff_bare(&pool->backoff, qp_clock_now());

@@ -23,7 +23,9 @@ typedef struct qp_asking {
 	uint64_t ticket;   /* its place; 0 before it asked for one */
 	int64_t waited_ns; /* in line, summed */
 	bool has_waited;
+	bool has_told;     /* of the wait */
 	qpool_error cause; /* why the last try failed; code OK: none did */
+	qp_mark visit;     /* from enter to leave */
 } qp_asking;
 
 /* The time starts, once; the common path never asks for it. */

@@ -58,15 +58,12 @@ size_t
 qpool_maintain(qpool *pool)
 {
 	size_t closed;
+	qp_mark visit;
 
 	if (qp_pool_look(pool, NULL) != QPOOL_OK)
 		return 0;
-	qp_pool_lock(pool);
-	pool->visits++;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_visit(pool, &visit);
 	closed = qp_maintain_pass(pool);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 	return closed;
 }

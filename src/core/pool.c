@@ -7,7 +7,9 @@
 #include "core/abi.h"
 #include "core/drain.h"
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/notice.h"
+#include "core/worker.h"
 #include "platform/alloc.h"
 #include "platform/assert.h"
 #include "platform/random.h"
@@ -37,6 +39,8 @@ qp_pool_slot(const qpool *pool, uint32_t index)
 bool
 qp_pool_reserve_locked(qpool *pool, uint32_t slots)
 {
+	if (slots > chunk_start(QP_CHUNKS))
+		return false;
 	for (uint32_t chunk = 0; chunk_start(chunk) < slots; chunk++) {
 		if (pool->chunks[chunk] != NULL)
 			continue;
@@ -53,9 +57,38 @@ qp_pool_reserve_locked(qpool *pool, uint32_t slots)
 uint32_t
 qp_pool_room_locked(const qpool *pool)
 {
-	uint32_t taken = pool->idle.count + pool->owned;
+	uint32_t taken = pool->idle.count + pool->owned - pool->inherited;
+	uint32_t room = taken < pool->config.max_size ? pool->config.max_size - taken : 0;
+	uint32_t spare = pool->slots - (pool->fresh - pool->empties);
 
-	return taken < pool->config.max_size ? pool->config.max_size - taken : 0;
+	return room < spare ? room : spare;
+}
+
+uint32_t
+qp_pool_held(const qpool *pool)
+{
+	uint32_t chunk = 0;
+
+	while (chunk < QP_CHUNKS && pool->chunks[chunk] != NULL)
+		chunk++;
+	return chunk_start(chunk);
+}
+
+bool
+qp_pool_has_slots_locked(qpool *pool)
+{
+	uint32_t slots = pool->config.max_size + pool->inherited;
+
+	return QP_LIKELY(pool->slots >= slots) || qp_pool_reserve_locked(pool, slots);
+}
+
+void
+qp_pool_push_empty_locked(qpool *pool, qp_slot *slot)
+{
+	slot->resource = NULL;
+	slot->older = pool->empty_top;
+	pool->empty_top = slot;
+	pool->empties++;
 }
 
 void
@@ -100,9 +133,23 @@ fill(qpool *pool, const qpool_ops *ops, void *user, const qp_config *config)
 	pool->backoff.retry_min_ns = config->retry_min_ns;
 	pool->backoff.retry_max_ns = config->retry_max_ns;
 	pool->backoff.down_after_ns = config->down_after_ns;
-	pool->crew.alarm_ns = pool->crew.maintain_ns = QP_TIME_NEVER;
+	qp_crew_none(&pool->crew);
 	pool->random = qp_random_seed();
+	pool->anew = qp_forkmark_settle();
+	qp_store_relaxed(&pool->maker, pool->anew);
+	qp_store_relaxed(&pool->generation, pool->anew);
 	qp_lock_init(&pool->lock);
+}
+
+static QP_COLD qpool_err
+unwatched(int failed, qpool_error *error)
+{
+	(void)qp_error_set(error, QPOOL_ESYS,
+	    "pthread_atfork failed (errno %d): a forked child would not know that it is one",
+	    failed);
+	if (error != NULL)
+		error->sys_errno = failed;
+	return QPOOL_ESYS;
 }
 
 qpool_err
@@ -113,6 +160,7 @@ qpool_create(
 	qp_config config;
 	qpool *pool;
 	qpool_err err;
+	int failed;
 
 	if (out == NULL)
 		return qp_error_set(
@@ -122,6 +170,9 @@ qpool_create(
 		err = qp_options_read(&config, options, known.kind, error);
 	if (err != QPOOL_OK)
 		return err;
+	failed = qp_forkmark_watch(qp_fork_in_child);
+	if (failed != 0)
+		return unwatched(failed, error);
 	pool = qp_alloc_zero(1, sizeof *pool);
 	if (pool == NULL)
 		return qp_error_set(error, QPOOL_ENOMEM, "no memory for pool '%s'", config.name);
@@ -161,11 +212,30 @@ qp_pool_lent_locked(const qpool *pool)
 	return pool->owned - pool->opening - pool->leaving;
 }
 
+static uint32_t
+inherited_leases(const qpool *pool)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; pool->inherited > 0 && i < pool->fresh; i++) {
+		const qp_slot *slot = qp_pool_slot(pool, i);
+		count += qp_slot_is_lent(slot) && qp_fork_is_inherited(slot);
+	}
+	return count;
+}
+
+bool
+qp_pool_is_left_locked(const qpool *pool)
+{
+	return pool->owned == inherited_leases(pool) && pool->idle.count == 0 &&
+	       pool->waitq.count == 0 && pool->visits == 0 && pool->crew.alive == 0 &&
+	       !pool->crew.joining;
+}
+
 bool
 qp_pool_is_quiet_locked(const qpool *pool)
 {
-	return pool->owned == 0 && pool->idle.count == 0 && pool->waitq.count == 0 &&
-	       pool->visits == 0 && pool->crew.alive == 0 && !pool->crew.joining;
+	return pool->owned == 0 && qp_pool_is_left_locked(pool);
 }
 
 void
@@ -213,20 +283,23 @@ qp_pool_await_locked(qpool *pool, bool (*done)(const qpool *pool), int64_t deadl
 static bool
 slots_are_valid(const qpool *pool)
 {
-	uint32_t counts[QP_STATES] = {0}, owned, stacked = 0;
+	uint32_t counts[QP_STATES] = {0}, owned, stacked = 0, inherited = 0;
 
 	for (uint32_t i = 0; i < pool->fresh; i++) {
 		const qp_slot *slot = qp_pool_slot(pool, i);
 		if (slot->magic != QP_SLOT_MAGIC || slot->pool != pool)
 			return false;
 		counts[qp_slot_state(slot)]++;
+		inherited += qp_slot_state(slot) != QP_EMPTY && qp_slot_state(slot) != QP_OPENING &&
+		             qp_fork_is_inherited(slot);
 	}
 	for (const qp_slot *slot = pool->empty_top; slot != NULL; slot = slot->older)
 		stacked += qp_slot_state(slot) == QP_EMPTY;
 	owned = pool->fresh - counts[QP_EMPTY] - counts[QP_IDLE];
 	return stacked == pool->empties && counts[QP_EMPTY] == pool->empties &&
 	       counts[QP_IDLE] == pool->idle.count && owned == pool->owned &&
-	       counts[QP_OPENING] == pool->opening && counts[QP_CLOSING] >= pool->leaving;
+	       counts[QP_OPENING] == pool->opening && counts[QP_CLOSING] >= pool->leaving &&
+	       inherited == pool->inherited;
 }
 
 bool
@@ -236,7 +309,7 @@ qp_pool_is_valid_locked(const qpool *pool)
 	if (pool->magic != QP_POOL_MAGIC || pool->fresh > pool->slots ||
 	    pool->config.max_size > pool->slots ||
 	    pool->fresh != pool->idle.count + pool->empties + pool->owned ||
-	    pool->opening > pool->owned)
+	    pool->opening > pool->owned || pool->inherited > pool->owned)
 		return false;
 	/* The sentence the whole library exists for. */
 	if (qp_waitq_first(&pool->waitq) != NULL && pool->waitq.woken == NULL &&
@@ -249,7 +322,7 @@ qp_pool_is_valid_locked(const qpool *pool)
 }
 
 qpool_err
-qp_pool_look(const qpool *pool, qpool_error *error)
+qp_pool_is_one(const qpool *pool, qpool_error *error)
 {
 	if (pool == NULL)
 		return qp_error_set(error, QPOOL_EINVAL, "pool is NULL");
@@ -259,14 +332,55 @@ qp_pool_look(const qpool *pool, qpool_error *error)
 }
 
 qpool_err
+qp_pool_look(const qpool *pool, qpool_error *error)
+{
+	qpool_err err = qp_pool_is_one(pool, error);
+
+	if (QP_LIKELY(err == QPOOL_OK))
+		qp_fork_look((qpool *)(uintptr_t)pool); /* it may have to be made anew */
+	return err;
+}
+
+void
+qp_pool_visit_locked(qpool *pool, qp_mark *here)
+{
+	pool->visits++;
+	qp_trail_enter(here, pool, QP_IN_VISIT, NULL);
+}
+
+void
+qp_pool_leave_locked(qpool *pool, const qp_mark *here)
+{
+	qp_trail_leave(here);
+	pool->visits--;
+}
+
+void
+qp_pool_visit(qpool *pool, qp_mark *here)
+{
+	qp_pool_lock(pool);
+	qp_pool_visit_locked(pool, here);
+	qp_pool_unlock(pool, NULL);
+}
+
+void
+qp_pool_leave(qpool *pool, const qp_mark *here)
+{
+	qp_pool_lock(pool);
+	qp_pool_leave_locked(pool, here);
+	qp_pool_unlock(pool, NULL);
+}
+
+qpool_err
 qp_pool_misuse(qpool *pool, const char *what)
 {
 	qpool_error error;
+	qp_mark visit;
 	bool tells;
 
 	qp_pool_lock(pool);
 	pool->tally.misuses++;
-	pool->visits++;
+	qp_pool_visit_locked(pool, &visit);
 	tells = !pool->ending; /* after close no callback runs, not even for this */
 	qp_pool_unlock(pool, NULL);
 	(void)qp_error_set(&error, QPOOL_EMISUSE, "pool '%s': %s", pool->name, what);
@@ -274,20 +388,18 @@ qp_pool_misuse(qpool *pool, const char *what)
 		qp_notice_pool(pool, QPOOL_EV_MISUSE, 0, &error, NULL);
 	if (pool->config.is_strict)
 		qp_assert_fail("misuse", error.message, __FILE__, __LINE__);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 	return QPOOL_EMISUSE;
 }
 
 const char *
 qpool_name(const qpool *pool)
 {
-	return qp_pool_look(pool, NULL) == QPOOL_OK ? pool->name : "";
+	return qp_pool_is_one(pool, NULL) == QPOOL_OK ? pool->name : "";
 }
 
 const char *
 qpool_kind(const qpool *pool)
 {
-	return qp_pool_look(pool, NULL) == QPOOL_OK ? pool->kind : "";
+	return qp_pool_is_one(pool, NULL) == QPOOL_OK ? pool->kind : "";
 }

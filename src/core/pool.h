@@ -14,6 +14,7 @@
 #include "core/options.h"
 #include "core/slot.h"
 #include "core/tally.h"
+#include "core/trail.h"
 #include "core/waitq.h"
 #include "platform/lock.h"
 #include "platform/thread.h"
@@ -44,8 +45,9 @@ typedef struct qp_worker {
 	struct qp_worker *next_asleep; /* of those that sleep */
 	qpool *pool;
 	qp_thread thread;
-	bool has_left; /* guarded by the pool's lock, like orphan */
-	bool orphan;   /* nobody joins it: it frees itself */
+	bool has_left;       /* guarded by the pool's lock, like orphan */
+	bool orphan;         /* nobody joins it: it frees itself */
+	uint32_t generation; /* of the process it was started in */
 	/* atomic: what the worker parks on, see worker.c.  The first change publishes the worker (release,
 	 * pairs with the acquire in live); later ones are made under the lock, relaxed: what to do is read
 	 * under the lock. */
@@ -77,7 +79,8 @@ typedef struct qp_crew {
  *     fresh = idle.count + empties + owned,    fresh <= slots,    max_size <= slots
  *     opening = slots in OPENING <= owned,     leaving <= slots in CLOSING
  *     resources that exist = idle.count + owned - opening
- *     idle.count + owned <= max_size, but for what a smaller max_size found lent
+ *     inherited = slots of an older generation, neither EMPTY, OPENING nor IDLE <= owned
+ *     idle.count + owned - inherited <= max_size, but for what a smaller max_size found lent
  * A waiter sleeps unwoken only while there is nothing for it:
  *     somebody in line is not away, and waitq.woken == NULL  =>  idle.count == 0
  * The pool's memory lives while anything can still come back to it:
@@ -102,6 +105,7 @@ struct qpool {
 	uint32_t owned;     /* slots neither EMPTY nor IDLE */
 	uint32_t opening;   /* of those, in OPENING */
 	uint32_t leaving;   /* of those, in CLOSING, once their owner has come by */
+	uint32_t inherited; /* of those, how many hold something of before a fork, see fork.h */
 	uint32_t visits;    /* threads inside a verb that own no slot */
 	uint32_t closers;   /* threads inside qpool_close: they await quiet, and then leave */
 	bool nudged;        /* somebody who does not wait wants one opened */
@@ -121,6 +125,11 @@ struct qpool {
 	/* atomic: grows at every unlock while somebody watches.  Written and read under the lock, relaxed;
 	 * parking on the value read there is what makes a change in between be seen. */
 	qp_atomic_u32 changes;
+	uint64_t lent_before; /* leases begun before the fork this process came of */
+	/* atomic: whose the pool is, see fork.h.  Written by release once it is all that process's; and who
+	 * makes it so, claimed by compare-and-swap */
+	qp_atomic_u32 generation, maker;
+	uint32_t anew; /* the generation that fork.c has made it anew for; fork's alone */
 };
 
 void qp_pool_lock(qpool *pool);
@@ -134,18 +143,36 @@ bool qp_pool_await_locked(qpool *pool, bool (*done)(const qpool *pool), int64_t 
 void qp_wakes_add(qp_wakes *wakes, qp_atomic_u32 *word);
 /* Slot number `index` < slots. */
 qp_slot *qp_pool_slot(const qpool *pool, uint32_t index);
+/* How many the chunks hold, whatever `slots` says. */
+uint32_t qp_pool_held(const qpool *pool);
 /* Have chunks for at least `slots` slots; false: no memory, and nothing changed that anybody could see. */
 bool qp_pool_reserve_locked(qpool *pool, uint32_t slots);
+/* Have slots for max_size, and for what is inherited besides; false: no memory.  Whoever will want an empty
+ * slot comes in: in a child, leases of before the fork take no room, but slots. */
+bool qp_pool_has_slots_locked(qpool *pool);
 /* How many more resources there may be. */
 uint32_t qp_pool_room_locked(const qpool *pool);
 /* How many are lent, or on their way to or from a lease: neither idle, nor opening, nor closing. */
 uint32_t qp_pool_lent_locked(const qpool *pool);
+/* An EMPTY slot onto its stack. */
+void qp_pool_push_empty_locked(qpool *pool, qp_slot *slot);
 /* Nothing can come back any more. */
 bool qp_pool_is_quiet_locked(const qpool *pool);
 /* The equations above, slot by slot (up to a size), and those of the rooms. */
 bool qp_pool_is_valid_locked(const qpool *pool);
-/* A pool somebody passed us: NULL or not a pool ends in EINVAL. */
+/* Quiet, but for leases of before a fork, for whose end nobody waits. */
+bool qp_pool_is_left_locked(const qpool *pool);
+/* A pool somebody passed us: NULL or not a pool ends in EINVAL.  Every verb comes in here, or by fork.h: in a
+ * child the pool is made the child's. */
 qpool_err qp_pool_look(const qpool *pool, qpool_error *error);
+/* The same without that: for those who only read what is fixed. */
+qpool_err qp_pool_is_one(const qpool *pool, qpool_error *error);
+/* The pool stays while we are inside, in a child that is forked meanwhile too.  Takes the lock. */
+void qp_pool_visit(qpool *pool, qp_mark *here);
+void qp_pool_leave(qpool *pool, const qp_mark *here);
+/* The same, in a lock that is held. */
+void qp_pool_visit_locked(qpool *pool, qp_mark *here);
+void qp_pool_leave_locked(qpool *pool, const qp_mark *here);
 /* Free memory; after the last callback. */
 void qp_pool_dispose(qpool *pool);
 /* Programmer's error: counted, told, and with QPOOL_STRICT the end.  No lock held; returns EMISUSE. */

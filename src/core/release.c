@@ -4,6 +4,7 @@
  * is idle, empty, or a worker's.  Nothing here allocates, and nothing can fail but misuse.
  */
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/notice.h"
 #include "core/open.h"
 #include "core/reset.h"
@@ -16,13 +17,24 @@ is_empty(const qpool_lease *lease)
 
 /* The slot a lease points at, or NULL when it points at none of ours. */
 static qp_slot *
-slot_of(const qpool_lease *lease)
+pointed_at(const qpool_lease *lease)
 {
 	qp_slot *slot = lease != NULL ? lease->slot_ : NULL;
 
 	if (slot == NULL || (uintptr_t)slot % _Alignof(qp_slot) != 0 ||
 	    slot->magic != QP_SLOT_MAGIC)
 		return NULL;
+	return slot;
+}
+
+/* The same, in a pool that is this process's. */
+static qp_slot *
+slot_of(const qpool_lease *lease)
+{
+	qp_slot *slot = pointed_at(lease);
+
+	if (slot != NULL)
+		qp_fork_look(slot->pool);
 	return slot;
 }
 
@@ -65,7 +77,9 @@ give_back(qpool *pool, qp_slot *slot)
 	qp_notice_slot(pool, QPOOL_EV_RELEASED, slot, now_ns - slot->leased_ns);
 	slot->used_ns = now_ns;
 	slot->site = slot->label = NULL;
-	if (why != QP_WHY_NONE) {
+	if (QP_UNLIKELY(qp_fork_is_inherited(slot))) {
+		qp_open_retire(pool, slot, QP_LEASED, QPOOL_WHY_CLOSED, NULL);
+	} else if (why != QP_WHY_NONE) {
 		qp_open_retire(pool, slot, QP_LEASED, why, NULL);
 	} else if (pool->ops.reset != NULL) {
 		qp_slot_move(slot, QP_LEASED, QP_RESETTING);
@@ -78,6 +92,7 @@ give_back(qpool *pool, qp_slot *slot)
 static qpool_err
 end(qpool_lease *lease, bool spoil)
 {
+	uint32_t generation;
 	qp_slot *slot;
 
 	if (lease == NULL)
@@ -89,8 +104,10 @@ end(qpool_lease *lease, bool spoil)
 	if (slot == NULL)
 		return QPOOL_EMISUSE;
 	slot->spoiled = slot->spoiled || spoil;
+	generation = slot->generation;
 	give_back(slot->pool, slot);
-	return QPOOL_OK;
+	/* The way back runs user code, which may have forked. */
+	return QP_LIKELY(generation == qp_forkmark_now()) ? QPOOL_OK : QPOOL_EFORKED;
 }
 
 qpool_err
@@ -157,7 +174,7 @@ qpool_label(qpool_lease *lease, const char *label)
 qpool *
 qpool_of(const qpool_lease *lease)
 {
-	const qp_slot *slot = slot_of(lease);
+	const qp_slot *slot = pointed_at(lease);
 
 	return slot != NULL ? slot->pool : NULL;
 }

@@ -56,6 +56,17 @@ qp_slot_move(qp_slot *slot, qp_state from, qp_state to)
 	qp_store_relaxed(&slot->moved, (((moved >> 3) + 1) << 3) | (uint32_t)to);
 }
 
+void
+qp_slot_inherit(qp_slot *slot, qp_state state)
+{
+	uint32_t moved = qp_slot_moved(slot);
+
+	if (state != QP_LEASED && qp_slot_is_lent(slot))
+		qp_store64_relaxed(&slot->turn, qp_load64_relaxed(&slot->turn) + 1);
+	/* relaxed: nobody else is here yet. */
+	qp_store_relaxed(&slot->moved, (((moved >> 3) + 1) << 3) | (uint32_t)state);
+}
+
 uint64_t
 qp_slot_lent(const qp_slot *slot)
 {
@@ -84,6 +95,13 @@ qp_slot_end(qp_slot *slot, uint64_t turn)
 	/* acq_rel, pairs with itself: two threads that end copies of one lease race here, one wins, and
 	 * what the holder wrote is seen by whoever works on the slot next. */
 	return (turn & 1) && qp_cas64_acq_rel(&slot->turn, turn, turn + 1);
+}
+
+bool
+qp_slot_is_lent(const qp_slot *slot)
+{
+	/* relaxed: as in qp_slot_is_out. */
+	return qp_load64_relaxed(&slot->turn) & 1;
 }
 
 bool

@@ -61,7 +61,10 @@ typedef struct qp_slot {
 	const char *site, *label;
 	qpool_why why; /* in CLOSING: what close will be told */
 	bool spoiled;
-	bool told; /* in CLOSING: the event was told already */
+	bool told;   /* in CLOSING: the event was told already */
+	bool queued; /* in a queue of jobs: nobody works on it; guarded by the lock */
+	/* of the process (forkmark.h) in which it left the empty ones: written under the lock */
+	uint32_t generation;
 } qp_slot;
 
 #define QP_SLOT_MAGIC 0x51534c54u
@@ -76,10 +79,14 @@ uint32_t qp_slot_moved(const qp_slot *slot);
 qp_state qp_slot_state_of(uint32_t moved);
 /* How often it was lent. */
 uint64_t qp_slot_lent(const qp_slot *slot);
+/* In a child: the slot is in this state now, with a lease out only if it is LEASED with one out already. */
+void qp_slot_inherit(qp_slot *slot, qp_state state);
 /* Begin a lease (the owner).  Fills *lease. */
 void qp_slot_begin(qp_slot *slot, qpool_lease *lease);
 /* End the lease: true for exactly one caller a turn; false for a stale copy. */
 bool qp_slot_end(qp_slot *slot, uint64_t turn);
+/* Is some lease of it out? */
+bool qp_slot_is_lent(const qp_slot *slot);
 /* Is this the lease that is out now? */
 bool qp_slot_is_out(const qp_slot *slot, uint64_t turn);
 

@@ -54,7 +54,8 @@ qpool_get_stats(const qpool *readable, qpool_stats *out)
 {
 	qpool *pool = (qpool *)(uintptr_t)readable; /* looking takes the lock */
 	qpool_stats now = qpool_stats_init();
-	uint32_t fresh, taken;
+	uint32_t fresh, taken, own, inherited;
+	uint64_t before;
 	bool still;
 	pass first, second;
 
@@ -67,6 +68,8 @@ qpool_get_stats(const qpool *readable, qpool_stats *out)
 	qp_pool_lock(pool);
 	report_pool(pool, &now);
 	fresh = pool->fresh;
+	inherited = pool->inherited;
+	before = pool->lent_before;
 	qp_pool_unlock(pool, NULL);
 	first = read_slots(pool, fresh);
 	second = read_slots(pool, fresh);
@@ -75,15 +78,16 @@ qpool_get_stats(const qpool *readable, qpool_stats *out)
 	qp_pool_unlock(pool, NULL);
 
 	taken = fresh - first.counts[QP_EMPTY];
-	now.empty = taken < now.max_size ? now.max_size - taken : 0;
-	now.over = taken > now.max_size ? taken - now.max_size : 0;
+	own = taken > inherited ? taken - inherited : 0;
+	now.empty = own < now.max_size ? now.max_size - own : 0;
+	now.over = taken + now.empty - now.max_size;
 	now.opening = first.counts[QP_OPENING];
 	now.idle = first.counts[QP_IDLE];
 	now.checking = first.counts[QP_CHECKING];
 	now.leased = first.counts[QP_LEASED];
 	now.resetting = first.counts[QP_RESETTING];
 	now.closing = first.counts[QP_CLOSING];
-	now.acquires = first.lent;
+	now.acquires = first.lent - before;
 	now.exact = first.words == second.words && still;
 	qp_abi_write(out, &now, sizeof now);
 }

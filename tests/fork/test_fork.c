@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fork: every state a pool may be in x everything a child may do with it x both ways to fork, each in a
+ * process of its own.
+ */
+#include "testing.h"
+
+#include "cell.h"
+#include "scene.h"
+
+static pid_t (*how)(void);
+
+static void
+run(const void *state, const void *deed)
+{
+	scene_run(state, deed, how);
+}
+
+/* argv[1]: how to fork, the rest as for every matrix. */
+int
+main(int argc, char **argv)
+{
+	cells all = {0};
+
+	how = argc > 1 && strcmp(argv[1], "clone") == 0 ? scene_clone : scene_fork;
+	for (size_t i = 0; i < scene_states_count; i++)
+		for (size_t j = 0; j < scene_deeds_count; j++)
+			cells_add(&all, run, &scene_states[i], &scene_deeds[j], "%s: %s",
+			    scene_states[i].name, scene_deeds[j].name);
+	return cells_run(&all, "fork", argc - (argc > 1), argv + (argc > 1));
+}
