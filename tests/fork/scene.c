@@ -106,7 +106,7 @@ end_in_parent(scene *s, const scene_state *state)
 {
 	await_child(s->child);
 	(void)wire_read(&s->peer);
-	s->peer.hook = NULL;
+	atomic_store(&s->peer.hook, NULL);
 	if (state->after != NULL)
 		state->after(s);
 	for (unsigned i = 0; i < s->count; i++)

@@ -21,6 +21,7 @@ typedef struct scene {
 	pid_t child; /* once it forked; 0 in the child */
 	bool has_forked;
 	bool is_closed;    /* what the child finds: ECLOSED */
+	bool has_company;  /* there were other threads */
 	bool is_inside;    /* it forked inside a verb, which returned before the deed */
 	qpool_lease lease; /* of the thread that forks */
 	qpool_err err;     /* of the verb it forked in */

@@ -45,6 +45,7 @@ warm(scene *s, unsigned count)
 static void
 actor_plays(scene *s, void *(*body)(void *))
 {
+	s->has_company = true;
 	CELL_SAME(pthread_create(&s->actors[s->count++], NULL, body, s), 0);
 }
 
@@ -253,6 +254,7 @@ jobs(scene *s)
 	s->options.flags = QPOOL_RESET_ON_WORKERS;
 	s->options.min_idle = 1;
 	another_pool(s);
+	s->has_company = true;
 	must(qpool_start(s->pool, 1, &error), &error);
 	for (unsigned i = 0; i < 3; i++)
 		lease[i] = take(s);
@@ -347,7 +349,7 @@ arm(scene *s, wire_step step, qpool_event_type event)
 	fork_step = step;
 	fork_event = event;
 	s->is_inside = true;
-	s->peer.hook = fork_there;
+	atomic_store(&s->peer.hook, fork_there);
 }
 
 /* The verb that was under way has returned, in both processes. */

@@ -41,11 +41,12 @@ static bool
 pass(wire *peer, wire_step step)
 {
 	unsigned failing = atomic_load(&peer->failing[step]);
+	wire_hook *hook = atomic_load(&peer->hook);
 	char token;
 
 	atomic_fetch_add(&peer->calls[step], 1);
-	if (peer->hook != NULL)
-		peer->hook(step, NULL);
+	if (hook != NULL)
+		hook(step, NULL);
 	if (atomic_load(&peer->shut[step]) && getpid() == peer->parent) {
 		atomic_fetch_add(&peer->standing[step], 1);
 		while (read(peer->gate[0], &token, 1) < 0 && errno == EINTR)
@@ -81,12 +82,12 @@ open_wire(void *user, const qpool_step *step, void **out, qpool_error *error)
 	(void)step;
 	(void)error;
 	CELL_MUST(r != NULL);
-	CELL_SAME(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+	CELL_SAME(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	r->owner = getpid();
 	r->number = atomic_fetch_add(&peer->numbers, 1);
 	CELL_MUST(r->number < WIRE_MOST);
 	r->client = ends[0];
-	peer->servers[r->number] = ends[1];
+	atomic_store(&peer->servers[r->number], ends[1]);
 	say(r, WIRE_OPEN);
 	if (pass(peer, WIRE_OPEN)) {
 		(void)close(ends[0]);
@@ -195,10 +196,11 @@ void
 wire_event(void *user, qpool *pool, const qpool_event *event)
 {
 	wire *peer = user;
+	wire_hook *hook = atomic_load(&peer->hook);
 
 	(void)pool;
-	if (peer->hook != NULL)
-		peer->hook(WIRE_STEPS, event);
+	if (hook != NULL)
+		hook(WIRE_STEPS, event);
 }
 
 unsigned
@@ -207,11 +209,14 @@ wire_read(wire *peer)
 	unsigned words = 0;
 	word w;
 
-	for (unsigned i = 0; i < atomic_load(&peer->numbers); i++)
-		while (read(peer->servers[i], &w, sizeof w) == (ssize_t)sizeof w) {
+	for (unsigned i = 0; i < atomic_load(&peer->numbers); i++) {
+		int server = atomic_load(&peer->servers[i]);
+		while (
+		    server > 0 && recv(server, &w, sizeof w, MSG_DONTWAIT) == (ssize_t)sizeof w) {
 			CELL_SAME(w.from, peer->parent);
 			words++;
 		}
+	}
 	return words;
 }
 
@@ -225,7 +230,7 @@ wire_end(wire *peer)
 	CELL_SAME(atomic_load(&peer->calls[WIRE_DESTROY]), 1);
 	for (unsigned i = 0; i < atomic_load(&peer->numbers); i++) {
 		/* 0, the end of it: no process, no child either, holds the client's side any more. */
-		CELL_SAME(read(peer->servers[i], &w, sizeof w), 0);
+		CELL_SAME(recv(peer->servers[i], &w, sizeof w, MSG_DONTWAIT), 0);
 		(void)close(peer->servers[i]);
 	}
 	(void)close(peer->gate[0]);

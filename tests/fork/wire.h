@@ -37,7 +37,7 @@ typedef void wire_hook(wire_step step, const qpool_event *event);
 
 typedef struct wire {
 	pid_t parent;
-	int servers[WIRE_MOST];
+	atomic_int servers[WIRE_MOST]; /* or 0: not yet */
 	atomic_uint numbers;
 	/* of this process and, as a child finds them, those before it */
 	atomic_uint calls[WIRE_STEPS];
@@ -45,7 +45,7 @@ typedef struct wire {
 	atomic_uint shut[WIRE_STEPS];
 	atomic_uint failing[WIRE_STEPS]; /* how many of the next ones fail */
 	int gate[2];                     /* those that are stopped read from it */
-	wire_hook *hook;
+	_Atomic(wire_hook *) hook;
 } wire;
 
 void wire_begin(wire *peer);
