@@ -16,12 +16,6 @@
 
 #define CHILD_SECONDS 30
 
-pid_t
-scene_fork(void)
-{
-	return fork();
-}
-
 /* As a program does that knows nothing of pthread_atfork. */
 pid_t
 scene_clone(void)

@@ -48,8 +48,7 @@ extern const size_t scene_states_count;
 extern const scene_deed scene_deeds[];
 extern const size_t scene_deeds_count;
 
-/* Two ways. */
-pid_t scene_fork(void);
+/* Without the handlers of pthread_atfork; the other way is wire_fork. */
 pid_t scene_clone(void);
 
 /* Once; in the child a watch is set that ends it when it hangs. */

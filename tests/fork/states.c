@@ -631,6 +631,7 @@ gives_back(void *argument)
 	while (now.waiting == 0)
 		qpool_get_stats(s->pool, &now);
 	CELL_SAME(qpool_release(&lent_out[0]), QPOOL_OK);
+	await_told(s, 100); /* it is there when the process forks */
 	return NULL;
 }
 
@@ -687,7 +688,7 @@ const scene_state scene_states[] = {
     {"inside CLOSED, of check", inside_closed_of_check, NULL},
     {"inside MISUSE", inside_misuse, NULL},
     {"inside TIMED_OUT", inside_timed_out, NULL},
-    {"inside WAITED", inside_waited, NULL},
+    {"inside WAITED", inside_waited, after_told},
     {"inside the hook", inside_hook, NULL},
 };
 const size_t scene_states_count = sizeof scene_states / sizeof scene_states[0];

@@ -6,6 +6,7 @@
 #include "testing.h"
 
 #include "cell.h"
+#include "platform/testing.h"
 #include "scene.h"
 
 static pid_t (*how)(void);
@@ -22,7 +23,9 @@ main(int argc, char **argv)
 {
 	cells all = {0};
 
-	how = argc > 1 && strcmp(argv[1], "clone") == 0 ? scene_clone : scene_fork;
+	if (argc > 1 && strcmp(argv[1], "unwiped") == 0)
+		qp_testing_fail(QP_FAULT_WIPE, 1, true);
+	how = argc > 1 && strcmp(argv[1], "clone") == 0 ? scene_clone : wire_fork;
 	for (size_t i = 0; i < scene_states_count; i++)
 		for (size_t j = 0; j < scene_deeds_count; j++)
 			cells_add(&all, run, &scene_states[i], &scene_deeds[j], "%s: %s",

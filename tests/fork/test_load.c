@@ -95,7 +95,7 @@ live_as_child(load *l, unsigned number, qpool_lease *held)
 	for (unsigned i = 0; i < SIZE; i++)
 		must_acquire_own(l, &lease[i]);
 	if (number % 7 == 0)
-		child = fork();
+		child = wire_fork();
 	if (child == 0)
 		live_as_grandchild(l, lease);
 	for (unsigned i = 0; i < SIZE; i++)
@@ -123,7 +123,7 @@ fork_under_load(load *l, unsigned number)
 	cell_note("fork", number);
 	if (number % 4 != 0)
 		CELL_SAME(qpool_acquire(l->pool, QPOOL_SEC(30), &held, &error), QPOOL_OK);
-	child = fork();
+	child = wire_fork();
 	CELL_MUST(child >= 0);
 	if (child == 0)
 		live_as_child(l, number, &held);

@@ -48,6 +48,8 @@ typedef struct wire {
 	_Atomic(wire_hook *) hook;
 } wire;
 
+/* fork(). */
+pid_t wire_fork(void);
 void wire_begin(wire *peer);
 /* With all steps, on this peer. */
 qpool_ops wire_ops(void);
