@@ -204,6 +204,40 @@ a_pool_that_has_closed_everything_works_too(void **state)
 	write_in_children(k, pool);
 }
 
+/* SQLite's own rule, and why such a child is refused.  Where this fails, SQLite has learnt to fork. */
+static void
+beside_an_inherited_connection_a_commit_is_lost(void **state)
+{
+	kit *k = *state;
+	sqlite3 *db = kit_other(k->path);
+	int to_child[2], to_parent[2];
+	char token;
+	pid_t child;
+
+	kit_sql(db, "PRAGMA journal_mode = wal");
+	kit_sql(db, "CREATE TABLE t(x)");
+	assert_int_equal(pipe(to_child), 0);
+	assert_int_equal(pipe(to_parent), 0);
+	child = fork();
+	if (child == 0) {
+		sqlite3 *own = kit_other(k->path);
+		(void)alarm(60);
+		MUST(kit_exec(own, "SELECT count(*) FROM t") == SQLITE_OK);
+		MUST(write(to_parent[1], "", 1) == 1 && read(to_child[0], &token, 1) == 1);
+		MUST(kit_exec(own, "INSERT INTO t VALUES (1)") == SQLITE_OK);
+		_exit(0);
+	}
+	assert_int_equal(read(to_parent[0], &token, 1), 1);
+	kit_other_close(db); /* the last one, it believes, and takes the WAL along */
+	assert_int_equal(write(to_child[1], "", 1), 1);
+	await(child);
+	assert_sound(k, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		(void)close(to_child[i]);
+		(void)close(to_parent[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -212,6 +246,7 @@ main(void)
 	    KIT_TEST(a_transaction_in_a_rollback_journal_survives_too),
 	    KIT_TEST(a_pool_that_has_opened_nothing_works_in_every_child),
 	    KIT_TEST(a_pool_that_has_closed_everything_works_too),
+	    KIT_TEST(beside_an_inherited_connection_a_commit_is_lost),
 	};
 
 	return cmocka_run_group_tests_name("sqlite fork", tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "platform/testing.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -37,6 +38,61 @@ scene_forks(scene *s)
 	CELL_MUST(s->child >= 0);
 	if (s->child == 0)
 		(void)alarm(CHILD_SECONDS);
+}
+
+void
+scene_must(qpool_err err, const qpool_error *error)
+{
+	if (err != QPOOL_OK)
+		cell_broken(__FILE__, __LINE__, "%s", error->message);
+}
+
+qpool_lease
+scene_take(scene *s)
+{
+	qpool_lease lease;
+	qpool_error error;
+
+	scene_must(qpool_acquire(s->pool, QPOOL_SEC(20), &lease, &error), &error);
+	return lease;
+}
+
+/* So many idle. */
+void
+scene_warm(scene *s, unsigned count)
+{
+	qpool_lease lease[SCENE_SIZE];
+
+	for (unsigned i = 0; i < count; i++)
+		lease[i] = scene_take(s);
+	for (unsigned i = 0; i < count; i++)
+		CELL_SAME(qpool_release(&lease[i]), QPOOL_OK);
+}
+
+void
+scene_actor(scene *s, void *(*body)(void *))
+{
+	s->has_company = true;
+	CELL_SAME(pthread_create(&s->actors[s->count++], NULL, body, s), 0);
+}
+
+void
+scene_await_told(scene *s, unsigned count)
+{
+	while (atomic_load(&s->told) < count)
+		(void)sched_yield();
+}
+
+/* A pool with other limits: nothing of the first one has been used. */
+void
+scene_another_pool(scene *s)
+{
+	qpool_ops ops = wire_ops();
+	qpool_error error;
+
+	qpool_free(s->pool);
+	atomic_store(&s->peer.calls[WIRE_DESTROY], 0);
+	scene_must(qpool_create(&s->pool, &s->options, &ops, &s->peer, &error), &error);
 }
 
 bool

@@ -45,6 +45,8 @@ typedef struct scene_deed {
 
 extern const scene_state scene_states[];
 extern const size_t scene_states_count;
+extern const scene_state scene_inside[];
+extern const size_t scene_inside_count;
 extern const scene_deed scene_deeds[];
 extern const size_t scene_deeds_count;
 
@@ -55,6 +57,14 @@ pid_t scene_clone(void);
 void scene_forks(scene *s);
 /* The cell. */
 void scene_run(const scene_state *state, const scene_deed *deed, pid_t (*how)(void));
+/* What states need: a verb that must succeed, a lease, so many idle, another thread, its word, and a pool with the
+ * scene's options as they are now. */
+void scene_must(qpool_err err, const qpool_error *error);
+qpool_lease scene_take(scene *s);
+void scene_warm(scene *s, unsigned count);
+void scene_actor(scene *s, void *(*body)(void *));
+void scene_await_told(scene *s, unsigned count);
+void scene_another_pool(scene *s);
 /* Is what this thread holds, if anything, of this process? */
 bool scene_holds_own(const scene *s);
 /* Of this process: all SCENE_SIZE at once, opened by this process, and back. */

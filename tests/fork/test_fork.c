@@ -17,6 +17,15 @@ run(const void *state, const void *deed)
 	scene_run(state, deed, how);
 }
 
+static void
+add(cells *all, const scene_state *states, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < scene_deeds_count; j++)
+			cells_add(all, run, &states[i], &scene_deeds[j], "%s: %s", states[i].name,
+			    scene_deeds[j].name);
+}
+
 /* argv[1]: how to fork, the rest as for every matrix. */
 int
 main(int argc, char **argv)
@@ -26,9 +35,7 @@ main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "unwiped") == 0)
 		qp_testing_fail(QP_FAULT_WIPE, 1, true);
 	how = argc > 1 && strcmp(argv[1], "clone") == 0 ? scene_clone : wire_fork;
-	for (size_t i = 0; i < scene_states_count; i++)
-		for (size_t j = 0; j < scene_deeds_count; j++)
-			cells_add(&all, run, &scene_states[i], &scene_deeds[j], "%s: %s",
-			    scene_states[i].name, scene_deeds[j].name);
+	add(&all, scene_states, scene_states_count);
+	add(&all, scene_inside, scene_inside_count);
 	return cells_run(&all, "fork", argc - (argc > 1), argv + (argc > 1));
 }
