@@ -15,6 +15,9 @@
  * Growth.  Structs that open with `size` grow at the end only; start from their _init() value.
  * Errors.  0 is success.  `qpool_error` is untouched on success, filled on failure, may be NULL.
  *          errno is left as it was.
+ * Fork.    A child finds its inherited pools empty and usable: what the parent had open is
+ *          abandoned there without a byte on the wire.  Workers stay with the parent, counters
+ *          begin anew.  (One forked by a signal handler inside a function of ours may only exec.)
  * Cancel.  pthread_cancel ends a thread that waits for a resource, and it leaves the line; nowhere
  *          else is it acted upon inside this library, your callbacks included.  Of the asynchronous
  *          type: disable cancel around these functions, as around nearly all there are.
@@ -140,10 +143,9 @@ typedef struct qpool_ops {
 	/* Once after open: a short name for people ("pid 4711 at db1:5432"), up to `room` bytes with
 	 * the NUL.  Shown by qpool_each and qpool_dump; keep secrets out of it. */
 	void (*describe)(void *user, void *resource, char *out, size_t room);
-	/* In a forked child: drop the parent's resource, sending nothing.  Copied, not called yet:
-	 * in this version a pool belongs to the process that made it. */
+	/* In a forked child: drop the parent's resource, sending nothing.  NULL: leave it be. */
 	void (*abandon)(void *user, void *resource);
-	/* Once, after the last close: free `user`. */
+	/* Once, after the last close: free `user`; in a child, its copy. */
 	void (*destroy)(void *user);
 } qpool_ops;
 
@@ -240,7 +242,8 @@ QPOOL_API void qpool_pause(qpool *pool);  /* acquires wait, within their deadlin
 QPOOL_API void qpool_resume(qpool *pool); /* one resume ends any number of pauses */
 /* Refuse newcomers, wake waiters with ECLOSED, stop workers, close idle ones, await leases until
  * timeout (ETIMEOUT).  May be repeated.  After OK no callback runs and no thread of ours lives.
- * EMISUSE inside a callback. */
+ * EMISUSE inside a callback.  A child does not await leases from before the fork: each is abandoned
+ * when it ends, and destroy comes after the last. */
 QPOOL_API QPOOL_CHECKED qpool_err qpool_close(qpool *pool, qpool_nsec timeout);
 /* Close and let go.  With leases out (or inside a callback) it does not wait: the last one to end
  * frees.  Else only for the callback each worker is in.  NULL is fine.  Afterwards the pool may
@@ -249,7 +252,8 @@ QPOOL_API void qpool_free(qpool *pool);
 
 /* ---- a lease ------------------------------------------------------------------------ */
 
-/* Held by one thread at a time.  All zero is the empty lease. */
+/* Held by one thread at a time.  All zero is the empty lease.  In a child, a lease from before the
+ * fork can still be used by the thread that forked; its end abandons the resource and is EFORKED. */
 typedef struct qpool_lease {
 	void    *resource; /* yours until the lease ends */
 	void    *slot_;    /* the pool's */
@@ -274,7 +278,7 @@ QPOOL_INIT_(qpool_request)
 
 /* Borrow: what is idle, else a new one, else wait in line.  On failure *out is empty.
  * ETIMEOUT (with the last cause), EAGAIN, EBUSY, ECANCEL, ECLOSED, EMISUSE in a callback; EOPEN,
- * EDENIED, EFULL as options.open_failure and down_after say; EINVAL. */
+ * EDENIED, EFULL as options.open_failure and down_after say; EINVAL; in a child, ENOMEM. */
 QPOOL_API QPOOL_CHECKED qpool_err qpool_acquire(qpool *pool, qpool_nsec timeout,
     qpool_lease *out, qpool_error *error);
 QPOOL_API QPOOL_CHECKED qpool_err qpool_acquire_at(qpool *pool, qpool_nsec timeout,
@@ -300,7 +304,8 @@ QPOOL_API qpool_err qpool_release(qpool_lease *lease);
 QPOOL_API qpool_err qpool_spoil(qpool_lease *lease);
 /* Spoil and release in one. */
 QPOOL_API qpool_err qpool_discard(qpool_lease *lease);
-/* Take the resource out of the pool for good; you must close it.  Its slot is empty again.
+/* Take the resource out of the pool for good; you must close it (in a child, if it is from before
+ * the fork, let go of it and send nothing).  Its slot is empty again.
  * NULL for an empty, stale or foreign lease. */
 QPOOL_API QPOOL_CHECKED void *qpool_detach(qpool_lease *lease);
 /* Say what the lease is for: static text, or from qpool_intern.  Nothing happens on a stale lease. */
@@ -356,10 +361,13 @@ typedef struct qpool_stats {
 	uint32_t max_size, min_idle, workers, waiting;
 	/* Each slot read once: the sum is max_size, or, while shrinking lags, max_size + over.
 	 * `exact`: two passes agreed, so it was true at one instant. */
+	/* Each slot read once: the sum is max_size, or, while leases from before a fork are out in a
+	 * child, max_size + over.  `exact`: two passes agreed, so it was true at one instant. */
 	uint32_t empty, opening, idle, checking, leased, resetting, closing, over;
 	uint32_t exact, down;
-	/* Since creation; monotone, each by itself.  closes[why]; closes[0] counts detaches, so
-	 * opens = what is open + the sum of closes. */
+	/* Since creation, in a child since the fork; monotone, each by itself.  closes[why]; closes[0]
+	 * counts detaches and what a child abandoned, so opens (in a child, with what it inherited)
+	 * = what is open + the sum of closes. */
 	uint64_t acquires, acquires_waited, timeouts, refusals, cancels;
 	uint64_t opens, open_failures, checks_failed, resets_failed, misuses, closes[16];
 	uint64_t wait_ns, wait_ns_max, open_ns, open_ns_max;

@@ -9,8 +9,9 @@
 #include "core/abi.h"
 #include "core/error.h"
 #include "core/exchange.h"
-#include "core/holders.h"
+#include "core/fork.h"
 #include "core/hist.h"
+#include "core/holders.h"
 #include "core/notice.h"
 #include "core/open.h"
 #include "core/steps.h"
@@ -71,6 +72,16 @@ ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 	return QPOOL_OK;
 }
 
+/* Whoever was asked, or told, may have forked: then what we hold is the parent's, and not to be lent. */
+static bool
+is_inherited(const qp_slot *slot, qpool_why *why)
+{
+	if (QP_LIKELY(!qp_fork_is_inherited(slot)))
+		return false;
+	*why = QPOOL_WHY_CLOSED;
+	return true;
+}
+
 /* May this one be lent?  If not, *why says as what it is to be closed. */
 static bool
 is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
@@ -95,7 +106,18 @@ is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
 		*why = QPOOL_WHY_CHECK;
 		return false;
 	}
-	return true;
+	return !is_inherited(slot, why);
+}
+
+/* Of the wait that has led to this slot. */
+static void
+tell_waited(qp_asking *asking, qp_slot *slot)
+{
+	if (!asking->has_waited || asking->has_told)
+		return;
+	asking->has_told = true;
+	qp_notice_holding(
+	    asking->pool, slot, QPOOL_EV_WAITED, asking->waited_ns, NULL, asking->site);
 }
 
 static void
@@ -138,22 +160,26 @@ qp_acquire_find(qp_asking *asking, qp_slot **out)
 		if (err != QPOOL_OK)
 			return err;
 		*out = slot;
+		why = QP_WHY_NONE;
 		if (qp_slot_state(slot) == QP_OPENING) {
 			int64_t budget_ns = qp_loadi64_relaxed(&pool->dials.open_budget_ns);
 			qp_open_make_room(slot);
 			budget_ns = qp_line_budget(asking, budget_ns);
 			err = qp_open(pool, slot, budget_ns, &asking->cause);
-			if (err == QPOOL_OK && !qp_pool_is_renewed(pool, slot))
-				return QPOOL_OK;
-			if (err == QPOOL_OK)
-				retire(asking, slot, QPOOL_WHY_RENEWED);
-			else if (ends_here(asking, err))
+			if (err != QPOOL_OK && ends_here(asking, err))
 				return err;
-		} else if (is_fit(asking, slot, qp_clock_coarse(), &why)) {
-			return QPOOL_OK;
+			if (err != QPOOL_OK)
+				continue;
+			if (qp_pool_is_renewed(pool, slot))
+				why = QPOOL_WHY_RENEWED;
 		} else {
-			retire(asking, slot, why);
+			(void)is_fit(asking, slot, qp_clock_coarse(), &why);
 		}
+		if (why == QP_WHY_NONE)
+			tell_waited(asking, slot);
+		if (why == QP_WHY_NONE && !is_inherited(slot, &why))
+			return QPOOL_OK;
+		retire(asking, slot, why);
 	}
 }
 
@@ -173,7 +199,8 @@ take_picture(qpool *pool)
 	memset(&p, 0, sizeof p);
 	qp_pool_lock(pool);
 	p.lent = qp_pool_lent_locked(pool);
-	p.existing = pool->idle.count + pool->owned - pool->opening;
+	p.lent -= p.lent < pool->inherited ? p.lent : pool->inherited;
+	p.existing = pool->idle.count + pool->owned - pool->inherited - pool->opening;
 	p.opening = pool->opening;
 	p.waiting = pool->waitq.count;
 	p.max_size = pool->config.max_size;
@@ -262,6 +289,10 @@ explain(const qp_asking *asking, qpool_err err, const qp_holders *holders, qpool
 		    " in pool '%s' by now",
 		    asking->wants, take_picture(asking->pool).max_size, name);
 		break;
+	case QPOOL_ENOMEM:
+		(void)qp_error_set(error, err,
+		    "no memory for slots of pool '%s' beside those lent before the fork", name);
+		break;
 	case QPOOL_ECLOSED:
 		(void)qp_error_set(error, err, "pool '%s' is closing or closed", name);
 		break;
@@ -337,9 +368,6 @@ acquire_slowly(qp_asking *asking, qpool_lease *out, qpool_error *error)
 	qpool_err err = qp_acquire_find(asking, &slot);
 
 	if (err == QPOOL_OK) {
-		if (asking->has_waited)
-			qp_notice_pool(
-			    pool, QPOOL_EV_WAITED, asking->waited_ns, NULL, asking->site);
 		qp_acquire_lend(pool, slot, asking, qp_clock_coarse(), out);
 	} else {
 		(void)qp_acquire_fail(asking, err, error);

@@ -11,7 +11,7 @@
 
 /* A slot, OPENING and ours, and a visit; from here on the resource is the pool's. */
 static qpool_err
-begin_locked(qpool *pool, qp_slot **slot, qpool_error *error)
+begin_locked(qpool *pool, qp_slot **slot, qp_mark *visit, qpool_error *error)
 {
 	if (pool->closing)
 		return qp_error_set(
@@ -21,7 +21,7 @@ begin_locked(qpool *pool, qp_slot **slot, qpool_error *error)
 		return qp_error_set(error, QPOOL_EAGAIN,
 		    "pool '%s' has no empty slot: max_size is %" PRIu32, pool->name,
 		    pool->config.max_size);
-	pool->visits++;
+	qp_pool_visit_locked(pool, visit);
 	return QPOOL_OK;
 }
 
@@ -29,6 +29,7 @@ qpool_err
 qpool_adopt(qpool *pool, void *resource, qpool_error *error)
 {
 	qp_slot *slot = NULL;
+	qp_mark visit;
 	qpool_err err = qp_pool_look_whole(pool, "qpool_adopt", error);
 
 	if (err != QPOOL_OK)
@@ -37,13 +38,11 @@ qpool_adopt(qpool *pool, void *resource, qpool_error *error)
 		return qp_error_set(
 		    error, QPOOL_EINVAL, "resource is NULL: there is nothing to adopt");
 	qp_pool_lock(pool);
-	err = begin_locked(pool, &slot, error);
+	err = begin_locked(pool, &slot, &visit, error);
 	qp_pool_unlock(pool, NULL);
 	if (err != QPOOL_OK)
 		return err;
 	qp_open_adopted(pool, slot, resource);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 	return QPOOL_OK;
 }

@@ -93,21 +93,18 @@ has_idle_surplus(qpool *pool)
 qpool_err
 qpool_configure(qpool *pool, const qpool_options *options, qpool_error *error)
 {
+	qp_mark visit;
 	qpool_err err = qp_pool_look_whole(pool, "qpool_configure", error);
 
 	if (err != QPOOL_OK)
 		return err;
-	qp_pool_lock(pool);
-	pool->visits++;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_visit(pool, &visit);
 	err = change(pool, options, error);
 	if (err == QPOOL_OK) {
 		qp_notice_pool(pool, QPOOL_EV_CONFIGURED, 0, NULL, NULL);
 		if (has_idle_surplus(pool))
 			qp_maintain_now(pool);
 	}
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 	return err;
 }

@@ -35,15 +35,15 @@ qpool_resume(qpool *pool)
 void
 qpool_renew(qpool *pool)
 {
+	qp_mark visit;
+
 	if (qp_pool_look(pool, NULL) != QPOOL_OK)
 		return;
 	qp_pool_lock(pool);
-	pool->visits++;
+	qp_pool_visit_locked(pool, &visit);
 	/* relaxed: written under the lock; see qp_pool_is_renewed. */
 	qp_store64_relaxed(&pool->renewals, qp_load64_relaxed(&pool->renewals) + 1);
 	qp_pool_unlock(pool, NULL);
 	qp_maintain_now(pool);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 }

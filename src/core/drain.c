@@ -46,10 +46,10 @@ end_when_quiet(qpool *pool, int64_t deadline_ns)
 	bool quiet;
 
 	qp_pool_lock(pool);
-	quiet = qp_pool_await_locked(pool, qp_pool_is_quiet_locked, deadline_ns);
+	quiet = qp_pool_await_locked(pool, qp_pool_is_left_locked, deadline_ns);
 	if (quiet && pool->ending) {
 		quiet = qp_pool_await_locked(pool, has_ended, deadline_ns);
-	} else if (quiet) {
+	} else if (quiet && pool->owned == 0) { /* else leases of before a fork are still out */
 		pool->ending = true;
 		qp_pool_unlock(pool, NULL);
 		qp_step_destroy(pool);
@@ -64,6 +64,7 @@ qpool_err
 qp_drain_close(qpool *pool, qpool_nsec timeout)
 {
 	int64_t timeout_ns, deadline_ns;
+	qp_mark here;
 	bool done;
 
 	if (qp_options_timeout(&pool->dials, timeout, &timeout_ns, NULL) != QPOOL_OK)
@@ -73,10 +74,12 @@ qp_drain_close(qpool *pool, qpool_nsec timeout)
 	deadline_ns = qp_clock_after(qp_clock_now(), timeout_ns);
 	qp_pool_lock(pool);
 	pool->closers++;
+	qp_trail_enter(&here, pool, QP_IN_CLOSE, NULL);
 	qp_pool_unlock(pool, NULL);
 	begin_closing(pool);
 	done = qp_crew_await(pool, deadline_ns) && end_when_quiet(pool, deadline_ns);
 	qp_pool_lock(pool);
+	qp_trail_leave(&here);
 	pool->closers--;
 	qp_pool_unlock(pool, NULL);
 	return done ? QPOOL_OK : QPOOL_ETIMEOUT;

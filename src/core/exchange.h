@@ -41,7 +41,8 @@ bool qp_exchange_any_exist_locked(const qpool *pool);
 
 /* The owner gives a slot back.  From the return on it is not the owner's. */
 /* With its resource, in a lock that is held; the caller settles.  false: the pool closes, was renewed, or has
- * more than it may; then the slot is CLOSING, with the reason in it, and still the caller's, to be closed. */
+ * more than it may, or the slot is inherited (fork.h); then it is CLOSING, with the reason in it, and still the
+ * caller's, to be closed. */
 bool qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from);
 /* Without one, in a lock that is held; the caller settles. */
 void qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from);

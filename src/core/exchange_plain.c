@@ -12,6 +12,7 @@
  */
 #include "core/exchange.h"
 
+#include "core/fork.h"
 #include "core/worker.h"
 #include "platform/assert.h"
 
@@ -48,7 +49,7 @@ qp_exchange_take_locked(qpool *pool, qp_wakes *wakes)
 bool
 qp_exchange_any_exist_locked(const qpool *pool)
 {
-	return pool->idle.count + pool->owned > pool->opening;
+	return pool->idle.count + pool->owned - pool->inherited > pool->opening;
 }
 
 static uint32_t
@@ -107,11 +108,12 @@ pop_empty(qpool *pool)
 		pool->empty_top = slot->older;
 		slot->older = NULL;
 		pool->empties--;
-		return slot;
+	} else {
+		QP_MUST(pool->fresh < pool->slots);
+		slot = qp_pool_slot(pool, pool->fresh++);
+		qp_slot_init(slot, pool);
 	}
-	QP_MUST(pool->fresh < pool->slots);
-	slot = qp_pool_slot(pool, pool->fresh++);
-	qp_slot_init(slot, pool);
+	slot->generation = qp_forkmark_now();
 	return slot;
 }
 
@@ -143,6 +145,7 @@ oust(qp_slot *victim, int64_t now_ns)
 
 	qp_idle_remove(&pool->idle, victim);
 	victim->why = QPOOL_WHY_SHRUNK;
+	victim->leaves = true;
 	qp_slot_move(victim, QP_IDLE, QP_CLOSING);
 	pool->owned++;
 	pool->leaving++;
@@ -381,7 +384,7 @@ qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
 static qpool_why
 why_not_idle(const qpool *pool, const qp_slot *slot)
 {
-	if (pool->closing)
+	if (pool->closing || qp_fork_is_inherited(slot))
 		return QPOOL_WHY_CLOSED;
 	if (qp_pool_is_renewed(pool, slot))
 		return QPOOL_WHY_RENEWED;
@@ -412,11 +415,9 @@ void
 qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 {
 	qp_slot_move(slot, from, QP_EMPTY);
-	slot->resource = NULL;
-	slot->older = pool->empty_top;
-	pool->empty_top = slot;
-	pool->empties++;
+	qp_pool_push_empty_locked(pool, slot);
 	pool->owned--;
+	pool->inherited -= from != QP_OPENING && qp_fork_is_inherited(slot);
 	pool->leaving -= from == QP_CLOSING;
 	if (pool->share != NULL)
 		qp_family_leave_place(pool->share->family, slot);

@@ -262,12 +262,13 @@ static bool
 make_locked(qpool_keyed *keyed)
 {
 	qp_member *member;
+	qp_mark visit;
 
-	keyed->root.visits++;
+	qp_pool_visit_locked(&keyed->root, &visit);
 	qp_pool_unlock(&keyed->root, NULL);
 	member = make(keyed);
 	qp_pool_lock(&keyed->root);
-	keyed->root.visits--;
+	qp_pool_leave_locked(&keyed->root, &visit);
 	if (member == NULL)
 		return false;
 	member->made_before = qp_keyed_newest(keyed);
@@ -320,7 +321,7 @@ find_locked(const qpool_keyed *keyed, const char *key)
 }
 
 qp_member *
-qp_keyed_visit(qpool_keyed *keyed, const char *key)
+qp_keyed_visit(qpool_keyed *keyed, const char *key, qp_mark *visit)
 {
 	qpool *left = &keyed->root;
 	qp_member *member;
@@ -328,7 +329,7 @@ qp_keyed_visit(qpool_keyed *keyed, const char *key)
 	qp_pool_lock(&keyed->root);
 	member = find_locked(keyed, key);
 	if (member != NULL) {
-		member->pool.visits++;
+		qp_pool_visit_locked(&member->pool, visit);
 		left = &member->pool;
 	}
 	qp_pool_unlock(left, NULL);
@@ -336,11 +337,9 @@ qp_keyed_visit(qpool_keyed *keyed, const char *key)
 }
 
 void
-qp_keyed_leave(qp_member *member)
+qp_keyed_leave(qp_member *member, const qp_mark *visit)
 {
-	qp_pool_lock(&member->pool);
-	member->pool.visits--;
-	qp_pool_unlock(&member->pool, NULL);
+	qp_pool_leave(&member->pool, visit);
 }
 
 qp_member *
@@ -351,19 +350,20 @@ qp_keyed_newest(const qpool_keyed *keyed)
 }
 
 qp_member *
-qp_keyed_walk(qpool_keyed *keyed, qp_member *after)
+qp_keyed_walk(qpool_keyed *keyed, qp_member *after, qp_mark *visit)
 {
 	qp_member *member;
 	bool found = false;
 
 	if (after != NULL)
-		qp_keyed_leave(after);
+		qp_keyed_leave(after, visit);
 	member = after != NULL ? after->made_before : qp_keyed_newest(keyed);
 	while (member != NULL && !found) {
 		qpool *pool = &member->pool;
 		qp_pool_lock(pool);
 		found = pool->idle.count + pool->owned > 0;
-		pool->visits += found;
+		if (found)
+			qp_pool_visit_locked(pool, visit);
 		qp_pool_unlock(pool, NULL);
 		if (!found)
 			member = member->made_before;
@@ -375,6 +375,7 @@ void
 qp_keyed_close_all(qpool_keyed *keyed)
 {
 	qp_member *member = qp_keyed_newest(keyed);
+	qp_mark visit;
 
 	for (; member != NULL; member = member->made_before) {
 		qpool *pool = &member->pool;
@@ -384,7 +385,7 @@ qp_keyed_close_all(qpool_keyed *keyed)
 		qp_exchange_settle_locked(pool, NULL, &wakes);
 		qp_pool_unlock(pool, &wakes);
 	}
-	while ((member = qp_keyed_walk(keyed, member)) != NULL)
+	while ((member = qp_keyed_walk(keyed, member, &visit)) != NULL)
 		(void)qp_maintain_pass(&member->pool);
 }
 

@@ -86,10 +86,10 @@ void qp_keyed_close_all(qpool_keyed *keyed);
 qp_member *qp_keyed_newest(const qpool_keyed *keyed);
 /* Visit one member after the other: NULL begins, NULL is the end.  The one before is left, so whoever stops
  * early leaves the last one.  Skips those that have no resource. */
-qp_member *qp_keyed_walk(qpool_keyed *keyed, qp_member *after);
-void qp_keyed_leave(qp_member *member);
+qp_member *qp_keyed_walk(qpool_keyed *keyed, qp_member *after, qp_mark *visit);
+void qp_keyed_leave(qp_member *member, const qp_mark *visit);
 /* Visit the member of a key; NULL when there is none.  It is to be left. */
-qp_member *qp_keyed_visit(qpool_keyed *keyed, const char *key);
+qp_member *qp_keyed_visit(qpool_keyed *keyed, const char *key, qp_mark *visit);
 /* Forget those that have rested long enough. */
 void qp_keyed_reap(qpool_keyed *keyed);
 /* Free memory; after the last callback. */

@@ -155,54 +155,52 @@ qpool_err(qpool_keyed_acquire)(
 
 /* The keyed pool stays while we are inside. */
 static void
-enter(qpool_keyed *keyed)
+enter(qpool_keyed *keyed, qp_mark *visit)
 {
-	qp_pool_lock(&keyed->root);
-	keyed->root.visits++;
-	qp_pool_unlock(&keyed->root, NULL);
+	qp_pool_visit(&keyed->root, visit);
 }
 
 static void
-leave(qpool_keyed *keyed)
+leave(qpool_keyed *keyed, const qp_mark *visit)
 {
-	qp_pool_lock(&keyed->root);
-	keyed->root.visits--;
-	qp_pool_unlock(&keyed->root, NULL);
+	qp_pool_leave(&keyed->root, visit);
 }
 
 size_t
 qpool_keyed_maintain(qpool_keyed *keyed)
 {
+	qp_mark inside, visit;
 	qp_member *member = NULL;
 	size_t closed = 0;
 
 	if (look(keyed, NULL) != QPOOL_OK)
 		return 0;
-	enter(keyed);
-	while ((member = qp_keyed_walk(keyed, member)) != NULL) {
+	enter(keyed, &inside);
+	while ((member = qp_keyed_walk(keyed, member, &visit)) != NULL) {
 		closed += qp_maintain_pass(&member->pool);
 		(void)qp_watch_all(&member->pool, true);
 	}
 	qp_keyed_reap(keyed);
-	leave(keyed);
+	leave(keyed, &inside);
 	return closed;
 }
 
 size_t
 qpool_keyed_each(qpool_keyed *keyed, qpool_each_fn *fn, void *user)
 {
+	qp_mark inside, visit;
 	qp_member *member = NULL;
 	size_t count = 0;
 	bool more = true;
 
 	if (look(keyed, NULL) != QPOOL_OK || fn == NULL)
 		return 0;
-	enter(keyed);
-	while (more && (member = qp_keyed_walk(keyed, member)) != NULL)
+	enter(keyed, &inside);
+	while (more && (member = qp_keyed_walk(keyed, member, &visit)) != NULL)
 		count += qp_show_all(&member->pool, fn, user, &more);
 	if (member != NULL)
-		qp_keyed_leave(member);
-	leave(keyed);
+		qp_keyed_leave(member, &visit);
+	leave(keyed, &inside);
 	return count;
 }
 
@@ -210,19 +208,20 @@ qpool_keyed_each(qpool_keyed *keyed, qpool_each_fn *fn, void *user)
 static void
 tell(qpool_keyed *keyed, const char *key, void (*verb)(qpool *pool))
 {
+	qp_mark inside, visit;
 	qp_member *member = NULL;
 
 	if (look(keyed, NULL) != QPOOL_OK)
 		return;
-	enter(keyed);
+	enter(keyed, &inside);
 	if (key == NULL) {
-		while ((member = qp_keyed_walk(keyed, member)) != NULL)
+		while ((member = qp_keyed_walk(keyed, member, &visit)) != NULL)
 			verb(&member->pool);
-	} else if ((member = qp_keyed_visit(keyed, key)) != NULL) {
+	} else if ((member = qp_keyed_visit(keyed, key, &visit)) != NULL) {
 		verb(&member->pool);
-		qp_keyed_leave(member);
+		qp_keyed_leave(member, &visit);
 	}
-	leave(keyed);
+	leave(keyed, &inside);
 }
 
 void
@@ -241,7 +240,8 @@ qpool_keyed_suspect(qpool_keyed *keyed, const char *key)
 static void
 report_one(qpool_keyed *keyed, const char *key, qpool_stats *now)
 {
-	qp_member *member = qp_keyed_visit(keyed, key);
+	qp_mark visit;
+	qp_member *member = qp_keyed_visit(keyed, key, &visit);
 
 	now->max_size = now->empty = keyed->each.max_size;
 	now->exact = 1;
@@ -249,7 +249,7 @@ report_one(qpool_keyed *keyed, const char *key, qpool_stats *now)
 		return;
 	now->keys = 1;
 	qp_stats_read(&member->pool, now);
-	qp_keyed_leave(member);
+	qp_keyed_leave(member, &visit);
 }
 
 /* One hold of the lock: places go from key to key, and the sum must be of one instant. */

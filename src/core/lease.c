@@ -5,18 +5,30 @@
 #include "core/lease.h"
 
 #include "core/abi.h"
+#include "core/fork.h"
 
 /* Longer ago than this is this long ago: sums with it do not overflow, and no limit is as long. */
 #define AGO_MOST (INT64_MAX / 2)
 
-qp_slot *
-qp_lease_slot(const qpool_lease *lease)
+/* The slot a lease points at, or NULL when it points at none of ours. */
+static qp_slot *
+pointed_at(const qpool_lease *lease)
 {
 	qp_slot *slot = lease != NULL ? lease->slot_ : NULL;
 
 	if (slot == NULL || (uintptr_t)slot % _Alignof(qp_slot) != 0 ||
 	    slot->magic != QP_SLOT_MAGIC)
 		return NULL;
+	return slot;
+}
+
+qp_slot *
+qp_lease_slot(const qpool_lease *lease)
+{
+	qp_slot *slot = pointed_at(lease);
+
+	if (slot != NULL)
+		qp_fork_look(slot->pool);
 	return slot;
 }
 
@@ -53,7 +65,7 @@ qpool_resource_id(const qpool_lease *lease)
 qpool *
 qpool_of(const qpool_lease *lease)
 {
-	const qp_slot *slot = qp_lease_slot(lease);
+	const qp_slot *slot = pointed_at(lease);
 
 	return slot != NULL ? slot->pool : NULL;
 }

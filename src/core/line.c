@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/open.h"
 #include "core/steps.h"
 #include "core/worker.h"
@@ -26,7 +27,7 @@ qp_line_visit_locked(qp_asking *asking)
 	qpool *pool = asking->pool;
 	uint32_t most = pool->config.max_size, users;
 
-	pool->visits++;
+	qp_pool_visit_locked(pool, &asking->visit);
 	asking->visits = true;
 	if (QP_LIKELY(pool->share == NULL))
 		return;
@@ -61,7 +62,7 @@ qp_line_leave(qp_asking *asking, qpool_err err)
 	qp_tally *tally = &pool->tally;
 
 	qp_pool_lock(pool);
-	pool->visits--;
+	qp_pool_leave_locked(pool, &asking->visit);
 	if (asking->has_waited) {
 		qp_tally_wait(tally, asking->waited_ns);
 		qp_hist_add(&pool->hists->wait, asking->waited_ns);
@@ -149,6 +150,8 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 	asking->paused = pool->paused;
 	if (pool->closing)
 		return QPOOL_ECLOSED;
+	if (!qp_pool_has_slots_locked(pool))
+		return QPOOL_ENOMEM;
 	if (asking->wants > pool->config.max_size)
 		return QPOOL_EINVAL;
 	if (in_time && pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
@@ -213,13 +216,15 @@ qp_line_hook_is_due(const qp_asking *asking, qp_parked how, int64_t hook_ns)
 	return how == QP_PARK_SIGNAL || (hook_ns != QP_TIME_NEVER && qp_clock_now() >= hook_ns);
 }
 
-/* Away while the hook runs, whose time nobody knows; what comes meanwhile is for those behind.  The lock is
- * held at entry and at exit.  True: the hook says stop. */
-static bool
+/* Away while the hook runs, whose time nobody knows; what comes meanwhile is for those behind.  If the hook
+ * forked and this is the child, nobody is in line here: it joins again, in its old place.  The lock is held
+ * at entry and at exit.  Anything but OK: wait no longer. */
+static qpool_err
 run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
 {
 	qpool *pool = asking->pool;
 	qp_wakes wakes = QP_WAKES_INIT;
+	uint32_t here = qp_forkmark_now();
 	bool stop;
 
 	qp_waitq_away(&pool->waitq, waiter);
@@ -228,7 +233,12 @@ run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
 	stop = qp_step_interrupted(pool, asking->interrupted, asking->interrupt_user) != 0;
 	qp_pool_lock(pool);
 	waiter->away = false;
-	return stop;
+	if (QP_UNLIKELY(here != qp_forkmark_now())) {
+		qp_waitq_join(&pool->waitq, waiter);
+		if (!qp_pool_has_slots_locked(pool))
+			return QPOOL_ENOMEM;
+	}
+	return stop ? QPOOL_ECANCEL : QPOOL_OK;
 }
 
 /* One wait in line, as its thread's cancel sees it. */
@@ -267,6 +277,7 @@ wait_and_unlock(wait *w, qp_wakes *wakes)
 	qp_waiter *waiter = &w->waiter;
 	qpool *pool = asking->pool;
 	int64_t hook_ns = qp_line_next_hook(asking);
+	qpool_err err;
 
 	qp_waitq_join(&pool->waitq, waiter);
 	qp_tally_peak(&pool->tally.waiting_peak, pool->waitq.count);
@@ -296,8 +307,9 @@ wait_and_unlock(wait *w, qp_wakes *wakes)
 		qp_waitq_looked(&pool->waitq, waiter);
 		if (!qp_line_hook_is_due(asking, how, hook_ns))
 			continue;
-		if (run_hook_locked(asking, waiter)) {
-			give_up_locked(pool, waiter, QPOOL_ECANCEL, wakes);
+		err = run_hook_locked(asking, waiter);
+		if (err != QPOOL_OK) {
+			give_up_locked(pool, waiter, err, wakes);
 			break;
 		}
 		hook_ns = qp_line_next_hook(asking);

@@ -24,6 +24,7 @@ typedef struct qp_asking {
 	uint64_t ticket;   /* its place; 0 before it asked for one */
 	int64_t waited_ns; /* in line, summed */
 	bool has_waited;
+	bool has_told;  /* of the wait */
 	bool paused;    /* when we last looked, the pool was */
 	bool visits;    /* counted in pool->visits */
 	uint32_t slots; /* of a key's pool: how many it must have, if more than it has; else 0 */
@@ -31,6 +32,7 @@ typedef struct qp_asking {
 	/* If the thread is cancelled while it waits: gives back what it has besides, or NULL. */
 	void (*undo)(struct qp_asking *self);
 	qpool_error cause; /* why the last try failed; code OK: none did */
+	qp_mark visit;     /* from enter to leave */
 } qp_asking;
 
 /* The time starts, once; the common path never asks for it. */

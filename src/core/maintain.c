@@ -17,6 +17,7 @@ take(qpool *pool, qp_slot *slot, qpool_why why)
 {
 	qp_idle_remove(&pool->idle, slot);
 	slot->why = why;
+	slot->leaves = true;
 	qp_slot_move(slot, QP_IDLE, QP_CLOSING);
 	pool->owned++;
 	pool->leaving++;
@@ -83,17 +84,14 @@ size_t
 qpool_maintain(qpool *pool)
 {
 	size_t closed;
+	qp_mark visit;
 
 	if (qp_pool_look(pool, NULL) != QPOOL_OK)
 		return 0;
-	qp_pool_lock(pool);
-	pool->visits++;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_visit(pool, &visit);
 	qp_suspect_if_frozen(pool, qp_clock_coarse());
 	closed = qp_maintain_pass(pool);
 	(void)qp_watch_all(pool, true);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 	return closed;
 }

@@ -5,6 +5,7 @@
  */
 #include "core/acquire.h"
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/notice.h"
 #include "core/open.h"
 
@@ -32,6 +33,7 @@ typedef struct many {
 	qp_asking asking;
 	qpool_lease *out;
 	uint32_t n, had;
+	qp_mark here; /* while the gate is ours */
 } many;
 
 /* Back, the last one first: what was newest is newest again. */
@@ -43,13 +45,20 @@ put_back(many *m)
 	clear(m->out, m->n);
 }
 
+static void
+leave(many *m)
+{
+	qp_trail_leave(&m->here);
+	qp_gate_leave(m->asking.pool);
+}
+
 /* Cancelled in line, with the gate ours. */
 static void
 undo(qp_asking *asking)
 {
 	many *m = (many *)(void *)asking; /* its first member */
 
-	qp_gate_leave(asking->pool);
+	leave(m);
 	put_back(m);
 }
 
@@ -72,6 +81,39 @@ is_incomplete(many *m)
 	return m->had < m->n;
 }
 
+/* A callback of ours forked, and this is the child: what we had is the parent's. */
+static void
+drop_inherited(many *m)
+{
+	uint32_t own = 0;
+
+	for (uint32_t i = 0; i < m->had; i++) {
+		qp_slot *slot = kept(&m->out[i]);
+		if (qp_fork_is_inherited(slot))
+			qp_open_keep(m->asking.pool, slot, QP_CHECKING);
+		else
+			m->out[own++].slot_ = slot;
+	}
+	m->had = own;
+}
+
+/* One more; or, in a child, fewer. */
+static qpool_err
+collect_one(many *m)
+{
+	uint32_t here = qp_forkmark_now();
+	qp_slot *slot;
+	qpool_err err;
+
+	qp_gate_needs(m->asking.pool, m->n - m->had);
+	err = qp_acquire_find(&m->asking, &slot);
+	if (err == QPOOL_OK)
+		m->out[m->had++].slot_ = slot;
+	if (QP_UNLIKELY(here != qp_forkmark_now()))
+		drop_inherited(m);
+	return err;
+}
+
 /* OK, and all n are kept; else m->had are. */
 static qpool_err
 collect(many *m)
@@ -80,16 +122,14 @@ collect(many *m)
 
 	if (err != QPOOL_OK)
 		return err;
+	qp_trail_enter(&m->here, m->asking.pool, QP_IN_MANY, NULL);
+	m->here.kept = m->out;
+	m->here.count = &m->had;
 	m->asking.undo = undo;
 	m->asking.wants = m->n;
-	while (err == QPOOL_OK && is_incomplete(m)) {
-		qp_slot *slot;
-		qp_gate_needs(m->asking.pool, m->n - m->had);
-		err = qp_acquire_find(&m->asking, &slot);
-		if (err == QPOOL_OK)
-			m->out[m->had++].slot_ = slot;
-	}
-	qp_gate_leave(m->asking.pool);
+	while (err == QPOOL_OK && is_incomplete(m))
+		err = collect_one(m);
+	leave(m);
 	return err;
 }
 
@@ -113,8 +153,6 @@ lend_all(many *m)
 {
 	qpool *pool = m->asking.pool;
 
-	if (m->asking.has_waited)
-		qp_notice_pool(pool, QPOOL_EV_WAITED, m->asking.waited_ns, NULL, m->asking.site);
 	for (uint32_t i = 0; i < m->n; i++)
 		qp_acquire_lend(pool, kept(&m->out[i]), &m->asking, qp_clock_coarse(), &m->out[i]);
 }

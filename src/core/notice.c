@@ -15,7 +15,7 @@ qp_notice_is_wanted(const qpool *pool, qpool_event_type type)
 }
 
 void
-qp_notice_lease(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t took_ns)
+qp_notice_lease(qpool *pool, qpool_event_type type, qp_slot *slot, int64_t took_ns)
 {
 	qpool_event event;
 	qpool_entry entry;
@@ -33,11 +33,11 @@ qp_notice_lease(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t
 	event.resource_id = entry.resource_id;
 	event.took = took_ns;
 	event.entry = &entry;
-	qp_step_event(pool, &event);
+	qp_step_event(pool, slot, &event);
 }
 
 void
-qp_notice_slot(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t took_ns)
+qp_notice_slot(qpool *pool, qpool_event_type type, qp_slot *slot, int64_t took_ns)
 {
 	qpool_event event;
 
@@ -50,11 +50,11 @@ qp_notice_slot(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t 
 	event.resource_id = qp_load64_relaxed(&slot->resource_id);
 	event.took = took_ns;
 	event.site = qp_loadptr_relaxed(&slot->site);
-	qp_step_event(pool, &event);
+	qp_step_event(pool, qp_slot_is_lent(slot) ? NULL : slot, &event);
 }
 
 void
-qp_notice_closed(qpool *pool, const qp_slot *slot, const qpool_error *cause)
+qp_notice_closed(qpool *pool, qp_slot *slot, const qpool_error *cause)
 {
 	qpool_event event;
 
@@ -68,12 +68,12 @@ qp_notice_closed(qpool *pool, const qp_slot *slot, const qpool_error *cause)
 	event.resource_id = qp_load64_relaxed(&slot->resource_id);
 	event.took = qp_clock_coarse() - qp_loadi64_relaxed(&slot->opened_ns);
 	event.error = cause;
-	qp_step_event(pool, &event);
+	qp_step_event(pool, slot, &event);
 }
 
 void
-qp_notice_pool(
-    qpool *pool, qpool_event_type type, int64_t took_ns, const qpool_error *error, const char *site)
+qp_notice_holding(qpool *pool, qp_slot *slot, qpool_event_type type, int64_t took_ns,
+    const qpool_error *error, const char *site)
 {
 	qpool_event event;
 
@@ -86,5 +86,12 @@ qp_notice_pool(
 	event.took = took_ns;
 	event.error = error;
 	event.site = site;
-	qp_step_event(pool, &event);
+	qp_step_event(pool, slot, &event);
+}
+
+void
+qp_notice_pool(
+    qpool *pool, qpool_event_type type, int64_t took_ns, const qpool_error *error, const char *site)
+{
+	qp_notice_holding(pool, NULL, type, took_ns, error, site);
 }

@@ -8,16 +8,19 @@
 
 #include "core/pool.h"
 
-/* Of a resource: OPENED, ACQUIRED, RELEASED. */
-void qp_notice_slot(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t took_ns);
+/* Of a resource that is the caller's, or was just lent: OPENED, ACQUIRED, RELEASED. */
+void qp_notice_slot(qpool *pool, qpool_event_type type, qp_slot *slot, int64_t took_ns);
 /* Of a lease: HELD_LONG, HELD_BACK, HOLDER_GONE.  The slot must stay LEASED meanwhile. */
-void qp_notice_lease(qpool *pool, qpool_event_type type, const qp_slot *slot, int64_t took_ns);
+void qp_notice_lease(qpool *pool, qpool_event_type type, qp_slot *slot, int64_t took_ns);
 /* Does anyone listen to this type? */
 bool qp_notice_is_wanted(const qpool *pool, qpool_event_type type);
 /* CLOSED, and the check's or reset's error if that is why; else NULL. */
-void qp_notice_closed(qpool *pool, const qp_slot *slot, const qpool_error *cause);
-/* Of an acquire or the pool: the rest. */
+void qp_notice_closed(qpool *pool, qp_slot *slot, const qpool_error *cause);
+/* Of an acquire or the pool: the rest, by a thread that owns no slot of this pool ... */
 void qp_notice_pool(qpool *pool, qpool_event_type type, int64_t took_ns, const qpool_error *error,
     const char *site);
+/* ... or by one that owns this one. */
+void qp_notice_holding(qpool *pool, qp_slot *slot, qpool_event_type type, int64_t took_ns,
+    const qpool_error *error, const char *site);
 
 #endif

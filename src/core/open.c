@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/notice.h"
 #include "core/steps.h"
 #include "core/worker.h"
@@ -65,6 +66,7 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 		qp_hist_add(&pool->hists->open, took_ns);
 	}
 	pool->opening--;
+	pool->inherited += qp_fork_is_inherited(slot); /* the process forked while it told of it */
 	qp_slot_move(slot, QP_OPENING, QP_CHECKING);
 	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 	qp_tally_peak(&pool->tally.open_peak, pool->idle.count + pool->owned - pool->opening);
@@ -75,7 +77,8 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 	qp_exchange_settle_locked(pool, NULL, &wakes); /* and the next may open now */
 	qp_pool_unlock(pool, &wakes);
 	if (was_down)
-		qp_notice_pool(pool, QPOOL_EV_UP, 0, NULL, NULL);
+		qp_notice_holding(
+		    pool, for_all && !goes ? NULL : slot, QPOOL_EV_UP, 0, NULL, NULL);
 	if (goes)
 		let_go(pool, slot);
 }
@@ -136,14 +139,17 @@ failed(qpool *pool, qp_slot *slot, int64_t began_ns, bool on_worker, const qpool
 {
 	int64_t now_ns = qp_clock_now();
 	qp_wakes wakes = QP_WAKES_INIT;
+	bool forked;
 
-	qp_notice_pool(pool, QPOOL_EV_OPEN_FAILED, now_ns - began_ns, error, NULL);
+	qp_notice_holding(pool, slot, QPOOL_EV_OPEN_FAILED, now_ns - began_ns, error, NULL);
 	qp_pool_lock(pool);
+	forked = qp_fork_is_inherited(slot); /* then it says nothing about the peer */
 	pool->opening--;
 	qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
 	qp_tally_open(&pool->tally, now_ns - began_ns, false);
 	qp_hist_add(&pool->hists->open, now_ns - began_ns);
-	qp_backoff_failed(&pool->backoff, began_ns, now_ns, error, &pool->random);
+	if (!forked)
+		qp_backoff_failed(&pool->backoff, began_ns, now_ns, error, &pool->random);
 	if (on_worker && pool->config.tells)
 		tell_head_locked(pool, error, &wakes);
 	qp_exchange_settle_locked(pool, NULL, &wakes);
@@ -231,12 +237,17 @@ void
 qp_open_undo(qpool *pool, qp_slot *slot)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
+	bool inherited;
 
-	if (!slot->told)
+	if (!slot->told && !qp_fork_is_inherited(slot))
 		qp_notice_closed(pool, slot, NULL);
-	qp_step_close(pool, slot);
+	inherited = qp_fork_is_inherited(slot);
+	if (inherited)
+		qp_step_abandon(pool, slot);
+	else
+		qp_step_close(pool, slot);
 	qp_pool_lock(pool);
-	pool->tally.closes[slot->why]++;
+	pool->tally.closes[inherited ? 0 : slot->why]++;
 	qp_exchange_put_empty_locked(pool, slot, QP_CLOSING);
 	qp_exchange_settle_locked(pool, NULL, &wakes);
 	qp_pool_unlock(pool, &wakes);
@@ -246,11 +257,11 @@ void
 qp_open_retire(qpool *pool, qp_slot *slot, qp_state from, qpool_why why, const qpool_error *cause)
 {
 	slot->why = why;
-	qp_slot_move(slot, from, QP_CLOSING);
-	if (cause != NULL) {
+	if (cause != NULL && !qp_fork_is_inherited(slot)) {
 		qp_notice_closed(pool, slot, cause); /* here, as the cause does not outlive us */
 		slot->told = true;
 	}
+	qp_slot_move(slot, from, QP_CLOSING);
 	let_go(pool, slot);
 }
 

@@ -24,12 +24,13 @@ void qp_open_on_worker(qpool *pool, qp_slot *slot);
 /* If the pool has become hopeless (backoff.h) and nobody has said so: tell EV_DOWN.  Whoever fails because
  * of it asks here; the caller must be visiting or a worker. */
 void qp_open_tell_down(qpool *pool);
-/* Close now, on this thread: a CLOSING slot becomes empty. */
+/* Close now, on this thread, or abandon what is inherited (fork.h): a CLOSING slot becomes empty. */
 void qp_open_undo(qpool *pool, qp_slot *slot);
 /* Close for this reason (and cause, or NULL): by a worker if there is one, else now.  The slot is gone from the caller. */
 void qp_open_retire(
     qpool *pool, qp_slot *slot, qp_state from, qpool_why why, const qpool_error *cause);
-/* Put idle what was reset, or taken and not lent; or close it if the pool is closing, was renewed, or shrank. */
+/* Put idle what was reset, or taken and not lent; or close it if the pool is closing, was renewed, or shrank, or if
+ * it is inherited. */
 void qp_open_keep(qpool *pool, qp_slot *slot, qp_state from);
 /* A waiter was handed this slot, CHECKING or OPENING, and has gone: it is for the next one. */
 void qp_open_pass_on(qpool *pool, qp_slot *slot);

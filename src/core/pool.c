@@ -7,9 +7,11 @@
 #include "core/abi.h"
 #include "core/drain.h"
 #include "core/error.h"
+#include "core/fork.h"
 #include "core/keyed.h"
 #include "core/notice.h"
 #include "core/suspect.h"
+#include "core/worker.h"
 #include "platform/alloc.h"
 #include "platform/assert.h"
 #include "platform/random.h"
@@ -77,21 +79,40 @@ qp_pool_reserve(qpool *pool, uint32_t slots)
 	return enough;
 }
 
+/* The same in a lock that is held: only in a child, where what is inherited takes slots from those there are. */
+static QP_COLD bool
+reserve_locked(qpool *pool, uint32_t slots)
+{
+	if (slots > chunk_start(pool, QP_CHUNKS))
+		return false;
+	for (uint32_t i = 0; i < chunks_for(pool, slots); i++) {
+		if (pool->chunks[i] == NULL)
+			pool->chunks[i] = qp_alloc_zero(
+			    (size_t)1 << pool->chunk_shift << i, sizeof(qp_slot));
+		if (pool->chunks[i] == NULL)
+			return false;
+	}
+	if (slots > pool->slots)
+		pool->slots = slots;
+	return true;
+}
+
 uint32_t
 qp_pool_room_locked(const qpool *pool)
 {
-	uint32_t taken = pool->idle.count + pool->owned, most = pool->config.max_size;
+	uint32_t taken = pool->idle.count + pool->owned - pool->inherited;
+	uint32_t room = taken < pool->config.max_size ? pool->config.max_size - taken : 0;
+	uint32_t spare = pool->slots - (pool->fresh - pool->empties);
 
-	if (most > pool->slots)
-		most = pool->slots; /* a key's pool, when there was no memory for more */
-	return taken < most ? most - taken : 0;
+	return room < spare ? room : spare; /* a key's pool has less to spare when there was no memory */
 }
 
 uint32_t
 qp_pool_surplus_locked(const qpool *pool)
 {
-	uint32_t staying = pool->idle.count + pool->owned - pool->leaving;
+	uint32_t staying = pool->idle.count + pool->owned - pool->inherited;
 
+	staying = staying > pool->leaving ? staying - pool->leaving : 0;
 	return staying > pool->config.max_size ? staying - pool->config.max_size : 0;
 }
 
@@ -100,6 +121,33 @@ qp_pool_is_renewed(const qpool *pool, const qp_slot *slot)
 {
 	/* relaxed: who was told of a renewal by whoever made it sees it; others may be a moment late. */
 	return slot->renewal != qp_load64_relaxed(&pool->renewals);
+}
+
+uint32_t
+qp_pool_held(const qpool *pool)
+{
+	uint32_t chunk = 0;
+
+	while (chunk < QP_CHUNKS && pool->chunks[chunk] != NULL)
+		chunk++;
+	return chunk_start(pool, chunk);
+}
+
+bool
+qp_pool_has_slots_locked(qpool *pool)
+{
+	uint32_t slots = pool->config.max_size + pool->inherited;
+
+	return QP_LIKELY(pool->slots >= slots) || pool->share != NULL || reserve_locked(pool, slots);
+}
+
+void
+qp_pool_push_empty_locked(qpool *pool, qp_slot *slot)
+{
+	slot->resource = NULL;
+	slot->older = pool->empty_top;
+	pool->empty_top = slot;
+	pool->empties++;
 }
 
 void
@@ -154,11 +202,25 @@ qp_pool_init(
 	qp_options_dial(&pool->dials, config);
 	qp_backoff_set(
 	    &pool->backoff, config->retry_min_ns, config->retry_max_ns, config->down_after_ns);
-	pool->crew.alarm_ns = pool->crew.maintain_ns = pool->crew.watch_ns = QP_TIME_NEVER;
+	qp_crew_none(&pool->crew);
 	pool->random = qp_random_seed();
+	pool->anew = qp_forkmark_settle();
+	qp_store_relaxed(&pool->maker, pool->anew);
+	qp_store_relaxed(&pool->generation, pool->anew);
 	if (root == pool)
 		qp_lock_init(&pool->lock);
 	qp_suspect_begin(pool);
+}
+
+static QP_COLD qpool_err
+unwatched(int failed, qpool_error *error)
+{
+	(void)qp_error_set(error, QPOOL_ESYS,
+	    "pthread_atfork failed (errno %d): a forked child would not know that it is one",
+	    failed);
+	if (error != NULL)
+		error->sys_errno = failed;
+	return QPOOL_ESYS;
 }
 
 qpool_err
@@ -169,6 +231,7 @@ qpool_create(
 	qp_config config;
 	qpool *pool;
 	qpool_err err;
+	int failed;
 
 	if (out == NULL)
 		return qp_error_set(
@@ -178,6 +241,9 @@ qpool_create(
 		err = qp_options_read(&config, options, known.kind, error);
 	if (err != QPOOL_OK)
 		return err;
+	failed = qp_forkmark_watch(qp_fork_in_child);
+	if (failed != 0)
+		return unwatched(failed, error);
 	pool = qp_alloc_zero(1, sizeof *pool);
 	if (pool == NULL)
 		return qp_error_set(error, QPOOL_ENOMEM, "no memory for pool '%s'", config.name);
@@ -218,12 +284,31 @@ qp_pool_lent_locked(const qpool *pool)
 	return pool->owned - pool->opening - pool->leaving;
 }
 
+static uint32_t
+inherited_leases(const qpool *pool)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; pool->inherited > 0 && i < pool->fresh; i++) {
+		const qp_slot *slot = qp_pool_slot(pool, i);
+		count += qp_slot_is_lent(slot) && qp_fork_is_inherited(slot);
+	}
+	return count;
+}
+
+bool
+qp_pool_is_left_locked(const qpool *pool)
+{
+	return pool->owned == inherited_leases(pool) && pool->idle.count == 0 &&
+	       pool->waitq.count == 0 && pool->visits == 0 && pool->crew.alive == 0 &&
+	       !pool->crew.joining &&
+	       (pool->keyed == NULL || qp_keyed_is_quiet_locked(pool->keyed));
+}
+
 bool
 qp_pool_is_quiet_locked(const qpool *pool)
 {
-	return pool->owned == 0 && pool->idle.count == 0 && pool->waitq.count == 0 &&
-	       pool->visits == 0 && pool->crew.alive == 0 && !pool->crew.joining &&
-	       (pool->keyed == NULL || qp_keyed_is_quiet_locked(pool->keyed));
+	return pool->owned == 0 && qp_pool_is_left_locked(pool);
 }
 
 void
@@ -287,20 +372,23 @@ qp_pool_await_locked(qpool *pool, bool (*done)(const qpool *pool), int64_t deadl
 static bool
 slots_are_valid(const qpool *pool)
 {
-	uint32_t counts[QP_STATES] = {0}, owned, stacked = 0;
+	uint32_t counts[QP_STATES] = {0}, owned, stacked = 0, inherited = 0;
 
 	for (uint32_t i = 0; i < pool->fresh; i++) {
 		const qp_slot *slot = qp_pool_slot(pool, i);
 		if (slot->magic != QP_SLOT_MAGIC || slot->pool != pool)
 			return false;
 		counts[qp_slot_state(slot)]++;
+		inherited += qp_slot_state(slot) != QP_EMPTY && qp_slot_state(slot) != QP_OPENING &&
+		             qp_fork_is_inherited(slot);
 	}
 	for (const qp_slot *slot = pool->empty_top; slot != NULL; slot = slot->older)
 		stacked += qp_slot_state(slot) == QP_EMPTY;
 	owned = pool->fresh - counts[QP_EMPTY] - counts[QP_IDLE];
 	return stacked == pool->empties && counts[QP_EMPTY] == pool->empties &&
 	       counts[QP_IDLE] == pool->idle.count && owned == pool->owned &&
-	       counts[QP_OPENING] == pool->opening && counts[QP_CLOSING] >= pool->leaving;
+	       counts[QP_OPENING] == pool->opening && counts[QP_CLOSING] >= pool->leaving &&
+	       inherited == pool->inherited;
 }
 
 bool
@@ -312,7 +400,7 @@ qp_pool_is_valid_locked(const qpool *pool)
 	if (pool->magic != QP_POOL_MAGIC || pool->fresh > pool->slots ||
 	    (is_whole && pool->config.max_size > pool->slots) ||
 	    pool->fresh != pool->idle.count + pool->empties + pool->owned ||
-	    pool->opening > pool->owned)
+	    pool->opening > pool->owned || pool->inherited > pool->owned)
 		return false;
 	/* The sentence the whole library exists for. */
 	if (qp_waitq_first(&pool->waitq) != NULL && pool->waitq.woken == NULL &&
@@ -326,7 +414,7 @@ qp_pool_is_valid_locked(const qpool *pool)
 }
 
 qpool_err
-qp_pool_look(const qpool *pool, qpool_error *error)
+qp_pool_is_one(const qpool *pool, qpool_error *error)
 {
 	if (pool == NULL)
 		return qp_error_set(error, QPOOL_EINVAL, "pool is NULL");
@@ -350,14 +438,55 @@ qp_pool_look_whole(qpool *pool, const char *what, qpool_error *error)
 }
 
 qpool_err
+qp_pool_look(const qpool *pool, qpool_error *error)
+{
+	qpool_err err = qp_pool_is_one(pool, error);
+
+	if (QP_LIKELY(err == QPOOL_OK))
+		qp_fork_look((qpool *)(uintptr_t)pool); /* it may have to be made anew */
+	return err;
+}
+
+void
+qp_pool_visit_locked(qpool *pool, qp_mark *here)
+{
+	pool->visits++;
+	qp_trail_enter(here, pool, QP_IN_VISIT, NULL);
+}
+
+void
+qp_pool_leave_locked(qpool *pool, const qp_mark *here)
+{
+	qp_trail_leave(here);
+	pool->visits--;
+}
+
+void
+qp_pool_visit(qpool *pool, qp_mark *here)
+{
+	qp_pool_lock(pool);
+	qp_pool_visit_locked(pool, here);
+	qp_pool_unlock(pool, NULL);
+}
+
+void
+qp_pool_leave(qpool *pool, const qp_mark *here)
+{
+	qp_pool_lock(pool);
+	qp_pool_leave_locked(pool, here);
+	qp_pool_unlock(pool, NULL);
+}
+
+qpool_err
 qp_pool_misuse(qpool *pool, const char *what)
 {
 	qpool_error error;
+	qp_mark visit;
 	bool tells;
 
 	qp_pool_lock(pool);
 	pool->tally.misuses++;
-	pool->visits++;
+	qp_pool_visit_locked(pool, &visit);
 	tells = !pool->root->ending; /* after close no callback runs, not even for this */
 	qp_pool_unlock(pool, NULL);
 	(void)qp_error_set(&error, QPOOL_EMISUSE, "pool '%s': %s", pool->name, what);
@@ -365,20 +494,18 @@ qp_pool_misuse(qpool *pool, const char *what)
 		qp_notice_pool(pool, QPOOL_EV_MISUSE, 0, &error, NULL);
 	if (pool->config.is_strict)
 		qp_assert_fail("misuse", error.message, __FILE__, __LINE__);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 	return QPOOL_EMISUSE;
 }
 
 const char *
 qpool_name(const qpool *pool)
 {
-	return qp_pool_look(pool, NULL) == QPOOL_OK ? pool->name : "";
+	return qp_pool_is_one(pool, NULL) == QPOOL_OK ? pool->name : "";
 }
 
 const char *
 qpool_kind(const qpool *pool)
 {
-	return qp_pool_look(pool, NULL) == QPOOL_OK ? pool->kind : "";
+	return qp_pool_is_one(pool, NULL) == QPOOL_OK ? pool->kind : "";
 }

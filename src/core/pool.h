@@ -19,6 +19,7 @@
 #include "core/options.h"
 #include "core/slot.h"
 #include "core/tally.h"
+#include "core/trail.h"
 #include "core/waitq.h"
 #include "platform/lock.h"
 #include "platform/thread.h"
@@ -57,8 +58,9 @@ typedef struct qp_worker {
 	struct qp_worker *next_asleep; /* of those that sleep */
 	qpool *pool;
 	qp_thread thread;
-	bool has_left; /* guarded by the pool's lock, like orphan */
-	bool orphan;   /* nobody joins it: it frees itself */
+	bool has_left;       /* guarded by the pool's lock, like orphan */
+	bool orphan;         /* nobody joins it: it frees itself */
+	uint32_t generation; /* of the process it was started in */
 	/* atomic: what the worker parks on, see worker.c.  The first change publishes the worker (release,
 	 * pairs with the acquire in live); later ones are made under the lock, relaxed: what to do is read
 	 * under the lock. */
@@ -91,7 +93,8 @@ typedef struct qp_crew {
  *     fresh = idle.count + empties + owned,    fresh <= slots,    max_size <= slots  (or a key's pool)
  *     opening = slots in OPENING <= owned,     leaving <= slots in CLOSING
  *     resources that exist = idle.count + owned - opening
- *     idle.count + owned <= max_size, but for what a smaller max_size found lent
+ *     inherited = slots of an older generation, neither EMPTY, OPENING nor IDLE <= owned
+ *     idle.count + owned - inherited <= max_size, but for what a smaller max_size found lent
  * A waiter sleeps unwoken only while there is nothing for it:
  *     somebody in line is not away, and waitq.woken == NULL  =>  idle.count == 0, or the pool is paused
  * A key's pool, which takes slots as it needs them (line.c), may have fewer than max_size.
@@ -132,6 +135,7 @@ struct qpool {
 	uint32_t owned;     /* slots neither EMPTY nor IDLE */
 	uint32_t opening;   /* of those, in OPENING */
 	uint32_t leaving;   /* of those, in CLOSING, once their owner has come by */
+	uint32_t inherited; /* of those, how many hold something of before a fork, see fork.h */
 	uint32_t visits;    /* threads inside a verb that own no slot */
 	uint32_t closers;   /* threads inside qpool_close: they await quiet, and then leave */
 	bool nudged;        /* somebody who does not wait wants one opened */
@@ -151,13 +155,17 @@ struct qpool {
 	    frozen_ns; /* how long the machine had been frozen when we last suspected anything */
 	uint64_t random;
 	uint64_t ids; /* resources opened so far; of a root: by all its keys */
-	uint64_t lent_before; /* how often its slots were lent under keys that are gone */
 	qp_tally tally;
 	qp_words words;
 	uint32_t watchers; /* threads in qp_pool_watch_locked */
 	/* atomic: grows at every unlock while somebody watches.  Written and read under the lock, relaxed;
 	 * parking on the value read there is what makes a change in between be seen. */
 	qp_atomic_u32 changes;
+	uint64_t lent_before; /* leases not to be counted: of before a fork, or under a key that is gone */
+	/* atomic: whose the pool is, see fork.h.  Written by release once it is all that process's; and who
+	 * makes it so, claimed by compare-and-swap */
+	qp_atomic_u32 generation, maker;
+	uint32_t anew; /* the generation that fork.c has made it anew for; fork's alone */
 };
 
 void qp_pool_lock(qpool *pool);
@@ -176,6 +184,11 @@ qp_slot *qp_pool_slot(const qpool *pool, uint32_t index);
 /* Have chunks for at least `slots` slots; false: no memory, and nothing changed that anybody could see.  Takes
  * the lock, and allocates outside of it. */
 bool qp_pool_reserve(qpool *pool, uint32_t slots);
+/* How many the chunks hold, whatever `slots` says. */
+uint32_t qp_pool_held(const qpool *pool);
+/* Have slots for max_size, and for what is inherited besides; false: no memory.  Whoever will want an empty
+ * slot comes in: in a child, leases of before the fork take no room, but slots. */
+bool qp_pool_has_slots_locked(qpool *pool);
 /* A pool's fixed parts, from what was read of its options.  A root's lock is its own; a key's pool has `root`. */
 void qp_pool_init(qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config);
 /* What the caller wrote, looked at. */
@@ -190,14 +203,27 @@ uint32_t qp_pool_surplus_locked(const qpool *pool);
 bool qp_pool_is_renewed(const qpool *pool, const qp_slot *slot);
 /* How many are lent, or on their way to or from a lease: neither idle, nor opening, nor closing. */
 uint32_t qp_pool_lent_locked(const qpool *pool);
+/* An EMPTY slot onto its stack. */
+void qp_pool_push_empty_locked(qpool *pool, qp_slot *slot);
 /* Nothing can come back any more. */
 bool qp_pool_is_quiet_locked(const qpool *pool);
 /* The equations above, slot by slot (up to a size), and those of the rooms. */
 bool qp_pool_is_valid_locked(const qpool *pool);
-/* A pool somebody passed us: NULL or not a pool ends in EINVAL. */
+/* Quiet, but for leases of before a fork, for whose end nobody waits. */
+bool qp_pool_is_left_locked(const qpool *pool);
+/* A pool somebody passed us: NULL or not a pool ends in EINVAL.  Every verb comes in here, or by fork.h: in a
+ * child the pool is made the child's. */
 qpool_err qp_pool_look(const qpool *pool, qpool_error *error);
 /* Is it a key's, which this verb is not for?  Then that is told, and EMISUSE returned. */
 qpool_err qp_pool_look_whole(qpool *pool, const char *what, qpool_error *error);
+/* The same without that: for those who only read what is fixed. */
+qpool_err qp_pool_is_one(const qpool *pool, qpool_error *error);
+/* The pool stays while we are inside, in a child that is forked meanwhile too.  Takes the lock. */
+void qp_pool_visit(qpool *pool, qp_mark *here);
+void qp_pool_leave(qpool *pool, const qp_mark *here);
+/* The same, in a lock that is held. */
+void qp_pool_visit_locked(qpool *pool, qp_mark *here);
+void qp_pool_leave_locked(qpool *pool, const qp_mark *here);
 /* Free memory; after the last callback. */
 void qp_pool_dispose(qpool *pool);
 /* Programmer's error: counted, told, and with QPOOL_STRICT the end.  No lock held; returns EMISUSE. */

@@ -6,6 +6,7 @@
  */
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/open.h"
 #include "core/steps.h"
 #include "core/worker.h"
@@ -16,6 +17,7 @@
 typedef struct wait {
 	qpool *pool;
 	qp_ready ready; /* how many */
+	qp_mark visit;
 	int64_t timeout_ns, deadline_ns;
 	bool has_tried;    /* an open of its own failed */
 	qpool_error cause; /* the last one there was; code OK: none */
@@ -101,6 +103,7 @@ open_one_locked(wait *w, qp_slot *slot)
 {
 	qpool *pool = w->pool;
 	int64_t budget_ns = qp_loadi64_relaxed(&pool->dials.open_budget_ns);
+	uint32_t here = qp_forkmark_now();
 	qpool_error error;
 
 	qp_pool_unlock(pool, NULL);
@@ -114,6 +117,11 @@ open_one_locked(wait *w, qp_slot *slot)
 		w->cause = error;
 	}
 	qp_pool_lock(pool);
+	if (QP_UNLIKELY(here != qp_forkmark_now())) {
+		/* open forked, and this is the child: it knows of nobody who waits. */
+		w->ready.next = pool->readies;
+		pool->readies = &w->ready;
+	}
 }
 
 /* When to look by itself: at the end, when an open of its own may go out, and when the pool is down. */
@@ -184,7 +192,7 @@ enter(wait *w)
 	qp_wakes wakes = QP_WAKES_INIT;
 
 	qp_pool_lock(pool);
-	pool->visits++;
+	qp_pool_visit_locked(pool, &w->visit);
 	w->ready.next = pool->readies;
 	pool->readies = &w->ready;
 	qp_crew_call_locked(pool, &wakes);
@@ -196,9 +204,10 @@ leave_locked(wait *w)
 {
 	qp_ready **link = &w->pool->readies;
 
-	while (*link != &w->ready)
+	while (*link != NULL && *link != &w->ready)
 		link = &(*link)->next;
-	*link = w->ready.next;
+	if (*link != NULL)
+		*link = w->ready.next;
 }
 
 static qpool_err
@@ -215,9 +224,7 @@ wait_inside(wait *w, qpool_error *error)
 	qp_pool_unlock(pool, &wakes);
 	if (err == QPOOL_EOPEN || err == QPOOL_EDENIED || err == QPOOL_EFULL)
 		qp_open_tell_down(pool);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &w->visit);
 	return err;
 }
 

@@ -6,6 +6,7 @@
 #include "core/release.h"
 
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/hist.h"
 #include "core/lease.h"
 #include "core/notice.h"
@@ -52,7 +53,9 @@ give_back(qpool *pool, qp_slot *slot, int64_t now_ns)
 	qp_storei64_release(&slot->used_ns, now_ns);
 	if (why != QPOOL_WHY_DISCARDED && qp_pool_is_renewed(pool, slot))
 		why = QPOOL_WHY_RENEWED;
-	if (why != QP_WHY_NONE) {
+	if (QP_UNLIKELY(qp_fork_is_inherited(slot))) {
+		qp_open_retire(pool, slot, QP_LEASED, QPOOL_WHY_CLOSED, NULL);
+	} else if (why != QP_WHY_NONE) {
 		qp_open_retire(pool, slot, QP_LEASED, why, NULL);
 	} else if (pool->ops.reset != NULL) {
 		qp_slot_move(slot, QP_LEASED, QP_RESETTING);
@@ -80,27 +83,26 @@ qp_release_finish(qp_slot *slot, qp_end how, unsigned told)
 }
 
 /* End the lease and empty it; EMISUSE, and nothing changed, when it is not out or somebody else ends a copy of
- * it at this moment. */
+ * it at this moment.  EFORKED: it is ended, and was of before a fork. */
 static qpool_err
 end(qpool_lease *lease, qp_end how, const char *what)
 {
 	qp_slot *slot = qp_lease_held(lease, what);
+	uint32_t generation;
+	qp_ended ended;
 	unsigned told;
 
 	if (slot == NULL)
 		return QPOOL_EMISUSE;
-	switch (qp_slot_end(slot, lease->turn_, how, &told)) {
-	case QP_ENDED_STALE:
+	generation = slot->generation;
+	ended = qp_slot_end(slot, lease->turn_, how, &told);
+	if (ended == QP_ENDED_STALE)
 		return qp_pool_misuse(slot->pool, what);
-	case QP_ENDED_OURS:
-		*lease = (qpool_lease)QPOOL_LEASE_INIT;
-		qp_release_finish(slot, how, told);
-		return QPOOL_OK;
-	case QP_ENDED_LEFT:
-		break;
-	}
 	*lease = (qpool_lease)QPOOL_LEASE_INIT;
-	return QPOOL_OK;
+	if (ended == QP_ENDED_OURS)
+		qp_release_finish(slot, how, told);
+	/* The way back runs user code, which may have forked. */
+	return QP_LIKELY(generation == qp_forkmark_now()) ? QPOOL_OK : QPOOL_EFORKED;
 }
 
 static qpool_err
@@ -146,14 +148,14 @@ void *
 qpool_detach(qpool_lease *lease)
 {
 	void *resource;
+	qpool_err err;
 
 	if (lease == NULL || is_empty(lease))
 		return NULL;
 	resource =
 	    lease->resource; /* when the end is left to another one the slot is not ours to read */
-	return end(lease, QP_END_DETACH, "a lease was detached that is not out") == QPOOL_OK
-	           ? resource
-	           : NULL;
+	err = end(lease, QP_END_DETACH, "a lease was detached that is not out");
+	return err == QPOOL_OK || err == QPOOL_EFORKED ? resource : NULL;
 }
 
 void

@@ -4,6 +4,7 @@
  */
 #include "core/reset.h"
 
+#include "core/fork.h"
 #include "core/open.h"
 #include "core/steps.h"
 #include "core/worker.h"
@@ -11,7 +12,7 @@
 static void
 finish(qpool *pool, qp_slot *slot, qpool_err err, const qpool_error *error)
 {
-	if (err == QPOOL_OK) {
+	if (err == QPOOL_OK || qp_fork_is_inherited(slot)) { /* which keep refuses */
 		qp_open_keep(pool, slot, QP_RESETTING);
 		return;
 	}
@@ -30,7 +31,7 @@ qp_reset_begin(qpool *pool, qp_slot *slot)
 	if (pool->config.resets_on_workers && qp_crew_offer(pool, slot))
 		return;
 	err = qp_step_reset(pool, slot, false, &error);
-	if (err == QPOOL_EAGAIN && qp_crew_offer(pool, slot))
+	if (err == QPOOL_EAGAIN && !qp_fork_is_inherited(slot) && qp_crew_offer(pool, slot))
 		return;
 	finish(pool, slot, err, &error);
 }

@@ -120,17 +120,14 @@ qp_show_all(qpool *pool, qpool_each_fn *fn, void *user, bool *goes_on)
 size_t
 qpool_each(qpool *pool, qpool_each_fn *fn, void *user)
 {
+	qp_mark visit;
 	size_t count;
 	bool goes_on;
 
 	if (qp_pool_look(pool, NULL) != QPOOL_OK || fn == NULL)
 		return 0;
-	qp_pool_lock(pool);
-	pool->visits++;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_visit(pool, &visit);
 	count = qp_show_all(pool, fn, user, &goes_on);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 	return count;
 }

@@ -117,6 +117,26 @@ after(uint64_t number)
 	return (number + 1) & QP_TURN_MOST;
 }
 
+void
+qp_slot_untell(qp_slot *slot)
+{
+	uint64_t word = qp_load64_relaxed(&slot->turn);
+
+	/* relaxed: nobody else is here yet. */
+	qp_store64_relaxed(&slot->turn, number_of(word) & 1 ? word & ~TELLING : number_of(word));
+}
+
+void
+qp_slot_inherit(qp_slot *slot, qp_state state)
+{
+	uint32_t moved = qp_slot_moved(slot);
+
+	if (state != QP_LEASED && qp_slot_is_lent(slot))
+		qp_store64_relaxed(&slot->turn, after(qp_load64_relaxed(&slot->turn)));
+	/* relaxed: nobody else is here yet. */
+	qp_store_relaxed(&slot->moved, (((moved >> 3) + 1) << 3) | (uint32_t)state);
+}
+
 uint64_t
 qp_slot_lent(const qp_slot *slot)
 {
@@ -204,6 +224,13 @@ qp_slot_unwatch(qp_slot *slot, unsigned *told)
 	} while (!qp_cas64_acq_rel(&slot->turn, word, next));
 	*told = told_of(word);
 	return (qp_end)(word >> HOW_SHIFT & 3);
+}
+
+bool
+qp_slot_is_lent(const qp_slot *slot)
+{
+	/* relaxed: as in qp_slot_is_out. */
+	return qp_load64_relaxed(&slot->turn) & 1;
 }
 
 bool

@@ -72,9 +72,12 @@ typedef struct qp_slot {
 	bool spoiled;
 	bool told;        /* in CLOSING: the event was told already */
 	bool leaves;      /* in CLOSING: counted in pool.leaving already */
+	bool queued;      /* in a queue of jobs: nobody works on it; guarded by the lock */
 	bool ousted;      /* in CLOSING: its place is another key's already; guarded by the lock */
 	uint64_t renewal; /* pool.renewals when its open began */
 	uint64_t asked;   /* pool.suspicions when it was last known to be alive */
+	/* of the process (forkmark.h) in which it left the empty ones: written under the lock */
+	uint32_t generation;
 	/* atomic: the owner's, too, and shown to anyone (show.h).  Written by release, so that who sees a new
 	 * value also sees every move before it. */
 	qp_atomic_u64 resource_id;
@@ -132,6 +135,12 @@ bool qp_slot_peer_into(const qp_slot *slot, uint64_t *turn, unsigned *told);
 bool qp_slot_watch(qp_slot *slot, uint64_t turn, unsigned what);
 /* It is told.  Anything but NONE: the lease ended meanwhile, in this way, and the slot is ours. */
 qp_end qp_slot_unwatch(qp_slot *slot, unsigned *told);
+/* In a child: who was telling of its lease is not here. */
+void qp_slot_untell(qp_slot *slot);
+/* In a child: the slot is in this state now, with a lease out only if it is LEASED with one out already. */
+void qp_slot_inherit(qp_slot *slot, qp_state state);
+/* Is some lease of it out? */
+bool qp_slot_is_lent(const qp_slot *slot);
 /* Is this the lease that is out now? */
 bool qp_slot_is_out(const qp_slot *slot, uint64_t turn);
 

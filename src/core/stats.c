@@ -65,7 +65,7 @@ report_counts(const uint32_t counts[QP_STATES], qpool_stats *now)
 void
 qp_stats_read(qpool *pool, qpool_stats *now)
 {
-	uint32_t fresh, taken;
+	uint32_t fresh, taken, own, inherited;
 	uint64_t before;
 	bool still;
 	pass first, second;
@@ -73,6 +73,7 @@ qp_stats_read(qpool *pool, qpool_stats *now)
 	qp_pool_lock(pool);
 	report_pool(pool, now);
 	fresh = pool->fresh;
+	inherited = pool->inherited;
 	before = pool->lent_before;
 	qp_pool_unlock(pool, NULL);
 	first = read_slots(pool, fresh);
@@ -82,8 +83,9 @@ qp_stats_read(qpool *pool, qpool_stats *now)
 	qp_pool_unlock(pool, NULL);
 
 	taken = fresh - first.counts[QP_EMPTY];
-	now->empty = taken < now->max_size ? now->max_size - taken : 0;
-	now->over = taken > now->max_size ? taken - now->max_size : 0;
+	own = taken > inherited ? taken - inherited : 0;
+	now->empty = own < now->max_size ? now->max_size - own : 0;
+	now->over = taken + now->empty - now->max_size;
 	report_counts(first.counts, now);
 	now->acquires = first.lent - before;
 	now->exact = first.words == second.words && still;

@@ -1,42 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * steps: enter, call, leave.  A frame on the stack says which pools this thread is inside of; the chain
- * hangs on the thread's pocket and may hold several pools, one calling another.
+ * steps: enter, call, leave.
  */
 #include "core/steps.h"
 
 #include "core/error.h"
-#include "platform/assert.h"
+#include "core/fork.h"
 
 #include <errno.h>
 
-typedef struct frame {
-	const qpool *pool;
-	struct frame *below;
-	int kept_errno, kept_cancel;
-} frame;
-
 static void
-enter(frame *here, const qpool *pool)
+enter(qp_mark *here, qpool *pool, qp_place place, qp_slot *slot)
 {
-	void **pocket = qp_thread_pocket();
-
 	qp_lock_must_hold_none();
-	here->pool = pool;
-	here->below = *pocket;
 	here->kept_errno = errno;
 	/* A thread that ended inside would take the slot it works on with it. */
 	here->kept_cancel = qp_thread_shield();
-	*pocket = here;
+	qp_trail_enter(here, pool, place, slot);
 }
 
+/* The process may have forked inside, and this be the child: before anybody reads on in a pool, it is the
+ * child's. */
 static void
-leave(const frame *here)
+leave(qp_mark *here)
 {
-	void **pocket = qp_thread_pocket();
-
-	QP_MUST(*pocket == here);
-	*pocket = here->below;
+	qp_fork_look(here->pool);
+	qp_trail_leave(here);
 	qp_thread_unshield(here->kept_cancel);
 	errno = here->kept_errno;
 }
@@ -44,8 +33,8 @@ leave(const frame *here)
 bool
 qp_step_is_inside(const qpool *pool)
 {
-	for (const frame *f = *qp_thread_pocket(); f != NULL; f = f->below)
-		if (f->pool->root == pool->root)
+	for (const qp_mark *mark = qp_trail_top(); mark != NULL; mark = mark->below)
+		if (mark->pool->root == pool->root && mark->place <= QP_IN_DESTROY)
 			return true;
 	return false;
 }
@@ -83,18 +72,34 @@ step_of(const qpool *pool, int64_t budget_ns, bool on_worker)
 	return step;
 }
 
+/* Whatever came of it was begun by the parent, and is the parent's. */
+static QP_COLD qpool_err
+forked_inside_open(qpool *pool, qp_slot *slot, qpool_err err, qpool_error *error)
+{
+	if (err == QPOOL_OK && slot->resource != NULL)
+		qp_step_abandon(pool, slot);
+	slot->resource = NULL;
+	memset(error, 0, sizeof *error);
+	return qp_error_set(error, QPOOL_EOPEN,
+	    "the process forked inside open of kind '%s': this is the child, and what was being "
+	    "opened is its parent's",
+	    pool->kind);
+}
+
 qpool_err
 qp_step_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error)
 {
 	qpool_step step = step_of(pool, budget_ns, on_worker);
-	frame here;
+	qp_mark here;
 	qpool_err err;
 
 	memset(error, 0, sizeof *error);
 	slot->resource = NULL;
-	enter(&here, pool);
+	enter(&here, pool, QP_IN_CALLBACK, slot);
 	err = pool->ops.open(pool->user, &step, &slot->resource, error);
 	leave(&here);
+	if (QP_UNLIKELY(qp_fork_is_inherited(slot)))
+		return forked_inside_open(pool, slot, err, error);
 	if (err == QPOOL_OK && slot->resource != NULL)
 		return QPOOL_OK;
 	slot->resource = NULL;
@@ -110,22 +115,35 @@ qp_step_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpoo
 void
 qp_step_close(qpool *pool, qp_slot *slot)
 {
-	frame here;
+	qp_mark here;
 
-	enter(&here, pool);
+	enter(&here, pool, QP_IN_CALLBACK, slot);
 	pool->ops.close(pool->user, slot->resource, slot->why);
 	leave(&here);
+	slot->resource = NULL;
+}
+
+void
+qp_step_abandon(qpool *pool, qp_slot *slot)
+{
+	qp_mark here;
+
+	if (pool->ops.abandon != NULL) {
+		enter(&here, pool, QP_IN_CALLBACK, slot);
+		pool->ops.abandon(pool->user, slot->resource);
+		leave(&here);
+	}
 	slot->resource = NULL;
 }
 
 qpool_err
 qp_step_peek(qpool *pool, qp_slot *slot, qpool_error *error)
 {
-	frame here;
+	qp_mark here;
 	qpool_err err;
 
 	memset(error, 0, sizeof *error);
-	enter(&here, pool);
+	enter(&here, pool, QP_IN_CALLBACK, slot);
 	err = pool->ops.peek(pool->user, slot->resource, error);
 	leave(&here);
 	if (err == QPOOL_OK || err == QPOOL_EAGAIN)
@@ -138,11 +156,11 @@ qpool_err
 qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error)
 {
 	qpool_step step = step_of(pool, budget_ns, false);
-	frame here;
+	qp_mark here;
 	qpool_err err;
 
 	memset(error, 0, sizeof *error);
-	enter(&here, pool);
+	enter(&here, pool, QP_IN_CALLBACK, slot);
 	err = pool->ops.check(pool->user, slot->resource, &step, error);
 	leave(&here);
 	if (err == QPOOL_OK)
@@ -156,11 +174,11 @@ qp_step_reset(qpool *pool, qp_slot *slot, bool on_worker, qpool_error *error)
 {
 	qpool_step step =
 	    step_of(pool, qp_loadi64_relaxed(&pool->dials.step_budget_ns), on_worker);
-	frame here;
+	qp_mark here;
 	qpool_err err;
 
 	memset(error, 0, sizeof *error);
-	enter(&here, pool);
+	enter(&here, pool, QP_IN_CALLBACK, slot);
 	err = pool->ops.reset(pool->user, slot->resource, &step, error);
 	leave(&here);
 	if (err == QPOOL_OK || (err == QPOOL_EAGAIN && !on_worker))
@@ -173,10 +191,10 @@ qp_step_describe(qpool *pool, qp_slot *slot)
 {
 	/* Whatever was written, or not: it ends at the latest with the room it was given. */
 	char about[QP_ABOUT + 1] = "";
-	frame here;
+	qp_mark here;
 
 	if (pool->ops.describe != NULL) {
-		enter(&here, pool);
+		enter(&here, pool, QP_IN_CALLBACK, slot);
 		pool->ops.describe(pool->user, slot->resource, about, QP_ABOUT);
 		leave(&here);
 		qp_error_trim(about, QP_ABOUT - 1);
@@ -187,10 +205,10 @@ qp_step_describe(qpool *pool, qp_slot *slot)
 bool
 qp_step_show(qpool *pool, qpool_each_fn *fn, void *user, const qpool_entry *entry)
 {
-	frame here;
+	qp_mark here;
 	bool goes_on;
 
-	enter(&here, pool);
+	enter(&here, pool, QP_IN_CALLBACK, NULL);
 	goes_on = fn(user, entry);
 	leave(&here);
 	return goes_on;
@@ -199,11 +217,11 @@ qp_step_show(qpool *pool, qpool_each_fn *fn, void *user, const qpool_entry *entr
 void
 qp_step_destroy(qpool *pool)
 {
-	frame here;
+	qp_mark here;
 
 	if (pool->ops.destroy == NULL)
 		return;
-	enter(&here, pool);
+	enter(&here, pool, QP_IN_DESTROY, NULL);
 	pool->ops.destroy(pool->user);
 	leave(&here);
 }
@@ -211,25 +229,25 @@ qp_step_destroy(qpool *pool)
 int
 qp_step_interrupted(qpool *pool, int (*hook)(void *user), void *user)
 {
-	frame here;
+	qp_mark here;
 	int answer;
 
-	enter(&here, pool);
+	enter(&here, pool, QP_IN_CALLBACK, NULL);
 	answer = hook(user);
 	leave(&here);
 	return answer;
 }
 
 void
-qp_step_event(qpool *pool, const qpool_event *event)
+qp_step_event(qpool *pool, qp_slot *slot, const qpool_event *event)
 {
 	const qp_config *config = &pool->config;
 	uint64_t mask = qp_load64_relaxed(&pool->dials.event_mask);
-	frame here;
+	qp_mark here;
 
 	if (config->on_event == NULL || !(mask >> event->type & 1))
 		return;
-	enter(&here, pool);
+	enter(&here, pool, QP_IN_CALLBACK, slot);
 	config->on_event(config->event_user, pool, event);
 	leave(&here);
 }

@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/exchange.h"
+#include "core/fork.h"
 #include "core/maintain.h"
 #include "core/open.h"
 #include "core/reset.h"
@@ -148,9 +149,10 @@ qp_crew_call_locked(qpool *pool, qp_wakes *wakes)
 
 /* ---- jobs ---- */
 
-static void
-push_job_locked(qp_jobs *jobs, qp_slot *slot)
+void
+qp_crew_queue_locked(qp_jobs *jobs, qp_slot *slot)
 {
+	slot->queued = true;
 	slot->newer = NULL;
 	if (jobs->last != NULL)
 		jobs->last->newer = slot;
@@ -159,8 +161,8 @@ push_job_locked(qp_jobs *jobs, qp_slot *slot)
 	jobs->last = slot;
 }
 
-static qp_slot *
-pop_job_locked(qp_jobs *jobs)
+qp_slot *
+qp_crew_unqueue_locked(qp_jobs *jobs)
 {
 	qp_slot *slot = jobs->first;
 
@@ -170,6 +172,7 @@ pop_job_locked(qp_jobs *jobs)
 	if (jobs->first == NULL)
 		jobs->last = NULL;
 	slot->newer = NULL;
+	slot->queued = false;
 	return slot;
 }
 
@@ -186,7 +189,7 @@ qp_crew_offer(qpool *pool, qp_slot *slot)
 	}
 	taken = qp_crew_serves(&pool->crew);
 	if (taken) {
-		push_job_locked(resets ? &pool->resets : &pool->closes, slot);
+		qp_crew_queue_locked(resets ? &pool->resets : &pool->closes, slot);
 		qp_crew_call_locked(pool, &wakes);
 	}
 	qp_pool_unlock(pool, &wakes);
@@ -222,12 +225,12 @@ static qp_slot *
 next_locked(qpool *pool)
 {
 	int64_t now_ns = qp_clock_now();
-	qp_slot *slot = pop_job_locked(&pool->resets);
+	qp_slot *slot = qp_crew_unqueue_locked(&pool->resets);
 
 	if (slot == NULL && !pool->crew.stopping && qp_exchange_wanted_locked(pool) > 0)
 		slot = qp_exchange_begin_open_locked(pool, now_ns, somebody_asks(pool));
 	if (slot == NULL)
-		slot = pop_job_locked(&pool->closes);
+		slot = qp_crew_unqueue_locked(&pool->closes);
 	if (slot == NULL && !pool->crew.stopping)
 		slot = pass_on_locked(pool, now_ns);
 	return slot;
@@ -344,17 +347,34 @@ is_wanted(qp_worker *self)
 	return word != UNWANTED;
 }
 
+/* A callback of this worker forked and returned in the child, where there is no crew: it is a visitor. */
+static QP_COLD void
+leave_in_child_locked(qp_worker *self, const qp_mark *here)
+{
+	qpool *pool = self->pool;
+
+	qp_pool_leave_locked(pool, here);
+	qp_pool_unlock(pool, NULL);
+	qp_alloc_free(self);
+}
+
 static void *
 live(void *argument)
 {
 	qp_worker *self = argument;
 	qpool *pool = self->pool;
+	qp_mark here;
 	bool orphan;
 
 	if (!is_wanted(self))
 		return NULL;
+	qp_trail_enter(&here, pool, QP_IN_CREW, NULL);
 	qp_pool_lock(pool);
 	for (;;) {
+		if (QP_UNLIKELY(self->generation != qp_forkmark_now())) {
+			leave_in_child_locked(self, &here);
+			return NULL;
+		}
 		set_maintenance_locked(pool);
 		if (watch_locked(pool) || work_locked(pool))
 			continue;
@@ -362,6 +382,7 @@ live(void *argument)
 			break;
 		sleep_locked(pool, self);
 	}
+	qp_trail_leave(&here);
 	pool->crew.alive--;
 	self->has_left = true;
 	orphan = self->orphan;
@@ -372,6 +393,13 @@ live(void *argument)
 }
 
 /* ---- hiring and dismissing ---- */
+
+void
+qp_crew_none(qp_crew *crew)
+{
+	memset(crew, 0, sizeof *crew);
+	crew->alarm_ns = crew->maintain_ns = crew->watch_ns = QP_TIME_NEVER;
+}
 
 void
 qp_crew_dismiss_locked(qpool *pool, qp_wakes *wakes)
@@ -460,6 +488,7 @@ hire(qpool *pool, unsigned count, qpool_error *error)
 		int failed = ENOMEM;
 		if (worker != NULL) {
 			worker->pool = pool;
+			worker->generation = qp_forkmark_now();
 			/* relaxed: starting the thread publishes it. */
 			qp_store_relaxed(&worker->word, HELD);
 			failed = qp_thread_start(&worker->thread, name, live, worker);
@@ -552,6 +581,7 @@ qpool_start(qpool *pool, unsigned count, qpool_error *error)
 {
 	qpool_error own;
 	qp_worker *hired;
+	qp_mark visit;
 	qpool_err err = qp_pool_look_whole(pool, "qpool_start", error);
 
 	if (err != QPOOL_OK)
@@ -561,7 +591,12 @@ qpool_start(qpool *pool, unsigned count, qpool_error *error)
 		    error, QPOOL_EINVAL, "count is %u; it must be 1 to %u", count, MOST_WORKERS);
 	qp_pool_lock(pool);
 	err = may_start_locked(pool, count, error);
-	pool->visits += err == QPOOL_OK;
+	if (err == QPOOL_OK && !qp_pool_has_slots_locked(pool))
+		err = qp_error_set(error, QPOOL_ENOMEM,
+		    "no memory for slots of pool '%s' beside those lent before the fork",
+		    pool->name);
+	if (err == QPOOL_OK)
+		qp_pool_visit_locked(pool, &visit);
 	qp_pool_unlock(pool, NULL);
 	if (err != QPOOL_OK)
 		return refuse(pool, err);
@@ -574,9 +609,7 @@ qpool_start(qpool *pool, unsigned count, qpool_error *error)
 		if (error != NULL)
 			*error = own;
 	}
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 	return refuse(pool, err);
 }
 
@@ -599,20 +632,19 @@ qpool_stop(qpool *pool)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
 	qpool_err err = qp_pool_look_whole(pool, "qpool_stop", NULL);
+	qp_mark visit;
 
 	if (err != QPOOL_OK)
 		return err;
 	if (qp_step_is_inside(pool))
 		return qp_pool_misuse(pool, "qpool_stop inside a callback would wait for itself");
 	qp_pool_lock(pool);
-	pool->visits++;
+	qp_pool_visit_locked(pool, &visit);
 	qp_crew_dismiss_locked(pool, &wakes);
 	qp_exchange_settle_locked(pool, NULL, &wakes); /* waiters open for themselves from now on */
 	qp_pool_unlock(pool, &wakes);
 	(void)qp_crew_await(pool, QP_TIME_NEVER);
 	finish_pass(pool);
-	qp_pool_lock(pool);
-	pool->visits--;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_leave(pool, &visit);
 	return QPOOL_OK;
 }

@@ -20,6 +20,11 @@ void qp_crew_hasten_locked(qpool *pool, qp_wakes *wakes);
 void qp_crew_lent_locked(qpool *pool, qp_wakes *wakes);
 /* Hand over a RESETTING or CLOSING slot; false: no crew, it is still the caller's.  Takes the lock. */
 bool qp_crew_offer(qpool *pool, qp_slot *slot);
+/* The queues of jobs: slots in a queue belong to the pool until a worker takes them. */
+void qp_crew_queue_locked(qp_jobs *jobs, qp_slot *slot);
+qp_slot *qp_crew_unqueue_locked(qp_jobs *jobs);
+/* No workers: in the beginning, and in a child, where the parent's are not. */
+void qp_crew_none(qp_crew *crew);
 /* Tell all to stop: they do the jobs they were given, and leave after the callback each is in. */
 void qp_crew_dismiss_locked(qpool *pool, qp_wakes *wakes);
 /* Wait until all that were dismissed have left, and join them; false: the deadline passed first.  Takes the

@@ -143,6 +143,13 @@ qp_storeptr_release(qp_atomic_ptr *a, const void *value)
 
 /* True when `a` was `expected` and is `desired` now. */
 static inline bool
+qp_cas_acq_rel(qp_atomic_u32 *a, uint32_t expected, uint32_t desired)
+{
+	return atomic_compare_exchange_strong_explicit(
+	    &a->value, &expected, desired, memory_order_acq_rel, memory_order_relaxed);
+}
+
+static inline bool
 qp_cas64_acq_rel(qp_atomic_u64 *a, uint64_t expected, uint64_t desired)
 {
 	return atomic_compare_exchange_strong_explicit(

@@ -245,6 +245,22 @@ qp_testing_fault(qp_fault fault)
 	return fails;
 }
 
+void
+qp_testing_forked(void)
+{
+	/* Those who held it, waited for it or were parked are not here. */
+	(void)pthread_mutex_init(&t.mutex, NULL);
+	(void)pthread_cond_init(&t.changed, NULL);
+	t.list = NULL;
+	t.parked = 0;
+}
+
+__attribute__((constructor)) static void
+watch_forks(void)
+{
+	(void)pthread_atfork(NULL, NULL, qp_testing_forked);
+}
+
 #else
 typedef int qp_testing_is_compiled_out;
 #endif

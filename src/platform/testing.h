@@ -19,7 +19,7 @@
 
 /* ---- for tests ---- */
 
-typedef enum qp_fault { QP_FAULT_ALLOC, QP_FAULT_THREAD, QP_FAULTS } qp_fault;
+typedef enum qp_fault { QP_FAULT_ALLOC, QP_FAULT_THREAD, QP_FAULT_WIPE, QP_FAULTS } qp_fault;
 
 /* Time stands at `now_ns` until moved.  Call before any pool exists. */
 void qp_testing_clock_virtual(int64_t now_ns);
@@ -44,6 +44,10 @@ void qp_testing_hold(bool held);
 void qp_testing_fail(qp_fault fault, unsigned nth, bool for_good);
 /* Calls since qp_testing_fail was last used on it. */
 unsigned qp_testing_calls(qp_fault fault);
+
+/* In a child made by a raw clone, before anything else: nobody is parked, and the mutex is free.  fork() sees
+ * to it by itself. */
+void qp_testing_forked(void);
 
 /* ---- for platform/ ---- */
 

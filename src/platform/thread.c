@@ -80,9 +80,9 @@ ask_id(void)
 	int keep = errno;
 	uint32_t id = (uint32_t)syscall(SYS_gettid);
 
-	/* Without the mark a child could not tell: then it is asked each time. */
-	own_id = qp_forkmark_watch() == 0 ? id : 0;
+	/* Before anybody watches for forks (forkmark.h), a child could not tell: then it is asked each time. */
 	own_forks = qp_forkmark_now();
+	own_id = own_forks != 0 ? id : 0;
 	errno = keep;
 	return id;
 }

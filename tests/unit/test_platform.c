@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -295,6 +296,76 @@ a_wakeup_is_readable_once_raised(void **state)
 }
 
 static void
+nothing(void)
+{
+}
+
+/* Forked first, before anybody watched, so that this child finds a kernel that wipes nothing. */
+static void
+without_a_wiped_page_the_handler_does(void **state)
+{
+	uint32_t here;
+	pid_t child;
+	int status;
+
+	(void)state;
+	child = fork();
+	if (child == 0) {
+		qp_testing_fail(QP_FAULT_WIPE, 1, true);
+		if (qp_forkmark_watch(nothing) != 0 || qp_testing_calls(QP_FAULT_WIPE) != 1)
+			_exit(1);
+		here = qp_forkmark_now();
+		child = fork();
+		if (child == 0)
+			_exit(here != 0 && qp_forkmark_now() == here + 1 ? 0 : 2);
+		_exit(
+		    waitpid(child, &status, 0) == child && status == 0 && qp_forkmark_now() == here
+			? 0
+			: 3);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void *
+settles(void *now)
+{
+	*(uint32_t *)now = qp_forkmark_settle();
+	return NULL;
+}
+
+/* No handler runs: the page is found wiped, and the fork is counted once, whoever looks. */
+static void
+a_child_of_a_raw_clone_knows_too(void **state)
+{
+	uint32_t here, seen[4];
+	pthread_t threads[4];
+	bool same = true;
+	int status;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(qp_forkmark_watch(nothing), 0);
+	here = qp_forkmark_now();
+	child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, 0);
+	if (child == 0) {
+		same = qp_forkmark_now() == 0;
+		for (unsigned i = 0; i < 4; i++)
+			(void)pthread_create(&threads[i], NULL, settles, &seen[i]);
+		for (unsigned i = 0; i < 4; i++) {
+			(void)pthread_join(threads[i], NULL);
+			same = same && seen[i] == here + 1;
+		}
+		_exit(same && qp_forkmark_now() == here + 1 ? 0 : 1);
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(qp_forkmark_now(), here);
+}
+
+static void
 a_child_knows_that_it_is_one(void **state)
 {
 	uint32_t here;
@@ -302,8 +373,8 @@ a_child_knows_that_it_is_one(void **state)
 	int status;
 
 	(void)state;
-	assert_int_equal(qp_forkmark_watch(), 0);
-	assert_int_equal(qp_forkmark_watch(), 0);
+	assert_int_equal(qp_forkmark_watch(nothing), 0);
+	assert_int_equal(qp_forkmark_watch(nothing), 0);
 	here = qp_forkmark_now();
 	child = fork();
 	if (child == 0)
@@ -478,11 +549,13 @@ main(void)
 	    cmocka_unit_test(a_thread_start_can_be_made_to_fail),
 	    cmocka_unit_test(a_refused_thread_keeps_errno),
 	    cmocka_unit_test(a_wakeup_is_readable_once_raised),
+	    cmocka_unit_test(without_a_wiped_page_the_handler_does),
 	    cmocka_unit_test(a_child_knows_that_it_is_one),
 	    cmocka_unit_test(output_comes_in_pieces_and_through_signals),
 	    cmocka_unit_test(output_that_cannot_be_written_is_left),
 	    cmocka_unit_test(a_thread_knows_its_number),
 	    cmocka_unit_test(a_childs_thread_has_a_number_of_its_own),
+	    cmocka_unit_test(a_child_of_a_raw_clone_knows_too),
 	    cmocka_unit_test(random_is_spread_and_bounded),
 	};
 

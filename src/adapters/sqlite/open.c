@@ -199,13 +199,19 @@ qpool_err
 qp_sqlite_session_open(void *user, const qpool_step *step, void **out, qpool_error *error)
 {
 	opening o = {.source = user, .error = error};
-	qpool_err err = run_steps(&o, step);
+	qpool_err err;
 
+	if (!qp_sqlite_source_enter(o.source))
+		return qp_sqlite_fault_deny(error, o.source, 0,
+		    "the process was forked while connections were open, with which SQLite cannot "
+		    "be used in the child",
+		    "fork before the first acquire, or make another process by exec");
+	err = run_steps(&o, step);
 	if (o.db != NULL)
 		qp_sqlite_limit_lift(o.db, o.source->busy_ms);
 	if (err == QPOOL_OK)
 		*out = o.db;
 	else
-		(void)sqlite3_close_v2(o.db);
+		qp_sqlite_session_end(o.source, o.db);
 	return err;
 }

@@ -124,6 +124,15 @@ qp_sqlite_session_reset(void *user, void *resource, const qpool_step *step, qpoo
 	return err;
 }
 
+void
+qp_sqlite_session_end(qp_sqlite_source *source, sqlite3 *db)
+{
+	if (sqlite3_close(db) == SQLITE_OK)
+		qp_sqlite_source_leave(source);
+	else
+		(void)sqlite3_close_v2(db);
+}
+
 /* A connection with statements that nobody finalized lives on as a zombie, with its transaction
  * and its locks: one spoiled session would lock every writer out for good.  So both are ended
  * first.  The holder's callbacks are taken off before: what they point to may be gone, and
@@ -134,7 +143,6 @@ qp_sqlite_session_close(void *user, void *resource, qpool_why why)
 {
 	sqlite3 *db = resource;
 
-	(void)user;
 	(void)why;
 	qp_sqlite_limit_lift(db, 0);
 	(void)sqlite3_set_authorizer(db, NULL, NULL);
@@ -144,5 +152,5 @@ qp_sqlite_session_close(void *user, void *resource, qpool_why why)
 	reset_statements(db);
 	if (!sqlite3_get_autocommit(db))
 		(void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	(void)sqlite3_close_v2(db);
+	qp_sqlite_session_end(user, db);
 }

@@ -6,7 +6,7 @@
 #ifndef QP_SQLITE_SESSION_H
 #define QP_SQLITE_SESSION_H
 
-#include <queuepool/sqlite.h>
+#include "source.h"
 
 /* open.c */
 qpool_err qp_sqlite_session_open(
@@ -17,6 +17,8 @@ qpool_err qp_sqlite_session_check(
     void *user, void *resource, const qpool_step *step, qpool_error *error);
 qpool_err qp_sqlite_session_reset(
     void *user, void *resource, const qpool_step *step, qpool_error *error);
+/* Close the handle, which may be NULL.  With statements left SQLite keeps it, and it counts on. */
+void qp_sqlite_session_end(qp_sqlite_source *source, sqlite3 *db);
 void qp_sqlite_session_close(void *user, void *resource, qpool_why why);
 
 #endif

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <unistd.h>
 
 #ifndef SQLITE_OPEN_EXRESCODE
 #define SQLITE_OPEN_EXRESCODE 0
@@ -225,6 +226,8 @@ qp_sqlite_source_make(qp_sqlite_source **out, const char *target, const qpool_sq
 		memcpy(source, &blank, sizeof blank);
 		atomic_init(&source->temp_print, 0);
 		atomic_init(&source->attached_print, 0);
+		atomic_init(&source->live, 0);
+		atomic_init(&source->process, (int)getpid());
 		if (copy_all(source, target, &options)) {
 			*out = source;
 			return QPOOL_OK;
@@ -233,6 +236,27 @@ qp_sqlite_source_make(qp_sqlite_source **out, const char *target, const qpool_sq
 	qp_sqlite_source_free(source);
 	return qp_sqlite_fault_say(
 	    error, QPOOL_ENOMEM, "no memory for a pool of SQLite connections");
+}
+
+bool
+qp_sqlite_source_enter(qp_sqlite_source *source)
+{
+	int here = (int)getpid();
+
+	/* A second thread of the child that finds some alive finds the new process, too. */
+	if (atomic_load(&source->process) != here) {
+		if (atomic_load(&source->live) != 0 && atomic_load(&source->process) != here)
+			return false;
+		atomic_store(&source->process, here);
+	}
+	(void)atomic_fetch_add(&source->live, 1);
+	return true;
+}
+
+void
+qp_sqlite_source_leave(qp_sqlite_source *source)
+{
+	(void)atomic_fetch_sub(&source->live, 1);
 }
 
 void

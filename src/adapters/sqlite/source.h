@@ -34,11 +34,21 @@ typedef struct qp_sqlite_source {
 	 * reset.  A plain word each, ordered with nothing: an older or newer print of the same
 	 * SQL is equal. */
 	atomic_ullong temp_print, attached_print;
+	/* Connections there are, those being opened included, and the process they belong to.  Both
+	 * sequentially consistent: `process` changes first, see qp_sqlite_source_enter. */
+	atomic_uint live;
+	atomic_int process;
 } qp_sqlite_source;
 
 /* EINVAL, ENOTSUP, ENOMEM; *out only on success. */
 qpool_err qp_sqlite_source_make(qp_sqlite_source **out, const char *target,
     const qpool_sqlite_options *given, qpool_error *error);
+/* One connection more; false: the process was forked while there were some.  SQLite keeps file
+ * locks by process and file, in memory that fork copies: in the child it takes locks for held that
+ * only the parent holds, and what it writes can be lost with the parent's WAL. */
+bool qp_sqlite_source_enter(qp_sqlite_source *source);
+/* One less, closed in full. */
+void qp_sqlite_source_leave(qp_sqlite_source *source);
 void qp_sqlite_source_free(qp_sqlite_source *source); /* NULL is fine */
 
 #endif

@@ -23,8 +23,9 @@ describe(void *user, void *resource, char *out, size_t room)
 		(void)snprintf(out, room, "sqlite:%s", source->shown);
 }
 
-/* Nothing at all: in a forked child even sqlite3_close would be wrong, as it may checkpoint and
- * delete the WAL under the parent.  Its memory and its files, closed on exec, are the price. */
+/* Nothing at all: in a forked child even sqlite3_close would be wrong, as it may roll back the
+ * parent's transaction, or checkpoint and delete its WAL.  Its memory and its files, closed on exec,
+ * are the price. */
 static void
 abandon(void *user, void *resource)
 {
