@@ -116,13 +116,6 @@ qp_pool_surplus_locked(const qpool *pool)
 	return staying > pool->config.max_size ? staying - pool->config.max_size : 0;
 }
 
-bool
-qp_pool_is_renewed(const qpool *pool, const qp_slot *slot)
-{
-	/* relaxed: who was told of a renewal by whoever made it sees it; others may be a moment late. */
-	return slot->renewal != qp_load64_relaxed(&pool->renewals);
-}
-
 uint32_t
 qp_pool_held(const qpool *pool)
 {
@@ -189,8 +182,7 @@ qp_pool_read_ops(qpool_ops *known, const qpool_ops *ops, qpool_error *error)
 }
 
 void
-qp_pool_init(
-    qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config)
+qp_pool_init(qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config)
 {
 	pool->magic = QP_POOL_MAGIC;
 	pool->root = root;

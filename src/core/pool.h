@@ -24,7 +24,7 @@
 #include "platform/lock.h"
 #include "platform/thread.h"
 
-#define QP_POOL_MAGIC  0x51504f4cu
+#define QP_POOL_MAGIC 0x51504f4cu
 /* Slots in the first chunk, as a power of two; each next chunk is twice as large.  A key has few. */
 #define QP_CHUNK_SHIFT     4u
 #define QP_CHUNK_SHIFT_KEY 1u
@@ -83,8 +83,9 @@ typedef struct qp_crew {
 	bool passing;        /* the maintenance pass is under way: */
 	uint32_t pass_index; /* the slot it looks at next */
 	qp_worker *all, *asleep, *called, *timekeeper;
-	int64_t alarm_ns;    /* the timekeeper's, or QP_TIME_NEVER */
-	int64_t watch_ns;    /* when to look at leases next, or QP_TIME_NEVER: the next one to begin says */
+	int64_t alarm_ns; /* the timekeeper's, or QP_TIME_NEVER */
+	int64_t
+	    watch_ns; /* when to look at leases next, or QP_TIME_NEVER: the next one to begin says */
 	int64_t maintain_ns; /* the next pass, or QP_TIME_NEVER: nothing can expire, or one runs */
 } qp_crew;
 
@@ -190,7 +191,8 @@ uint32_t qp_pool_held(const qpool *pool);
  * slot comes in: in a child, leases of before the fork take no room, but slots. */
 bool qp_pool_has_slots_locked(qpool *pool);
 /* A pool's fixed parts, from what was read of its options.  A root's lock is its own; a key's pool has `root`. */
-void qp_pool_init(qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config);
+void qp_pool_init(
+    qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config);
 /* What the caller wrote, looked at. */
 qpool_err qp_pool_read_ops(qpool_ops *known, const qpool_ops *ops, qpool_error *error);
 /* Tell the family what this pool has; after every change of that. */
@@ -200,7 +202,12 @@ uint32_t qp_pool_room_locked(const qpool *pool);
 /* How many more there are than max_size allows; those on their way out do not count. */
 uint32_t qp_pool_surplus_locked(const qpool *pool);
 /* Was it opened, or begun to be, before the last qpool_renew?  Its owner, or the lock's holder, asks. */
-bool qp_pool_is_renewed(const qpool *pool, const qp_slot *slot);
+static inline bool
+qp_pool_is_renewed(const qpool *pool, const qp_slot *slot)
+{
+	/* relaxed: who was told of a renewal by whoever made it sees it; others may be a moment late. */
+	return slot->renewal != qp_load64_relaxed(&pool->renewals);
+}
 /* How many are lent, or on their way to or from a lease: neither idle, nor opening, nor closing. */
 uint32_t qp_pool_lent_locked(const qpool *pool);
 /* An EMPTY slot onto its stack. */

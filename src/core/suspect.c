@@ -26,19 +26,12 @@ suspect_locked(qpool *pool)
 	qp_store64_relaxed(&pool->suspicions, qp_load64_relaxed(&pool->suspicions) + 1);
 }
 
-/* relaxed: when two look at once, both see the same freeze and one of them speaks of it. */
-static bool
-is_time_to_look(const qpool *pool, int64_t now_ns)
-{
-	return QP_UNLIKELY(now_ns >= qp_loadi64_relaxed(&pool->thaw_ns));
-}
-
 void
 qp_suspect_if_frozen_locked(qpool *pool, int64_t now_ns)
 {
 	int64_t frozen_ns;
 
-	if (!is_time_to_look(pool, now_ns))
+	if (!qp_suspect_is_time(pool, now_ns))
 		return;
 	frozen_ns = qp_clock_frozen();
 	/* Since the last suspicion, not since the last look: many short freezes are a long one. */
@@ -50,10 +43,8 @@ qp_suspect_if_frozen_locked(qpool *pool, int64_t now_ns)
 }
 
 void
-qp_suspect_if_frozen(qpool *pool, int64_t now_ns)
+qp_suspect_look(qpool *pool, int64_t now_ns)
 {
-	if (!is_time_to_look(pool, now_ns))
-		return;
 	qp_pool_lock(pool);
 	qp_suspect_if_frozen_locked(pool, now_ns);
 	qp_pool_unlock(pool, NULL);

@@ -18,9 +18,25 @@
 
 /* The pool is being made. */
 void qp_suspect_begin(qpool *pool);
-/* If it is time to look whether the machine was frozen: look.  `now_ns` is coarse.  Takes the lock then. */
-void qp_suspect_if_frozen(qpool *pool, int64_t now_ns);
+/* If it is time to look whether the machine was frozen: look.  `now_ns` is coarse. */
 void qp_suspect_if_frozen_locked(qpool *pool, int64_t now_ns);
+/* The same; takes the lock. */
+void qp_suspect_look(qpool *pool, int64_t now_ns);
+
+static inline bool
+qp_suspect_is_time(const qpool *pool, int64_t now_ns)
+{
+	/* relaxed: when two look at once, both see the same freeze and one of them speaks of it. */
+	return now_ns >= qp_loadi64_relaxed(&pool->thaw_ns);
+}
+
+/* The same for the common path: one load, unless it is time. */
+static inline void
+qp_suspect_if_frozen(qpool *pool, int64_t now_ns)
+{
+	if (QP_UNLIKELY(qp_suspect_is_time(pool, now_ns)))
+		qp_suspect_look(pool, now_ns);
+}
 /* The number of the last suspicion: to be read before a resource is asked. */
 uint64_t qp_suspect_last(const qpool *pool);
 
