@@ -135,9 +135,10 @@ stand(const qpool *pool, int64_t now_ns)
 	qp_family_stand(pool->share, pool->waitq.count > 0, wants(pool, now_ns));
 }
 
-/* An idle slot whose place was taken; whoever took it will close it. */
+/* An idle slot whose place was taken; whoever took it will close it.  If its key has waiters, settle sees to
+ * them: hand_over looks again. */
 static void
-oust(qp_slot *victim, int64_t now_ns)
+oust(qp_slot *victim)
 {
 	qpool *pool = victim->pool;
 
@@ -146,7 +147,7 @@ oust(qp_slot *victim, int64_t now_ns)
 	qp_slot_move(victim, QP_IDLE, QP_CLOSING);
 	pool->owned++;
 	pool->leaving++;
-	stand(pool, now_ns);
+	qp_pool_count_locked(pool);
 }
 
 /* The place must be its own already, or be taken in the same hold. */
@@ -174,7 +175,7 @@ qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebody_asks)
 	if (pool->share != NULL && !qp_family_take_place(pool->share->family, &victim))
 		return NULL;
 	if (victim != NULL)
-		oust(victim, now_ns);
+		oust(victim);
 	pool->nudged = false;
 	slot = begin_open(pool);
 	slot->victim = victim;

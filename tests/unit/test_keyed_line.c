@@ -385,6 +385,35 @@ who_waits_for_a_place_still_fails_when_its_key_is_hopeless(void **state)
 	end_keyed(keyed, peer, 1);
 }
 
+/* Whoever comes to be the head keeps the time from then on. */
+static void
+so_does_who_becomes_the_head_meanwhile(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 1, 0);
+	qpool_lease held, lease;
+	actor first, second;
+
+	(void)state;
+	fake_refuse(peer, "bad", QPOOL_EOPEN);
+	assert_int_equal(qpool_keyed_acquire(keyed, "bad", QPOOL_NOWAIT, &lease, NULL), QPOOL_EOPEN);
+	held = must_borrow(keyed, "good");
+	actor_acquires_key(&first, keyed, "bad", QPOOL_SEC(1));
+	await_key_waiting(keyed, "bad", 1);
+	actor_acquires_key(&second, keyed, "bad", QPOOL_FOREVER);
+	await_key_waiting(keyed, "bad", 2);
+	qp_testing_await_parked(2);
+	qp_testing_clock_advance(QPOOL_SEC(1));
+	assert_int_equal(actor_join(&first), QPOOL_ETIMEOUT);
+	qp_testing_await_parked(1);
+	/* Woken by the one that left, it sleeps no longer than until down_after. */
+	assert_true(qp_testing_next_deadline() <= QPOOL_SEC(1005));
+	qp_testing_clock_advance(QPOOL_SEC(4));
+	assert_int_equal(actor_join(&second), QPOOL_EOPEN);
+	qpool_release(&held);
+	end_keyed(keyed, peer, 1);
+}
+
 /* ---- many keys ---- */
 
 static void
@@ -491,6 +520,7 @@ main(void)
 	    VIRTUAL(an_interrupt_ends_the_wait_and_the_key),
 	    VIRTUAL(a_failing_key_in_line_delays_nobody),
 	    VIRTUAL(who_waits_for_a_place_still_fails_when_its_key_is_hopeless),
+	    VIRTUAL(so_does_who_becomes_the_head_meanwhile),
 	    VIRTUAL(very_many_keys_share_a_few_places),
 	    VIRTUAL(ten_thousand_keys_at_once),
 	    VIRTUAL(many_keys_in_line_are_served_in_turn),

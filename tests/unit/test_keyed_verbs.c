@@ -293,6 +293,32 @@ a_cancelled_waiter_passes_its_place_on(void **state)
 	end_keyed(keyed, peer, 1);
 }
 
+/* It was handed the place of an idle one, and is cancelled before it closed that. */
+static void
+a_cancel_crosses_the_place_of_one_that_was_ousted(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 1, 0);
+	qpool_lease held = must_borrow(keyed, "a");
+	pthread_t thread;
+	void *end;
+
+	(void)state;
+	actor_runs(&thread, waits_to_be_cancelled, keyed);
+	qp_testing_await_parked(1);
+	qp_testing_hold(true);
+	qpool_release(&held);
+	assert_int_equal(stats_of_key(keyed, NULL).closing, 1);
+	assert_int_equal(pthread_cancel(thread), 0);
+	assert_int_equal(pthread_join(thread, &end), 0);
+	qp_testing_hold(false);
+	assert_ptr_equal(end, PTHREAD_CANCELED);
+	assert_int_equal(fake_live(peer), 0);
+	assert_int_equal(stats_of_key(keyed, NULL).keys, 0);
+	assert_keyed_whole(keyed);
+	end_keyed(keyed, peer, 1);
+}
+
 /* ---- without memory ---- */
 
 static qpool_err
@@ -386,6 +412,7 @@ main(void)
 	    VIRTUAL(every_verb_works_inside_callbacks),
 	    VIRTUAL(freed_by_the_close_of_what_was_ousted),
 	    VIRTUAL(a_cancelled_waiter_passes_its_place_on),
+	    VIRTUAL(a_cancel_crosses_the_place_of_one_that_was_ousted),
 	    VIRTUAL(without_memory_an_acquire_fails_and_nothing_is_lost),
 	    VIRTUAL(without_memory_none_is_made),
 	};
