@@ -335,7 +335,7 @@ hand_over(qpool *pool, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 
 /* The same as below, of one line across all keys.  Every key but this one stands as the last settle that
  * touched it has left it; whose time has come looks by itself, as it keeps its time. */
-static void
+static QP_COLD void
 settle_family(qpool *pool, const qp_waiter *self, qp_wakes *wakes)
 {
 	const qp_family *family = pool->share->family;
