@@ -285,8 +285,7 @@ turn_away(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, q
 	else if (head != self && qp_waitq_refuses(head, now_ns))
 		fail(pool, head, self, QPOOL_ETIMEOUT, wakes);
 	else if (pool->idle.count == 0 && !pool->paused &&
-		 qp_backoff_is_hopeless(
-		     &pool->backoff, qp_exchange_any_exist_locked(pool), now_ns))
+		 qp_backoff_is_hopeless(&pool->backoff, qp_exchange_any_exist_locked(pool), now_ns))
 		fail(pool, head, self, pool->backoff.error.code, wakes);
 	else
 		return false;

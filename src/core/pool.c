@@ -141,8 +141,7 @@ qp_pool_read_ops(qpool_ops *known, const qpool_ops *ops, qpool_error *error)
 }
 
 void
-qp_pool_init(
-    qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config)
+qp_pool_init(qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config)
 {
 	pool->magic = QP_POOL_MAGIC;
 	pool->root = root;

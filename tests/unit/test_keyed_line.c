@@ -113,7 +113,7 @@ flood_of(uint32_t total, uint32_t max_per_key)
 		flood_step(&f, i % total);
 	opens = fake_calls(f.peer, FAKE_OPEN) - opens;
 	print_message("# %u places, %u a key: a %u, b %u, c %u, d %u, e %u; %u opens in %u "
-	              "hand-overs\n",
+		      "hand-overs\n",
 	    total, max_per_key != 0 ? max_per_key : total, f.served[0], f.served[1], f.served[2],
 	    f.served[3], f.served[4], opens, HANDOVERS);
 	shares_are_even(&f);
@@ -189,8 +189,10 @@ a_newcomer_never_takes_what_another_key_waits_for(void **state)
 		actor_acquires_key(&b, keyed, "b", QPOOL_FOREVER);
 		await_key_waiting(keyed, "b", 1); /* as young as can be */
 		qpool_release(&held);
-		assert_int_equal(qpool_keyed_acquire(keyed, "a", QPOOL_NOWAIT, &mine, NULL), QPOOL_EAGAIN);
-		assert_int_equal(qpool_keyed_acquire(keyed, "c", QPOOL_NOWAIT, &mine, NULL), QPOOL_EAGAIN);
+		assert_int_equal(
+		    qpool_keyed_acquire(keyed, "a", QPOOL_NOWAIT, &mine, NULL), QPOOL_EAGAIN);
+		assert_int_equal(
+		    qpool_keyed_acquire(keyed, "c", QPOOL_NOWAIT, &mine, NULL), QPOOL_EAGAIN);
 		assert_int_equal(actor_join(&b), QPOOL_OK);
 		qpool_release(&b.lease);
 		held = must_borrow(keyed, "a");
@@ -396,7 +398,8 @@ so_does_who_becomes_the_head_meanwhile(void **state)
 
 	(void)state;
 	fake_refuse(peer, "bad", QPOOL_EOPEN);
-	assert_int_equal(qpool_keyed_acquire(keyed, "bad", QPOOL_NOWAIT, &lease, NULL), QPOOL_EOPEN);
+	assert_int_equal(
+	    qpool_keyed_acquire(keyed, "bad", QPOOL_NOWAIT, &lease, NULL), QPOOL_EOPEN);
 	held = must_borrow(keyed, "good");
 	actor_acquires_key(&first, keyed, "bad", QPOOL_SEC(1));
 	await_key_waiting(keyed, "bad", 1);
