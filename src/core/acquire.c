@@ -186,6 +186,7 @@ qp_acquire_find(qp_asking *asking, qp_slot **out)
 /* Counts for a sentence. */
 typedef struct picture {
 	uint32_t lent, existing, opening, waiting, max_size, max_waiters;
+	uint32_t places, taken, wait_for_any; /* of a key's pool: of all keys */
 	bool paused;
 	int64_t failing_ns;
 	qpool_error cause;
@@ -206,6 +207,11 @@ take_picture(qpool *pool)
 	p.max_size = pool->config.max_size;
 	p.max_waiters = pool->config.max_waiters;
 	p.paused = pool->paused;
+	if (pool->share != NULL) {
+		p.places = pool->share->family->total;
+		p.taken = pool->share->family->used;
+		p.wait_for_any = pool->share->family->waiting;
+	}
 	if (pool->backoff.failures > 0) {
 		p.cause = pool->backoff.error;
 		p.failing_ns = qp_clock_now() - pool->backoff.since_ns;
@@ -238,6 +244,10 @@ explain_timeout(const qp_asking *asking, const qp_holders *holders, qpool_error 
 	    " open, %" PRIu32 " opening, %" PRIu32 " more wait",
 	    name, qp_error_span(asking->timeout_ns).text, p.lent, p.max_size, p.existing, p.opening,
 	    p.waiting);
+	if (asking->pool->share != NULL)
+		qp_error_add(error,
+		    "; all keys: %" PRIu32 " of %" PRIu32 " places taken, %" PRIu32 " more wait",
+		    p.taken, p.places, p.wait_for_any);
 	qp_holders_say(holders, asking->spare, error);
 }
 

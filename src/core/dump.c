@@ -273,8 +273,8 @@ is_there(const qp_member *member)
 {
 	const volatile qpool *now = &member->pool;
 
-	return now->key != NULL && (now->owned + now->idle.count + now->waitq.count > 0 ||
-				       now->backoff.failures > 0);
+	return now->key != NULL &&
+	       (now->owned + now->idle.count + now->waitq.count > 0 || now->backoff.failures > 0);
 }
 
 static QP_NO_TSAN void
@@ -302,7 +302,7 @@ qpool_keyed_dump(const qpool_keyed *keyed, int fd)
 	put_title(&p, &keyed->root, &c);
 	put_family(&p, keyed);
 	for (const qp_member *m = qp_keyed_newest(keyed); m != NULL && !p.is_full;
-	    m = m->made_before) {
+	     m = m->made_before) {
 		if (!is_there(m))
 			continue;
 		c = read_counts(&m->pool);

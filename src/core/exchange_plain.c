@@ -137,9 +137,10 @@ stand(const qpool *pool, int64_t now_ns)
 	qp_family_stand(pool->share, pool->waitq.count > 0, wants(pool, now_ns));
 }
 
-/* An idle slot whose place was taken; whoever took it will close it. */
+/* An idle slot whose place was taken; whoever took it will close it.  If its key has waiters, settle sees to
+ * them: hand_over looks again. */
 static void
-oust(qp_slot *victim, int64_t now_ns)
+oust(qp_slot *victim)
 {
 	qpool *pool = victim->pool;
 
@@ -149,7 +150,7 @@ oust(qp_slot *victim, int64_t now_ns)
 	qp_slot_move(victim, QP_IDLE, QP_CLOSING);
 	pool->owned++;
 	pool->leaving++;
-	stand(pool, now_ns);
+	qp_pool_count_locked(pool);
 }
 
 /* The place must be its own already, or be taken in the same hold. */
@@ -177,7 +178,7 @@ qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebody_asks)
 	if (pool->share != NULL && !qp_family_take_place(pool->share->family, &victim))
 		return NULL;
 	if (victim != NULL)
-		oust(victim, now_ns);
+		oust(victim);
 	pool->nudged = false;
 	slot = begin_open(pool);
 	slot->victim = victim;
@@ -287,8 +288,7 @@ turn_away(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, q
 	else if (head != self && qp_waitq_refuses(head, now_ns))
 		fail(pool, head, self, QPOOL_ETIMEOUT, wakes);
 	else if (pool->idle.count == 0 && !pool->paused &&
-		 qp_backoff_is_hopeless(
-		     &pool->backoff, qp_exchange_any_exist_locked(pool), now_ns))
+		 qp_backoff_is_hopeless(&pool->backoff, qp_exchange_any_exist_locked(pool), now_ns))
 		fail(pool, head, self, pool->backoff.error.code, wakes);
 	else
 		return false;
@@ -337,7 +337,7 @@ hand_over(qpool *pool, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 
 /* The same as below, of one line across all keys.  Every key but this one stands as the last settle that
  * touched it has left it; whose time has come looks by itself, as it keeps its time. */
-static void
+static QP_COLD void
 settle_family(qpool *pool, const qp_waiter *self, qp_wakes *wakes)
 {
 	const qp_family *family = pool->share->family;

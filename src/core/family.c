@@ -107,8 +107,7 @@ static qp_share *
 foremost(const qp_family *family, const qp_wheel *wheel)
 {
 	uint32_t start = (family->pace - QP_CREDIT) % QP_BUCKETS;
-	uint32_t turned =
-	    (wheel->filled >> start | wheel->filled << (QP_BUCKETS - start)) & 0xffff;
+	uint32_t turned = (wheel->filled >> start | wheel->filled << (QP_BUCKETS - start)) & 0xffff;
 
 	if (turned == 0)
 		return NULL;
@@ -119,8 +118,7 @@ qp_share *
 qp_family_next(const qp_family *family)
 {
 	qp_share *own = foremost(family, &family->own);
-	qp_share *place =
-	    qp_family_has_place(family) ? foremost(family, &family->place) : NULL;
+	qp_share *place = qp_family_has_place(family) ? foremost(family, &family->place) : NULL;
 
 	if (own == NULL || place == NULL)
 		return own != NULL ? own : place;

@@ -43,9 +43,9 @@ typedef struct qp_share {
 	struct qpool *pool;
 	/* guarded by the lock */
 	uint64_t served;
-	qp_want want; /* which wheel it is on */
-	bool waits;   /* somebody is in its line */
-	uint64_t left; /* family.handed, when nobody was any more */
+	qp_want want;                     /* which wheel it is on */
+	bool waits;                       /* somebody is in its line */
+	uint64_t left;                    /* family.handed, when nobody was any more */
 	struct qp_share *next, *previous; /* in its bucket */
 	uint32_t open, lent, waiting;     /* what it adds to the family's sums */
 } qp_share;

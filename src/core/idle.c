@@ -6,7 +6,8 @@
 
 #include "platform/assert.h"
 
-static void
+/* Out of line, so that a pool that is no key's pays for nothing but the question. */
+static QP_COLD void
 push_of_all(qp_idle_all *all, qp_slot *slot)
 {
 	slot->newer_of_all = NULL;
@@ -18,7 +19,7 @@ push_of_all(qp_idle_all *all, qp_slot *slot)
 	all->newest = slot;
 }
 
-static void
+static QP_COLD void
 remove_of_all(qp_idle_all *all, qp_slot *slot)
 {
 	if (slot->newer_of_all != NULL)

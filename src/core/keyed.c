@@ -103,7 +103,8 @@ name_it(qp_member *member, const char *family)
 	for (char *c = key; *c != '\0'; c++)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
-	(void)snprintf(member->name, sizeof member->name, "%s/%.*s", family, (int)QP_KEYED_SHOWN, key);
+	(void)snprintf(
+	    member->name, sizeof member->name, "%s/%.*s", family, (int)QP_KEYED_SHOWN, key);
 }
 
 static qp_member *

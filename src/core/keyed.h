@@ -31,10 +31,10 @@
 #include "core/keys.h"
 #include "core/line.h"
 
-#define QP_KEYED_MAGIC  0x514b4559u
-#define QP_KEYED_RESTS  1024u /* the most that rest at once */
-#define QP_KEYED_NAME   (QP_MAX_NAME + 42u)
-#define QP_KEYED_SHOWN  40u /* bytes of the key in a member's name */
+#define QP_KEYED_MAGIC 0x514b4559u
+#define QP_KEYED_RESTS 1024u /* the most that rest at once */
+#define QP_KEYED_NAME  (QP_MAX_NAME + 42u)
+#define QP_KEYED_SHOWN 40u /* bytes of the key in a member's name */
 
 typedef enum qp_standing { QP_SPARE = 0, QP_STRAY, QP_LIVE, QP_RESTING } qp_standing;
 

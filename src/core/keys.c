@@ -39,8 +39,7 @@ qp_keys_length(const char *text)
 static uint32_t
 chunk_of(uint32_t bucket)
 {
-	return bucket < QP_KEYS_LEAST ? 0
-	                              : 32u - (uint32_t)__builtin_clz(bucket / QP_KEYS_LEAST);
+	return bucket < QP_KEYS_LEAST ? 0 : 32u - (uint32_t)__builtin_clz(bucket / QP_KEYS_LEAST);
 }
 
 static qp_key **

@@ -77,8 +77,7 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 	qp_exchange_settle_locked(pool, NULL, &wakes); /* and the next may open now */
 	qp_pool_unlock(pool, &wakes);
 	if (was_down)
-		qp_notice_holding(
-		    pool, for_all && !goes ? NULL : slot, QPOOL_EV_UP, 0, NULL, NULL);
+		qp_notice_holding(pool, for_all && !goes ? NULL : slot, QPOOL_EV_UP, 0, NULL, NULL);
 	if (goes)
 		let_go(pool, slot);
 }

@@ -87,8 +87,8 @@ reserve_locked(qpool *pool, uint32_t slots)
 		return false;
 	for (uint32_t i = 0; i < chunks_for(pool, slots); i++) {
 		if (pool->chunks[i] == NULL)
-			pool->chunks[i] = qp_alloc_zero(
-			    (size_t)1 << pool->chunk_shift << i, sizeof(qp_slot));
+			pool->chunks[i] =
+			    qp_alloc_zero((size_t)1 << pool->chunk_shift << i, sizeof(qp_slot));
 		if (pool->chunks[i] == NULL)
 			return false;
 	}
@@ -104,7 +104,8 @@ qp_pool_room_locked(const qpool *pool)
 	uint32_t room = taken < pool->config.max_size ? pool->config.max_size - taken : 0;
 	uint32_t spare = pool->slots - (pool->fresh - pool->empties);
 
-	return room < spare ? room : spare; /* a key's pool has less to spare when there was no memory */
+	return room < spare ? room
+	                    : spare; /* a key's pool has less to spare when there was no memory */
 }
 
 uint32_t
@@ -131,7 +132,8 @@ qp_pool_has_slots_locked(qpool *pool)
 {
 	uint32_t slots = pool->config.max_size + pool->inherited;
 
-	return QP_LIKELY(pool->slots >= slots) || pool->share != NULL || reserve_locked(pool, slots);
+	return QP_LIKELY(pool->slots >= slots) || pool->share != NULL ||
+	       reserve_locked(pool, slots);
 }
 
 void

@@ -162,7 +162,8 @@ struct qpool {
 	/* atomic: grows at every unlock while somebody watches.  Written and read under the lock, relaxed;
 	 * parking on the value read there is what makes a change in between be seen. */
 	qp_atomic_u32 changes;
-	uint64_t lent_before; /* leases not to be counted: of before a fork, or under a key that is gone */
+	uint64_t
+	    lent_before; /* leases not to be counted: of before a fork, or under a key that is gone */
 	/* atomic: whose the pool is, see fork.h.  Written by release once it is all that process's; and who
 	 * makes it so, claimed by compare-and-swap */
 	qp_atomic_u32 generation, maker;

@@ -172,8 +172,7 @@ qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error)
 qpool_err
 qp_step_reset(qpool *pool, qp_slot *slot, bool on_worker, qpool_error *error)
 {
-	qpool_step step =
-	    step_of(pool, qp_loadi64_relaxed(&pool->dials.step_budget_ns), on_worker);
+	qpool_step step = step_of(pool, qp_loadi64_relaxed(&pool->dials.step_budget_ns), on_worker);
 	qp_mark here;
 	qpool_err err;
 

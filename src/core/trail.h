@@ -24,7 +24,8 @@ typedef struct qp_mark {
 	qp_slot
 	    *slot; /* QP_IN_CALLBACK: the one this thread owns, of which no lease is out; or NULL */
 	struct qp_mark *below;
-	const qpool_lease *kept; /* QP_IN_MANY: `count` slots this thread owns, no lease of which is out yet */
+	const qpool_lease
+	    *kept; /* QP_IN_MANY: `count` slots this thread owns, no lease of which is out yet */
 	const uint32_t *count;
 	qp_place place;
 	int kept_errno, kept_cancel; /* steps' */

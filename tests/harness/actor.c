@@ -16,8 +16,8 @@ acquire(void *argument)
 	actor *a = argument;
 
 	if (a->keyed != NULL)
-		a->err = qpool_keyed_acquire_with(
-		    a->keyed, a->key, &a->request, &a->lease, &a->error);
+		a->err =
+		    qpool_keyed_acquire_with(a->keyed, a->key, &a->request, &a->lease, &a->error);
 	else
 		a->err = qpool_acquire_with(a->pool, &a->request, &a->lease, &a->error);
 	if (a->err == QPOOL_OK && a->order != NULL) {
@@ -71,8 +71,7 @@ actor_acquires_in_order(actor *a, qpool *pool, qpool_nsec timeout, unsigned *ord
 }
 
 void
-actor_acquires_key_with(
-    actor *a, qpool_keyed *keyed, const char *key, const qpool_request *request)
+actor_acquires_key_with(actor *a, qpool_keyed *keyed, const char *key, const qpool_request *request)
 {
 	memset(a, 0, sizeof *a);
 	a->keyed = keyed;

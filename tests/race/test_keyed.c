@@ -21,8 +21,10 @@
 
 typedef struct weather {
 	const char *name;
-	uint32_t total, per_key, fail, strangers; /* fail: one callback in so many; strangers: one key in so many is new */
-	bool plain, detaches; /* what is detached is still open at the peer, and not ours to count */
+	uint32_t total, per_key, fail,
+	    strangers; /* fail: one callback in so many; strangers: one key in so many is new */
+	bool plain,
+	    detaches; /* what is detached is still open at the peer, and not ours to count */
 } weather;
 
 static const weather weathers[] = {
@@ -86,9 +88,8 @@ borrow(person *p)
 	request.site = QPOOL_SITE;
 	request.timeout = chance_one_in(&p->luck, 4) ? QPOOL_NOWAIT
 	                  : p->holds > 0             ? QPOOL_MSEC(1 + chance_upto(&p->luck, 5))
-	                  : chance_one_in(&p->luck, 2) && p->in->in->fail == 0
-	                      ? QPOOL_FOREVER
-	                      : QPOOL_MSEC(5);
+	                  : chance_one_in(&p->luck, 2) && p->in->in->fail == 0 ? QPOOL_FOREVER
+	                                                                       : QPOOL_MSEC(5);
 	if (request.timeout != QPOOL_FOREVER && chance_one_in(&p->luck, 3)) {
 		request.interrupted = gives_up;
 		request.interrupt_user = &p->luck;
@@ -97,7 +98,7 @@ borrow(person *p)
 	err = qpool_keyed_acquire_with(p->in->keyed, key, &request, &lease, &error);
 	if (err != QPOOL_OK) {
 		CELL_MUST(err == QPOOL_EAGAIN || err == QPOOL_ETIMEOUT || err == QPOOL_ECANCEL ||
-		          p->in->in->fail != 0);
+			  p->in->in->fail != 0);
 		return;
 	}
 	CELL_SAME(strcmp(fake_of(&lease)->key, key), 0);
@@ -132,7 +133,8 @@ see(void *user, const qpool_entry *entry)
 static void
 look(const town *t, const qpool_stats *s)
 {
-	CELL_SAME(s->empty + s->opening + s->idle + s->checking + s->leased + s->resetting + s->closing,
+	CELL_SAME(
+	    s->empty + s->opening + s->idle + s->checking + s->leased + s->resetting + s->closing,
 	    t->in->total);
 	CELL_SAME(s->over, 0);
 }
@@ -230,8 +232,9 @@ settle_down(town *t)
 	for (unsigned why = 0; why < 16; why++)
 		s.opens -= s.closes[why];
 	CELL_SAME(s.opens, s.idle);
-	printf("# %" PRIu64 " acquires, %" PRIu64 " waited, %" PRIu64 " timed out, %" PRIu64 " opens, %" PRIu64 " ousted\n", s.acquires,
-	    s.acquires_waited, s.timeouts, opens, s.closes[QPOOL_WHY_SHRUNK]);
+	printf("# %" PRIu64 " acquires, %" PRIu64 " waited, %" PRIu64 " timed out, %" PRIu64
+	       " opens, %" PRIu64 " ousted\n",
+	    s.acquires, s.acquires_waited, s.timeouts, opens, s.closes[QPOOL_WHY_SHRUNK]);
 	CELL_MUST(s.keys <= t->in->total);
 	CELL_MUST(t->in->detaches || fake_live_peak(t->peer) <= t->in->total);
 	CELL_MUST(s.open_peak <= t->in->total && s.leased_peak <= t->in->total);

@@ -171,11 +171,13 @@ the_wheels_hold_whatever_is_wanted(void **state)
 	(void)state;
 	begin(&family, s, SHARES, 1);
 	assert_true(qp_family_take_place(&family, &ousted));
-	family.idle.oldest = (qp_slot *)(uintptr_t)8; /* something is idle: there is a place always */
+	family.idle.oldest =
+	    (qp_slot *)(uintptr_t)8; /* something is idle: there is a place always */
 	for (unsigned i = 0; i < 200000; i++) {
 		qp_share *share = &s[draw(&luck) % SHARES], *next;
 		bool waits = draw(&luck) % 4 != 0;
-		qp_family_stand(share, waits, waits ? (qp_want)(draw(&luck) % 3) : QP_WANTS_NOTHING);
+		qp_family_stand(
+		    share, waits, waits ? (qp_want)(draw(&luck) % 3) : QP_WANTS_NOTHING);
 		next = qp_family_next(&family);
 		if (next != NULL) {
 			for (unsigned k = 0; k < SHARES; k++)

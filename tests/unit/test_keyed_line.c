@@ -113,7 +113,7 @@ flood_of(uint32_t total, uint32_t max_per_key)
 		flood_step(&f, i % total);
 	opens = fake_calls(f.peer, FAKE_OPEN) - opens;
 	print_message("# %u places, %u a key: a %u, b %u, c %u, d %u, e %u; %u opens in %u "
-	              "hand-overs\n",
+		      "hand-overs\n",
 	    total, max_per_key != 0 ? max_per_key : total, f.served[0], f.served[1], f.served[2],
 	    f.served[3], f.served[4], opens, HANDOVERS);
 	shares_are_even(&f);
@@ -189,8 +189,10 @@ a_newcomer_never_takes_what_another_key_waits_for(void **state)
 		actor_acquires_key(&b, keyed, "b", QPOOL_FOREVER);
 		await_key_waiting(keyed, "b", 1); /* as young as can be */
 		qpool_release(&held);
-		assert_int_equal(qpool_keyed_acquire(keyed, "a", QPOOL_NOWAIT, &mine, NULL), QPOOL_EAGAIN);
-		assert_int_equal(qpool_keyed_acquire(keyed, "c", QPOOL_NOWAIT, &mine, NULL), QPOOL_EAGAIN);
+		assert_int_equal(
+		    qpool_keyed_acquire(keyed, "a", QPOOL_NOWAIT, &mine, NULL), QPOOL_EAGAIN);
+		assert_int_equal(
+		    qpool_keyed_acquire(keyed, "c", QPOOL_NOWAIT, &mine, NULL), QPOOL_EAGAIN);
 		assert_int_equal(actor_join(&b), QPOOL_OK);
 		qpool_release(&b.lease);
 		held = must_borrow(keyed, "a");
@@ -385,6 +387,36 @@ who_waits_for_a_place_still_fails_when_its_key_is_hopeless(void **state)
 	end_keyed(keyed, peer, 1);
 }
 
+/* Whoever comes to be the head keeps the time from then on. */
+static void
+so_does_who_becomes_the_head_meanwhile(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 1, 0);
+	qpool_lease held, lease;
+	actor first, second;
+
+	(void)state;
+	fake_refuse(peer, "bad", QPOOL_EOPEN);
+	assert_int_equal(
+	    qpool_keyed_acquire(keyed, "bad", QPOOL_NOWAIT, &lease, NULL), QPOOL_EOPEN);
+	held = must_borrow(keyed, "good");
+	actor_acquires_key(&first, keyed, "bad", QPOOL_SEC(1));
+	await_key_waiting(keyed, "bad", 1);
+	actor_acquires_key(&second, keyed, "bad", QPOOL_FOREVER);
+	await_key_waiting(keyed, "bad", 2);
+	qp_testing_await_parked(2);
+	qp_testing_clock_advance(QPOOL_SEC(1));
+	assert_int_equal(actor_join(&first), QPOOL_ETIMEOUT);
+	qp_testing_await_parked(1);
+	/* Woken by the one that left, it sleeps no longer than until down_after. */
+	assert_true(qp_testing_next_deadline() <= QPOOL_SEC(1005));
+	qp_testing_clock_advance(QPOOL_SEC(4));
+	assert_int_equal(actor_join(&second), QPOOL_EOPEN);
+	qpool_release(&held);
+	end_keyed(keyed, peer, 1);
+}
+
 /* ---- many keys ---- */
 
 static void
@@ -491,6 +523,7 @@ main(void)
 	    VIRTUAL(an_interrupt_ends_the_wait_and_the_key),
 	    VIRTUAL(a_failing_key_in_line_delays_nobody),
 	    VIRTUAL(who_waits_for_a_place_still_fails_when_its_key_is_hopeless),
+	    VIRTUAL(so_does_who_becomes_the_head_meanwhile),
 	    VIRTUAL(very_many_keys_share_a_few_places),
 	    VIRTUAL(ten_thousand_keys_at_once),
 	    VIRTUAL(many_keys_in_line_are_served_in_turn),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Keyed pools from outside their line: renewed, suspected, dumped, entered again from callbacks, cancelled, and
- * without memory.
+ * Keyed pools from outside their line: renewed, suspected, dumped, entered again from callbacks, cancelled,
+ * ended, refused by their peer, and without memory.
  */
 #include "keyed.h"
 
@@ -107,11 +107,11 @@ the_dump_shows_all_and_each_key(void **state)
 	(void)state;
 	qpool_release(&b);
 	fake_refuse(peer, "bad", QPOOL_EDENIED);
-	assert_int_equal(qpool_keyed_acquire(keyed, "bad", QPOOL_SEC(1), &lease, NULL), QPOOL_EDENIED);
+	assert_int_equal(
+	    qpool_keyed_acquire(keyed, "bad", QPOOL_SEC(1), &lease, NULL), QPOOL_EDENIED);
 	dumped(keyed, text, sizeof text);
-	assert_ptr_equal(strstr(text,
-	                     "queuepool 'fake' of kind fake, max_size 4\n"
-	                     "  2 keys, 2 places taken, 0 waiting\n"),
+	assert_ptr_equal(strstr(text, "queuepool 'fake' of kind fake, max_size 4\n"
+				      "  2 keys, 2 places taken, 0 waiting\n"),
 	    text);
 	assert_non_null(strstr(text, "queuepool 'fake/a' of kind fake, max_size 2\n"));
 	assert_non_null(strstr(text, "queuepool 'fake/b' of kind fake, max_size 2\n"));
@@ -293,6 +293,154 @@ a_cancelled_waiter_passes_its_place_on(void **state)
 	end_keyed(keyed, peer, 1);
 }
 
+/* It was handed the place of an idle one, and is cancelled before it closed that. */
+static void
+a_cancel_crosses_the_place_of_one_that_was_ousted(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 1, 0);
+	qpool_lease held = must_borrow(keyed, "a");
+	pthread_t thread;
+	void *end;
+
+	(void)state;
+	actor_runs(&thread, waits_to_be_cancelled, keyed);
+	qp_testing_await_parked(1);
+	qp_testing_hold(true);
+	qpool_release(&held);
+	assert_int_equal(stats_of_key(keyed, NULL).closing, 1);
+	assert_int_equal(pthread_cancel(thread), 0);
+	assert_int_equal(pthread_join(thread, &end), 0);
+	qp_testing_hold(false);
+	assert_ptr_equal(end, PTHREAD_CANCELED);
+	assert_int_equal(fake_live(peer), 0);
+	assert_int_equal(stats_of_key(keyed, NULL).keys, 0);
+	assert_keyed_whole(keyed);
+	end_keyed(keyed, peer, 1);
+}
+
+/* ---- the end ---- */
+
+static void
+close_waits_for_leases_and_refuses_newcomers(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 1, 0);
+	qpool_lease a = must_borrow(keyed, "a"), lease;
+	qpool_error error;
+	actor b;
+
+	(void)state;
+	actor_acquires_key(&b, keyed, "b", QPOOL_FOREVER);
+	await_key_waiting(keyed, "b", 1);
+	assert_int_equal(qpool_keyed_close(keyed, QPOOL_NOWAIT), QPOOL_ETIMEOUT);
+	assert_int_equal(actor_join(&b), QPOOL_ECLOSED);
+	assert_int_equal(
+	    qpool_keyed_acquire(keyed, "a", QPOOL_NOWAIT, &lease, &error), QPOOL_ECLOSED);
+	assert_int_equal(
+	    qpool_keyed_acquire(keyed, "z", QPOOL_NOWAIT, &lease, &error), QPOOL_ECLOSED);
+	assert_string_equal(error.message, "keyed pool 'fake' is closing or closed");
+	qpool_release(&a);
+	assert_int_equal(qpool_keyed_close(keyed, QPOOL_NOWAIT), QPOOL_OK);
+	assert_int_equal(qpool_keyed_close(keyed, QPOOL_NOWAIT), QPOOL_OK);
+	assert_int_equal(qpool_keyed_close(NULL, QPOOL_NOWAIT), QPOOL_EINVAL);
+	assert_int_equal(fake_calls(peer, FAKE_DESTROY), 1);
+	end_keyed(keyed, peer, 1);
+}
+
+static void
+the_last_lease_of_a_freed_one_ends_it(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 3, 0);
+	qpool_lease a = must_borrow(keyed, "a"), b = must_borrow(keyed, "b");
+	qpool_lease c = must_borrow(keyed, "c");
+
+	(void)state;
+	qpool_release(&c);
+	qpool_keyed_free(keyed);
+	assert_int_equal(fake_live(peer), 2);
+	qpool_release(&b);
+	assert_int_equal(fake_calls(peer, FAKE_DESTROY), 0);
+	qpool_release(&a);
+	fake_await_destroyed(peer);
+	fake_end(peer);
+	qpool_keyed_free(NULL);
+}
+
+/* ---- keys whose opens fail ---- */
+
+static void
+one_keys_refusal_is_no_other_keys(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 2, 0);
+	qpool_lease lease;
+	qpool_error error;
+
+	(void)state;
+	fake_refuse(peer, "bad", QPOOL_EDENIED);
+	assert_int_equal(
+	    qpool_keyed_acquire(keyed, "bad", QPOOL_SEC(9), &lease, &error), QPOOL_EDENIED);
+	lease = must_borrow(keyed, "good");
+	qpool_release(&lease);
+	assert_int_equal(stats_of_key(keyed, "bad").down, 1);
+	assert_int_equal(stats_of_key(keyed, "good").down, 0);
+	assert_int_equal(stats_of_key(keyed, NULL).down, 1);
+	end_keyed(keyed, peer, 2);
+}
+
+static void
+a_key_remembers_that_it_fails(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = qpool_options_init();
+	qpool_keyed *keyed;
+	qpool_lease lease;
+
+	(void)state;
+	o.max_size = 2;
+	o.retry_min = QPOOL_SEC(3); /* and yet asked after 100 ms */
+	keyed = keyed_of_with(peer, fake_ops(), &o, 0);
+	fake_refuse(peer, "bad", QPOOL_EDENIED);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(
+		    qpool_keyed_acquire(keyed, "bad", QPOOL_SEC(9), &lease, NULL), QPOOL_EDENIED);
+	assert_true(fake_calls(peer, FAKE_OPEN) < 10); /* the jitter may draw short pauses */
+	assert_int_equal(
+	    stats_of_key(keyed, NULL).keys, 0); /* it is not there, but not forgotten */
+	assert_int_equal(keyed->rests, 1);
+	qp_testing_clock_advance(QPOOL_SEC(5));
+	lease = must_borrow(keyed, "good"); /* whoever comes cleans up */
+	assert_int_equal(keyed->rests, 0);
+	assert_int_equal(stats_of_key(keyed, NULL).open_failures + 1, fake_calls(peer, FAKE_OPEN));
+	qpool_release(&lease);
+	end_keyed(keyed, peer, 2);
+}
+
+static void
+not_too_many_failures_are_remembered(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 2, 0);
+	qpool_lease lease;
+	char key[16];
+
+	(void)state;
+	fake_fail(peer, FAKE_OPEN, UINT32_MAX, QPOOL_EDENIED);
+	for (unsigned i = 0; i < QP_KEYED_RESTS + 500; i++) {
+		snprintf(key, sizeof key, "%u", i);
+		assert_int_equal(
+		    qpool_keyed_acquire(keyed, key, QPOOL_SEC(1), &lease, NULL), QPOOL_EDENIED);
+	}
+	assert_true(keyed->rests <= QP_KEYED_RESTS + 1);
+	assert_true(keyed->count <= QP_KEYED_RESTS + 2);
+	qp_testing_clock_advance(QPOOL_SEC(6));
+	assert_int_equal(qpool_keyed_maintain(keyed), 0);
+	assert_int_equal(keyed->rests, 0);
+	end_keyed(keyed, peer, 0);
+}
+
 /* ---- without memory ---- */
 
 static qpool_err
@@ -386,6 +534,12 @@ main(void)
 	    VIRTUAL(every_verb_works_inside_callbacks),
 	    VIRTUAL(freed_by_the_close_of_what_was_ousted),
 	    VIRTUAL(a_cancelled_waiter_passes_its_place_on),
+	    VIRTUAL(a_cancel_crosses_the_place_of_one_that_was_ousted),
+	    VIRTUAL(close_waits_for_leases_and_refuses_newcomers),
+	    VIRTUAL(the_last_lease_of_a_freed_one_ends_it),
+	    VIRTUAL(one_keys_refusal_is_no_other_keys),
+	    VIRTUAL(a_key_remembers_that_it_fails),
+	    VIRTUAL(not_too_many_failures_are_remembered),
 	    VIRTUAL(without_memory_an_acquire_fails_and_nothing_is_lost),
 	    VIRTUAL(without_memory_none_is_made),
 	};
