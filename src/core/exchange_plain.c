@@ -12,6 +12,7 @@
  */
 #include "core/exchange.h"
 
+#include "core/watch.h"
 #include "core/worker.h"
 #include "platform/assert.h"
 
@@ -41,7 +42,7 @@ qp_exchange_take_locked(qpool *pool, qp_wakes *wakes)
 	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 	if (QP_UNLIKELY(pool->idle.count < pool->config.min_idle))
 		qp_crew_call_locked(pool, wakes);
-	qp_crew_lent_locked(pool, wakes);
+	qp_watch_lent_locked(pool, wakes);
 	return slot;
 }
 
@@ -284,8 +285,7 @@ turn_away(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, q
 	else if (head != self && qp_waitq_refuses(head, now_ns))
 		fail(pool, head, self, QPOOL_ETIMEOUT, wakes);
 	else if (pool->idle.count == 0 && !pool->paused &&
-		 qp_backoff_is_hopeless(
-		     &pool->backoff, qp_exchange_any_exist_locked(pool), now_ns))
+		 qp_backoff_is_hopeless(&pool->backoff, qp_exchange_any_exist_locked(pool), now_ns))
 		fail(pool, head, self, pool->backoff.error.code, wakes);
 	else
 		return false;

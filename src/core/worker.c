@@ -109,22 +109,6 @@ qp_crew_hasten_locked(qpool *pool, qp_wakes *wakes)
 }
 
 void
-qp_crew_lent_locked(qpool *pool, qp_wakes *wakes)
-{
-	qp_crew *crew = &pool->crew;
-	int64_t after_ns;
-
-	/* While a look is due no earlier one can become so: later leases are due later. */
-	if (QP_LIKELY(crew->alive == 0 || crew->watch_ns != QP_TIME_NEVER))
-		return;
-	after_ns = qp_watch_after(pool);
-	if (after_ns == QP_TIME_NEVER)
-		return;
-	crew->watch_ns = qp_clock_after(qp_clock_now(), after_ns);
-	qp_crew_call_locked(pool, wakes);
-}
-
-void
 qp_crew_call_locked(qpool *pool, qp_wakes *wakes)
 {
 	qp_crew *crew = &pool->crew;
@@ -531,7 +515,7 @@ commit(qpool *pool, qp_worker *hired, unsigned count, qpool_error *error)
 		crew->hired += count;
 		crew->alive += count;
 		if (qp_pool_lent_locked(pool) > 0)
-			qp_crew_lent_locked(pool, &wakes);
+			qp_watch_lent_locked(pool, &wakes);
 		/* Waiters that would open for themselves now wait for the crew. */
 		qp_exchange_settle_locked(pool, NULL, &wakes);
 	}
