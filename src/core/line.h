@@ -18,7 +18,7 @@ typedef struct qp_asking {
 	void *interrupt_user;
 	int64_t interrupt_every_ns; /* 0: only after a signal */
 	bool inside;                /* in a callback of this pool: takes what is idle, or fails */
-	uint32_t spare; /* bytes of a message about it that others will need */
+	uint32_t spare;             /* bytes of a message about it that others will need */
 	/* its way */
 	int64_t since_ns, deadline_ns;
 	uint64_t ticket;   /* its place; 0 before it asked for one */

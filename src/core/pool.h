@@ -23,7 +23,7 @@
 #include "platform/lock.h"
 #include "platform/thread.h"
 
-#define QP_POOL_MAGIC  0x51504f4cu
+#define QP_POOL_MAGIC 0x51504f4cu
 /* Slots in the first chunk, as a power of two; each next chunk is twice as large.  A key has few. */
 #define QP_CHUNK_SHIFT     4u
 #define QP_CHUNK_SHIFT_KEY 1u
@@ -81,8 +81,9 @@ typedef struct qp_crew {
 	bool passing;        /* the maintenance pass is under way: */
 	uint32_t pass_index; /* the slot it looks at next */
 	qp_worker *all, *asleep, *called, *timekeeper;
-	int64_t alarm_ns;    /* the timekeeper's, or QP_TIME_NEVER */
-	int64_t watch_ns;    /* when to look at leases next, or QP_TIME_NEVER: the next one to begin says */
+	int64_t alarm_ns; /* the timekeeper's, or QP_TIME_NEVER */
+	int64_t
+	    watch_ns; /* when to look at leases next, or QP_TIME_NEVER: the next one to begin says */
 	int64_t maintain_ns; /* the next pass, or QP_TIME_NEVER: nothing can expire, or one runs */
 } qp_crew;
 
@@ -150,7 +151,7 @@ struct qpool {
 	int64_t
 	    frozen_ns; /* how long the machine had been frozen when we last suspected anything */
 	uint64_t random;
-	uint64_t ids; /* resources opened so far; of a root: by all its keys */
+	uint64_t ids;         /* resources opened so far; of a root: by all its keys */
 	uint64_t lent_before; /* how often its slots were lent under keys that are gone */
 	qp_tally tally;
 	qp_words words;
@@ -177,7 +178,8 @@ qp_slot *qp_pool_slot(const qpool *pool, uint32_t index);
  * the lock, and allocates outside of it. */
 bool qp_pool_reserve(qpool *pool, uint32_t slots);
 /* A pool's fixed parts, from what was read of its options.  A root's lock is its own; a key's pool has `root`. */
-void qp_pool_init(qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config);
+void qp_pool_init(
+    qpool *pool, qpool *root, const qpool_ops *ops, void *user, const qp_config *config);
 /* What the caller wrote, looked at. */
 qpool_err qp_pool_read_ops(qpool_ops *known, const qpool_ops *ops, qpool_error *error);
 /* Tell the family what this pool has; after every change of that. */

@@ -63,7 +63,8 @@ typedef struct qp_slot {
 	struct qpool *pool;
 	/* the idle list, the stack of empties, or a queue of jobs: guarded by the lock */
 	struct qp_slot *newer, *older;
-	struct qp_slot *newer_of_all, *older_of_all; /* what is idle under any key; guarded likewise */
+	struct qp_slot *newer_of_all,
+	    *older_of_all;      /* what is idle under any key; guarded likewise */
 	struct qp_slot *victim; /* in OPENING: to be closed first, and the owner's, too; or NULL */
 	/* the owner's */
 	void *resource;

@@ -233,24 +233,22 @@ work(qpool *pool, qp_slot *slot)
 	}
 }
 
-/* Look at the leases, if it is time; first of all, or a crew that is never idle would never look.  Those that
- * begin meanwhile see to it themselves that they are looked at. */
+/* Look at the leases, if it is time; first of all, or a crew that is never idle would never look. */
 static bool
 watch_locked(qpool *pool)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
-	qp_crew *crew = &pool->crew;
 	int64_t due_ns;
 
-	if (crew->stopping || qp_clock_now() < crew->watch_ns)
+	if (pool->crew.stopping || qp_clock_now() < pool->crew.watch_ns)
 		return false;
-	crew->watch_ns = QP_TIME_NEVER;
+	pool->crew.watch_ns = QP_TIME_NEVER; /* leases that begin meanwhile set it */
 	qp_crew_call_locked(pool, &wakes);
 	qp_pool_unlock(pool, &wakes);
 	due_ns = qp_watch_all(pool, true);
 	qp_pool_lock(pool);
-	if (due_ns < crew->watch_ns)
-		crew->watch_ns = due_ns;
+	if (due_ns < pool->crew.watch_ns)
+		pool->crew.watch_ns = due_ns;
 	return true;
 }
 
