@@ -165,6 +165,21 @@ close_inside(qpool *pool, fake *peer)
 	run_inside(pool, peer, do_close);
 }
 
+static void
+do_wait_ready(fake *peer, fake_step step, void *pool)
+{
+	(void)peer;
+	(void)step;
+	if (qpool_wait_ready(pool, 1, QPOOL_FOREVER, NULL) == QPOOL_OK)
+		abort();
+}
+
+static void
+wait_ready_inside(qpool *pool, fake *peer)
+{
+	run_inside(pool, peer, do_wait_ready);
+}
+
 static void *
 stops(void *pool)
 {
@@ -206,6 +221,7 @@ static const struct {
     {"acquire many inside", acquire_many_inside},
     {"stop inside", stop_inside},
     {"close inside", close_inside},
+    {"wait ready inside", wait_ready_inside},
     {"start while stopping", start_while_stopping},
 };
 
