@@ -343,7 +343,9 @@ typedef enum {
 	QPOOL_EV_FORCE_INT_ = INT32_MAX
 } qpool_event_type;
 
-/* Told by the slot's owner before it publishes the slot: in order per resource, not across. */
+/* In order per resource, not across: OPENED, then per lease ACQUIRED, HELD_LONG and HOLDER_GONE if they
+ * come, HELD_BACK, RELEASED, at last CLOSED.  A lease that ends while it is told of is finished, and its
+ * end told, by the thread that told. */
 struct qpool_event {
 	size_t             size;
 	qpool_event_type   type;

@@ -13,6 +13,7 @@
 #include "core/exchange.h"
 
 #include "core/fork.h"
+#include "core/watch.h"
 #include "core/worker.h"
 #include "platform/assert.h"
 
@@ -42,7 +43,7 @@ qp_exchange_take_locked(qpool *pool, qp_wakes *wakes)
 	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 	if (QP_UNLIKELY(pool->idle.count < pool->config.min_idle))
 		qp_crew_call_locked(pool, wakes);
-	qp_crew_lent_locked(pool, wakes);
+	qp_watch_lent_locked(pool, wakes);
 	return slot;
 }
 

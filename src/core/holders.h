@@ -26,8 +26,8 @@ typedef struct qp_holders {
 } qp_holders;
 
 /* Look at every slot, without the lock, and then at the front of the line. */
-void qp_holders_find(qpool *pool, qp_holders *holders);
+void qp_holders_find(qpool *pool, qp_holders *h);
 /* Go on with the sentence, by as many holders as fit when `spare` bytes of the message are to be left. */
-void qp_holders_say(const qp_holders *holders, size_t spare, qpool_error *error);
+void qp_holders_say(const qp_holders *h, size_t spare, qpool_error *error);
 
 #endif

@@ -10,9 +10,9 @@
 #include "core/error.h"
 #include "core/keyed.h"
 #include "core/maintain.h"
-#include "core/watch.h"
 #include "core/show.h"
 #include "core/stats.h"
+#include "core/watch.h"
 #include "platform/alloc.h"
 
 #include <inttypes.h>

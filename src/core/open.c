@@ -9,6 +9,7 @@
 #include "core/fork.h"
 #include "core/notice.h"
 #include "core/steps.h"
+#include "core/watch.h"
 #include "core/worker.h"
 #include "platform/assert.h"
 #include "platform/random.h"
@@ -73,7 +74,7 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 	if (for_all)
 		goes = !qp_exchange_put_idle_locked(pool, slot, QP_CHECKING);
 	else
-		qp_crew_lent_locked(pool, &wakes);
+		qp_watch_lent_locked(pool, &wakes);
 	qp_exchange_settle_locked(pool, NULL, &wakes); /* and the next may open now */
 	qp_pool_unlock(pool, &wakes);
 	if (was_down)

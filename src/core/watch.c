@@ -6,6 +6,7 @@
 
 #include "core/notice.h"
 #include "core/release.h"
+#include "core/worker.h"
 
 /* What there is to tell of, and now. */
 typedef struct watch {
@@ -137,4 +138,20 @@ qp_watch_one(qpool *pool, qp_slot *slot)
 	watch w = watch_of(pool);
 
 	(void)look(&w, slot);
+}
+
+void
+qp_watch_lent_locked(qpool *pool, qp_wakes *wakes)
+{
+	qp_crew *crew = &pool->crew;
+	int64_t after_ns;
+
+	/* While a look is due no earlier one can become so: later leases are due later. */
+	if (QP_LIKELY(crew->alive == 0 || crew->watch_ns != QP_TIME_NEVER))
+		return;
+	after_ns = qp_watch_after(pool);
+	if (after_ns == QP_TIME_NEVER)
+		return;
+	crew->watch_ns = qp_clock_after(qp_clock_now(), after_ns);
+	qp_crew_call_locked(pool, wakes);
 }

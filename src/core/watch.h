@@ -15,6 +15,8 @@ int64_t qp_watch_after(const qpool *pool);
 /* Look at all, telling; who is gone only if asked, as that asks the system about each.  Returns when there may be
  * more to tell, QP_TIME_NEVER while nothing is lent.  The caller is visiting, or a worker. */
 int64_t qp_watch_all(qpool *pool, bool ask_gone);
+/* A lease is about to begin: see to it that a worker looks at it when there may be something to tell. */
+void qp_watch_lent_locked(qpool *pool, qp_wakes *wakes);
 /* Look at one. */
 void qp_watch_one(qpool *pool, qp_slot *slot);
 

@@ -110,22 +110,6 @@ qp_crew_hasten_locked(qpool *pool, qp_wakes *wakes)
 }
 
 void
-qp_crew_lent_locked(qpool *pool, qp_wakes *wakes)
-{
-	qp_crew *crew = &pool->crew;
-	int64_t after_ns;
-
-	/* While a look is due no earlier one can become so: later leases are due later. */
-	if (QP_LIKELY(crew->alive == 0 || crew->watch_ns != QP_TIME_NEVER))
-		return;
-	after_ns = qp_watch_after(pool);
-	if (after_ns == QP_TIME_NEVER)
-		return;
-	crew->watch_ns = qp_clock_after(qp_clock_now(), after_ns);
-	qp_crew_call_locked(pool, wakes);
-}
-
-void
 qp_crew_call_locked(qpool *pool, qp_wakes *wakes)
 {
 	qp_crew *crew = &pool->crew;
@@ -252,24 +236,22 @@ work(qpool *pool, qp_slot *slot)
 	}
 }
 
-/* Look at the leases, if it is time; first of all, or a crew that is never idle would never look.  Those that
- * begin meanwhile see to it themselves that they are looked at. */
+/* Look at the leases, if it is time; first of all, or a crew that is never idle would never look. */
 static bool
 watch_locked(qpool *pool)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
-	qp_crew *crew = &pool->crew;
 	int64_t due_ns;
 
-	if (crew->stopping || qp_clock_now() < crew->watch_ns)
+	if (pool->crew.stopping || qp_clock_now() < pool->crew.watch_ns)
 		return false;
-	crew->watch_ns = QP_TIME_NEVER;
+	pool->crew.watch_ns = QP_TIME_NEVER; /* leases that begin meanwhile set it */
 	qp_crew_call_locked(pool, &wakes);
 	qp_pool_unlock(pool, &wakes);
 	due_ns = qp_watch_all(pool, true);
 	qp_pool_lock(pool);
-	if (due_ns < crew->watch_ns)
-		crew->watch_ns = due_ns;
+	if (due_ns < pool->crew.watch_ns)
+		pool->crew.watch_ns = due_ns;
 	return true;
 }
 
@@ -560,7 +542,7 @@ commit(qpool *pool, qp_worker *hired, unsigned count, qpool_error *error)
 		crew->hired += count;
 		crew->alive += count;
 		if (qp_pool_lent_locked(pool) > 0)
-			qp_crew_lent_locked(pool, &wakes);
+			qp_watch_lent_locked(pool, &wakes);
 		/* Waiters that would open for themselves now wait for the crew. */
 		qp_exchange_settle_locked(pool, NULL, &wakes);
 	}

@@ -16,8 +16,6 @@ void qp_crew_call_locked(qpool *pool, qp_wakes *wakes);
 bool qp_crew_pass_locked(qpool *pool, qp_wakes *wakes);
 /* maintain_every or a limit has changed: the next pass is not later than they say. */
 void qp_crew_hasten_locked(qpool *pool, qp_wakes *wakes);
-/* A lease is about to begin: see to it that it is looked at when it may be held long. */
-void qp_crew_lent_locked(qpool *pool, qp_wakes *wakes);
 /* Hand over a RESETTING or CLOSING slot; false: no crew, it is still the caller's.  Takes the lock. */
 bool qp_crew_offer(qpool *pool, qp_slot *slot);
 /* The queues of jobs: slots in a queue belong to the pool until a worker takes them. */

@@ -402,6 +402,7 @@ aimee_2198_thread_that_ends_takes_nothing_along(void **state)
 		assert_int_equal(actor_join(&actors[i]), QPOOL_OK); /* the thread is gone */
 	assert_int_equal(qpool_acquire(pool, 1, &extra, &error), QPOOL_ETIMEOUT);
 	assert_non_null(strstr(error.message, "16 of 16 lent"));
+	assert_non_null(strstr(error.message, "; held "));
 	for (unsigned i = 0; i < THREADS; i++)
 		must_release(&actors[i].lease); /* by another one than took it */
 	assert_all_can_be_lent(pool);

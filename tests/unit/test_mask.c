@@ -34,6 +34,7 @@ static const struct {
     TYPE(QPOOL_EV_HOLDER_GONE),
     TYPE(QPOOL_EV_DOWN),
     TYPE(QPOOL_EV_UP),
+    TYPE(QPOOL_EV_CONFIGURED),
     TYPE(QPOOL_EV_MISUSE),
 };
 
@@ -93,6 +94,9 @@ live_through(ear *e, uint64_t mask)
 	qp_testing_await_parked(1);
 	qpool_release(&gone.lease);
 	assert_int_equal(actor_join(&served), QPOOL_OK);
+	o = qpool_options_init();
+	o.max_size = 2;
+	assert_int_equal(qpool_configure(pool, &o, NULL), QPOOL_OK);
 	copy = served.lease;
 	qpool_discard(&served.lease);
 	assert_int_equal(qpool_discard(&copy), QPOOL_EMISUSE);

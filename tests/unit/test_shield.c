@@ -233,6 +233,34 @@ stop_and_close_are_no_cancellation_points(void **state)
 }
 
 static void *
+waits_until_ready(void *pool)
+{
+	assert_int_equal(pthread_cancel(pthread_self()), 0);
+	assert_int_equal(qpool_wait_ready(pool, 1, QPOOL_SEC(1), NULL), QPOOL_ETIMEOUT);
+	assert_int_equal(pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL), 0);
+	return pool;
+}
+
+static void
+wait_ready_is_no_cancellation_point(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_of_one(peer);
+	qpool_lease held = must_acquire(pool);
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	actor_runs(&thread, waits_until_ready, pool);
+	qp_testing_await_parked(1);
+	qp_testing_clock_advance(QPOOL_SEC(1));
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, pool);
+	qpool_release(&held);
+	end_pool(pool, peer);
+}
+
+static void *
 dumps(void *pool)
 {
 	int ends[2];
@@ -269,6 +297,7 @@ main(void)
 	    VIRTUAL(inside_an_event_it_waits_until_the_verb_is_over),
 	    VIRTUAL(inside_the_hook_it_waits_until_the_wait_goes_on),
 	    VIRTUAL(a_wait_inside_a_callback_of_another_pool_goes_on),
+	    VIRTUAL(wait_ready_is_no_cancellation_point),
 	    VIRTUAL(dump_is_no_cancellation_point),
 	    VIRTUAL(stop_and_close_are_no_cancellation_points),
 	};

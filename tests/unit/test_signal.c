@@ -173,6 +173,32 @@ close_waits_through_signals(void **state)
 	}
 }
 
+/* It waits for what a holder has. */
+static void
+wait_ready_waits_through_signals(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_of_size(peer, 1);
+	qpool_lease held = must_acquire(pool);
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		timer_t timer;
+		int64_t end_ns;
+		handle(with_and_without[i]);
+		timer = begin_storm();
+		end_ns = qp_clock_now() + QPOOL_MSEC(50);
+		errno = EDOM;
+		assert_int_equal(qpool_wait_ready(pool, 1, QPOOL_MSEC(50), NULL), QPOOL_ETIMEOUT);
+		assert_true(qp_clock_now() >= end_ns);
+		assert_int_equal(errno, EDOM);
+		end_storm(timer);
+		assert_true(qp_load64_relaxed(&signals) > 0);
+	}
+	qpool_release(&held);
+	end_pool(pool, peer);
+}
+
 /* The last lease ends while a closer, for ever patient, is interrupted. */
 static void *
 releases(void *argument)
@@ -276,6 +302,7 @@ main(void)
 	    cmocka_unit_test(a_wait_is_neither_ended_nor_begun_anew),
 	    cmocka_unit_test(the_hook_hears_of_every_kind_of_signal),
 	    cmocka_unit_test(close_waits_through_signals),
+	    cmocka_unit_test(wait_ready_waits_through_signals),
 	    cmocka_unit_test(close_for_ever_ends_when_it_may),
 	    cmocka_unit_test(deadlines_hold_in_a_storm),
 	};

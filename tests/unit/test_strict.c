@@ -165,6 +165,21 @@ close_inside(qpool *pool, fake *peer)
 	run_inside(pool, peer, do_close);
 }
 
+static void
+do_wait_ready(fake *peer, fake_step step, void *pool)
+{
+	(void)peer;
+	(void)step;
+	if (qpool_wait_ready(pool, 1, QPOOL_FOREVER, NULL) == QPOOL_OK)
+		abort();
+}
+
+static void
+wait_ready_inside(qpool *pool, fake *peer)
+{
+	run_inside(pool, peer, do_wait_ready);
+}
+
 static void *
 stops(void *pool)
 {
@@ -206,6 +221,7 @@ static const struct {
     {"acquire many inside", acquire_many_inside},
     {"stop inside", stop_inside},
     {"close inside", close_inside},
+    {"wait ready inside", wait_ready_inside},
     {"start while stopping", start_while_stopping},
 };
 
@@ -259,15 +275,17 @@ every_misuse_is_told_and_then_aborts(void **state)
 {
 	(void)state;
 	for (unsigned kind = 0; kind < KINDS; kind++) {
-		char said[2000], *message, *end = NULL;
+		char said[2000], *message, *end;
 		int status = run(kind, QPOOL_STRICT, said, sizeof said);
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
 			fail_msg(
 			    "%s: status 0x%x, said '%s'", kinds[kind].name, (unsigned)status, said);
-		if (strncmp(said, told, strlen(told)) != 0 || (end = strchr(said, '\n')) == NULL)
+		end = strchr(said, '\n');
+		if (end == NULL || strncmp(said, told, strlen(told)) != 0) {
 			fail_msg("%s: told nothing, but said '%s'", kinds[kind].name, said);
+			return;
+		}
 		message = said + strlen(told);
-		assert_non_null(end);
 		*end = '\0';
 		assert_ptr_equal(strstr(message, "pool 'fake': "), message);
 		if (strncmp(end + 1, "queuepool: ", 11) != 0 || strstr(end + 1, message) == NULL)
