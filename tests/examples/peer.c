@@ -146,7 +146,6 @@ welcome(void *argument)
 		must(pthread_create(&c->thread, NULL, converse, c) == 0, "thread");
 		p->count++;
 		(void)pthread_mutex_unlock(&p->lock);
-		must(pthread_create(&c->thread, NULL, converse, c) == 0, "thread");
 	}
 	return NULL;
 }
