@@ -97,7 +97,7 @@ typedef struct qpool_error {
 	qpool_err code;
 	int32_t   sys_errno;    /* errno at the place of failure, or 0 */
 	char      native[8];    /* the peer's own code as text: SQLSTATE, SMTP reply; or "" */
-	char      message[240]; /* one sentence: cause first, then counts */
+	char      message[240]; /* one sentence: cause first, then counts, then holders as they fit */
 } qpool_error;
 
 /* Why a resource was closed. */
@@ -216,7 +216,8 @@ QPOOL_API QPOOL_CHECKED qpool_err qpool_start(qpool *pool, unsigned count, qpool
  * on without.  EMISUSE in a callback. */
 QPOOL_API qpool_err qpool_stop(qpool *pool);
 /* One maintenance pass now, on this thread: closes what is past its limits, one at a time, and
- * never empties the pool meanwhile.  Returns how many it closed.  Runs close. */
+ * never empties the pool meanwhile; tells of leases held long and of holders that are gone.
+ * Returns how many it closed.  Runs close. */
 QPOOL_API size_t qpool_maintain(qpool *pool);
 /* Wait until n (at most max_size) are open and idle at once.  Workers open them; without any this
  * thread does.  For readiness probes.  ETIMEOUT with the last cause; ECLOSED; EINVAL; EMISUSE in a
@@ -361,10 +362,9 @@ struct qpool_event {
 typedef struct qpool_stats {
 	size_t   size;
 	uint32_t max_size, min_idle, workers, waiting;
-	/* Each slot read once: the sum is max_size, or, while shrinking lags, max_size + over.
+	/* Each slot read once: the sum is max_size, or, while shrinking lags, or leases from before a
+	 * fork are out in a child, max_size + over.
 	 * `exact`: two passes agreed, so it was true at one instant. */
-	/* Each slot read once: the sum is max_size, or, while leases from before a fork are out in a
-	 * child, max_size + over.  `exact`: two passes agreed, so it was true at one instant. */
 	uint32_t empty, opening, idle, checking, leased, resetting, closing, over;
 	uint32_t exact, down;
 	/* Since creation, in a child since the fork; monotone, each by itself.  closes[why]; closes[0]
@@ -434,8 +434,10 @@ QPOOL_API const char *qpool_version(void);           /* of the library that is l
 /* Resources of one kind for many keys (tenants, hosts): max_size in all, max_per_key of each.  One
  * fair line: of what is handed over, each key with waiters gets an equal share, however many wait
  * for another.  What is idle under one key is closed when another one needs its place.  A key
- * exists while it has a resource, a lease or a waiter.  Leases end by the verbs above; callers open
- * and close (there are no workers); back-off and down_after are each key's own. */
+ * exists while it has a resource, a lease or a waiter; that its opens fail is remembered for
+ * retry_max longer.  Leases end by the verbs above; callers open and close (there are no workers);
+ * back-off and down_after are each key's own.  qpool_of a lease is the pool of its key, to be
+ * looked at, maintained, renewed, acquired one from; what changes or ends a pool is EMISUSE on it. */
 typedef struct qpool_keyed qpool_keyed;
 
 /* options as for qpool_create, for each key, but max_size is of all together and min_idle must be
@@ -453,7 +455,7 @@ QPOOL_API QPOOL_CHECKED qpool_err qpool_keyed_acquire_at(qpool_keyed *keyed, con
     qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site);
 #define qpool_keyed_acquire(keyed, key, timeout, out, error) \
 	qpool_keyed_acquire_at((keyed), (key), (timeout), (out), (error), QPOOL_SITE)
-/* As of a pool; of one key, or, with key NULL, of all. */
+/* As of a pool; of one key, or, with key NULL, of all (stats.down then counts keys). */
 QPOOL_API void qpool_keyed_renew(qpool_keyed *keyed, const char *key);
 QPOOL_API void qpool_keyed_suspect(qpool_keyed *keyed, const char *key);
 QPOOL_API void qpool_keyed_get_stats(const qpool_keyed *keyed, const char *key, qpool_stats *out);

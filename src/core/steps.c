@@ -237,16 +237,30 @@ qp_step_interrupted(qpool *pool, int (*hook)(void *user), void *user)
 	return answer;
 }
 
+/* Who misuses the pool each time he is told of a misuse would never come to an end: the second one is
+ * counted only. */
+static bool
+is_told_of_misuse(const qpool *pool)
+{
+	for (const qp_mark *mark = qp_trail_top(); mark != NULL; mark = mark->below)
+		if (mark->pool == pool && mark->place == QP_IN_MISUSE)
+			return true;
+	return false;
+}
+
 void
 qp_step_event(qpool *pool, qp_slot *slot, const qpool_event *event)
 {
 	const qp_config *config = &pool->config;
 	uint64_t mask = qp_load64_relaxed(&pool->dials.event_mask);
+	bool misuse = event->type == QPOOL_EV_MISUSE;
 	qp_mark here;
 
 	if (config->on_event == NULL || !(mask >> event->type & 1))
 		return;
-	enter(&here, pool, QP_IN_CALLBACK, slot);
+	if (misuse && is_told_of_misuse(pool))
+		return;
+	enter(&here, pool, misuse ? QP_IN_MISUSE : QP_IN_CALLBACK, slot);
 	config->on_event(config->event_user, pool, event);
 	leave(&here);
 }

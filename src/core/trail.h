@@ -12,6 +12,7 @@
 
 typedef enum qp_place {
 	QP_IN_CALLBACK, /* user code that this pool called */
+	QP_IN_MISUSE,   /* the same: its event function, which is told of a misuse */
 	QP_IN_DESTROY,  /* the same, the last one */
 	QP_IN_VISIT,    /* counted in pool->visits */
 	QP_IN_CLOSE,    /* counted in pool->closers */

@@ -280,6 +280,36 @@ misuse_is_told(void **state)
 }
 
 static void
+closes_whatever_happens(void *user, qpool *pool, const qpool_event *event)
+{
+	unsigned *misuses = user;
+
+	*misuses += event->type == QPOOL_EV_MISUSE;
+	assert_int_equal(qpool_close(pool, QPOOL_FOREVER), QPOOL_EMISUSE);
+}
+
+static void
+a_misuse_by_who_is_told_of_one_is_counted_only(void **state)
+{
+	qpool_options o = qpool_options_init();
+	fake *peer = fake_new();
+	unsigned told = 0;
+	qpool_lease lease;
+	qpool *pool;
+
+	(void)state;
+	o.event_mask = 1u << QPOOL_EV_OPENED | 1u << QPOOL_EV_MISUSE;
+	o.on_event = closes_whatever_happens;
+	o.event_user = &told;
+	pool = pool_of(peer, fake_ops(), &o);
+	lease = must_acquire(pool);
+	assert_int_equal(told, 1);
+	assert_int_equal(stats_of(pool).misuses, 2);
+	qpool_release(&lease);
+	end_pool(pool, peer);
+}
+
+static void
 nothing_is_told_after_close(void **state)
 {
 	qpool_options o = with_events(~(uint64_t)0);
@@ -314,6 +344,7 @@ main(void)
 	    VIRTUAL(a_close_says_what_its_check_or_reset_said),
 	    VIRTUAL(up_is_never_told_before_its_down),
 	    VIRTUAL(misuse_is_told),
+	    VIRTUAL(a_misuse_by_who_is_told_of_one_is_counted_only),
 	    VIRTUAL(nothing_is_told_after_close),
 	};
 
