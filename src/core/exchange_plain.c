@@ -101,20 +101,24 @@ qp_exchange_alarm_locked(const qpool *pool)
 }
 
 static qp_slot *
+take_fresh(qpool *pool)
+{
+	qp_slot *slot;
+
+	QP_MUST(pool->fresh < pool->slots);
+	slot = qp_pool_slot(pool, pool->fresh++);
+	qp_slot_init(slot, pool);
+	return slot;
+}
+
+static qp_slot *
 pop_empty(qpool *pool)
 {
 	qp_slot *slot = pool->empty_top;
 
-	if (slot != NULL) {
-		pool->empty_top = slot->older;
-		slot->older = NULL;
-		pool->empties--;
-	} else {
-		QP_MUST(pool->fresh < pool->slots);
-		slot = qp_pool_slot(pool, pool->fresh++);
-		qp_slot_init(slot, pool);
-	}
-	slot->generation = qp_forkmark_now();
+	pool->empty_top = slot->older;
+	slot->older = NULL;
+	pool->empties--;
 	return slot;
 }
 
@@ -158,8 +162,9 @@ oust(qp_slot *victim)
 static qp_slot *
 begin_open(qpool *pool)
 {
-	qp_slot *slot = pop_empty(pool);
+	qp_slot *slot = pool->empty_top != NULL ? pop_empty(pool) : take_fresh(pool);
 
+	slot->generation = qp_forkmark_now();
 	qp_slot_move(slot, QP_EMPTY, QP_OPENING);
 	/* relaxed: as in qp_pool_is_renewed and qp_suspect_last.  What they number happened before this open. */
 	slot->renewal = qp_load64_relaxed(&pool->renewals);

@@ -10,28 +10,14 @@
  */
 #include "core/worker.h"
 
-#include "core/error.h"
 #include "core/exchange.h"
 #include "core/fork.h"
 #include "core/maintain.h"
 #include "core/open.h"
 #include "core/reset.h"
-#include "core/steps.h"
 #include "core/suspect.h"
 #include "core/watch.h"
 #include "platform/alloc.h"
-#include "platform/assert.h"
-
-#include <errno.h>
-#include <stdio.h>
-
-#define MOST_WORKERS 1024u
-
-/*
- *  HELD ──→ ASLEEP ⇄ CALLED
- *    └────→ UNWANTED (a later start failed: it leaves having done nothing)
- */
-enum { ASLEEP = 0, CALLED, HELD, UNWANTED };
 
 bool
 qp_crew_serves(const qp_crew *crew)
@@ -127,7 +113,7 @@ qp_crew_call_locked(qpool *pool, qp_wakes *wakes)
 		crew->timekeeper = NULL;
 		crew->alarm_ns = QP_TIME_NEVER;
 	}
-	qp_store_relaxed(&worker->word, CALLED);
+	qp_store_relaxed(&worker->word, QP_WORKER_CALLED);
 	qp_wakes_add(wakes, &worker->word);
 }
 
@@ -303,7 +289,7 @@ sleep_locked(qpool *pool, qp_worker *self)
 	} else {
 		alarm_ns = QP_TIME_NEVER;
 	}
-	qp_store_relaxed(&self->word, ASLEEP);
+	qp_store_relaxed(&self->word, QP_WORKER_ASLEEP);
 	if (crew->timekeeper == self && crew->asleep != NULL) {
 		/* Behind the first: who is called first should not be the one that keeps the time. */
 		self->next_asleep = crew->asleep->next_asleep;
@@ -313,7 +299,7 @@ sleep_locked(qpool *pool, qp_worker *self)
 		crew->asleep = self;
 	}
 	qp_pool_unlock(pool, NULL);
-	(void)qp_park(&self->word, ASLEEP, alarm_ns);
+	(void)qp_park(&self->word, QP_WORKER_ASLEEP, alarm_ns);
 	qp_pool_lock(pool);
 	forget_sleeper_locked(crew, self);
 }
@@ -324,9 +310,9 @@ is_wanted(qp_worker *self)
 	uint32_t word;
 
 	/* acquire, pairs with the release in publish: what start prepared is seen. */
-	while ((word = qp_load_acquire(&self->word)) == HELD)
-		(void)qp_park(&self->word, HELD, QP_TIME_NEVER);
-	return word != UNWANTED;
+	while ((word = qp_load_acquire(&self->word)) == QP_WORKER_HELD)
+		(void)qp_park(&self->word, QP_WORKER_HELD, QP_TIME_NEVER);
+	return word != QP_WORKER_UNWANTED;
 }
 
 /* A callback of this worker forked and returned in the child, where there is no crew: it is a visitor. */
@@ -340,8 +326,8 @@ leave_in_child_locked(qp_worker *self, const qp_mark *here)
 	qp_alloc_free(self);
 }
 
-static void *
-live(void *argument)
+void *
+qp_crew_live(void *argument)
 {
 	qp_worker *self = argument;
 	qpool *pool = self->pool;
@@ -372,261 +358,4 @@ live(void *argument)
 	if (orphan)
 		qp_alloc_free(self);
 	return NULL;
-}
-
-/* ---- hiring and dismissing ---- */
-
-void
-qp_crew_none(qp_crew *crew)
-{
-	memset(crew, 0, sizeof *crew);
-	crew->alarm_ns = crew->maintain_ns = crew->watch_ns = QP_TIME_NEVER;
-}
-
-void
-qp_crew_dismiss_locked(qpool *pool, qp_wakes *wakes)
-{
-	qp_crew *crew = &pool->crew;
-
-	crew->stopping = crew->hired > 0;
-	for (qp_worker *worker = crew->asleep; worker != NULL; worker = worker->next_asleep) {
-		qp_store_relaxed(&worker->word, CALLED);
-		qp_wakes_add(wakes, &worker->word);
-	}
-}
-
-static void
-join_and_free(qp_worker *worker)
-{
-	while (worker != NULL) {
-		qp_worker *next = worker->next;
-		qp_thread_join(&worker->thread);
-		qp_alloc_free(worker);
-		worker = next;
-	}
-}
-
-/* Once another one has joined them a new crew may be there: not ours to wait for. */
-static bool
-all_have_left(const qpool *pool)
-{
-	const qp_crew *crew = &pool->crew;
-
-	return !crew->stopping || (crew->alive == 0 && !crew->joining);
-}
-
-bool
-qp_crew_await(qpool *pool, int64_t deadline_ns)
-{
-	qp_crew *crew = &pool->crew;
-	qp_worker *all;
-	bool gone;
-
-	qp_pool_lock(pool);
-	gone = qp_pool_await_locked(pool, all_have_left, deadline_ns);
-	if (gone && crew->stopping) {
-		all = crew->all;
-		crew->all = NULL;
-		crew->joining = true;
-		qp_pool_unlock(pool, NULL);
-		join_and_free(all);
-		qp_pool_lock(pool);
-		crew->joining = crew->stopping = false;
-		crew->hired = 0;
-	}
-	qp_pool_unlock(pool, NULL);
-	return gone;
-}
-
-void
-qp_crew_abandon_locked(qpool *pool)
-{
-	qp_crew *crew = &pool->crew;
-	qp_worker *worker = crew->all, *next;
-
-	for (; worker != NULL; worker = next) {
-		next = worker->next;
-		qp_thread_detach(&worker->thread);
-		if (worker->has_left)
-			qp_alloc_free(worker);
-		else
-			worker->orphan = true;
-	}
-	crew->all = NULL;
-	crew->hired = 0;
-}
-
-/* `count` threads that wait to be wanted; NULL and an error when not all could be had. */
-static qp_worker *
-hire(qpool *pool, unsigned count, qpool_error *error)
-{
-	qp_worker *all = NULL;
-	char name[16];
-
-	/* 15 characters are all the system shows. */
-	(void)snprintf(name, sizeof name, "qp:%s", pool->name);
-	for (unsigned i = 0; i < count; i++) {
-		qp_worker *worker = qp_alloc_zero(1, sizeof *worker);
-		int failed = ENOMEM;
-		if (worker != NULL) {
-			worker->pool = pool;
-			worker->generation = qp_forkmark_now();
-			/* relaxed: starting the thread publishes it. */
-			qp_store_relaxed(&worker->word, HELD);
-			failed = qp_thread_start(&worker->thread, name, live, worker);
-		}
-		if (failed != 0) {
-			qp_alloc_free(worker);
-			(void)qp_error_set(error, failed == ENOMEM ? QPOOL_ENOMEM : QPOOL_ESYS,
-			    "worker %u of %u of pool '%s' could not be started: %s; none was",
-			    i + 1, count, pool->name,
-			    failed == ENOMEM ? "out of memory" : "no thread to be had");
-			if (error != NULL)
-				error->sys_errno = failed;
-			return all;
-		}
-		worker->next = all;
-		all = worker;
-	}
-	return all;
-}
-
-/* Let those that are held go on, as workers or away. */
-static void
-publish(qp_worker *worker, uint32_t word)
-{
-	while (worker != NULL) {
-		qp_worker *next = worker->next;
-		/* release, pairs with the acquire in is_wanted. */
-		qp_store_release(&worker->word, word);
-		qp_unpark(&worker->word, 1);
-		worker = next;
-	}
-}
-
-static qpool_err
-may_start_locked(const qpool *pool, unsigned count, qpool_error *error)
-{
-	if (pool->closing)
-		return qp_error_set(
-		    error, QPOOL_ECLOSED, "pool '%s' is closing or closed", pool->name);
-	if (pool->crew.stopping)
-		return qp_error_set(error, QPOOL_EMISUSE,
-		    "pool '%s' is stopping its workers: start after qpool_stop has returned",
-		    pool->name);
-	if (pool->crew.hired + count > MOST_WORKERS)
-		return qp_error_set(error, QPOOL_EINVAL,
-		    "pool '%s' has %u workers; %u more are over %u", pool->name, pool->crew.hired,
-		    count, MOST_WORKERS);
-	return QPOOL_OK;
-}
-
-/* From held threads to a crew. */
-static qpool_err
-commit(qpool *pool, qp_worker *hired, unsigned count, qpool_error *error)
-{
-	qp_crew *crew = &pool->crew;
-	qp_worker *last = hired;
-	qp_wakes wakes = QP_WAKES_INIT;
-	qpool_err err;
-
-	while (last->next != NULL)
-		last = last->next;
-	qp_pool_lock(pool);
-	err = may_start_locked(pool, count, error);
-	if (err == QPOOL_OK) {
-		/* Before they are in the list of all: publish walks to the end of ours. */
-		publish(hired, ASLEEP);
-		last->next = crew->all;
-		crew->all = hired;
-		crew->hired += count;
-		crew->alive += count;
-		if (qp_pool_lent_locked(pool) > 0)
-			qp_watch_lent_locked(pool, &wakes);
-		/* Waiters that would open for themselves now wait for the crew. */
-		qp_exchange_settle_locked(pool, NULL, &wakes);
-	}
-	qp_pool_unlock(pool, &wakes);
-	return err;
-}
-
-/* Misuse is counted and told like any other. */
-static qpool_err
-refuse(qpool *pool, qpool_err err)
-{
-	return err == QPOOL_EMISUSE ? qp_pool_misuse(pool, "qpool_start while its workers stop")
-	                            : err;
-}
-
-qpool_err
-qpool_start(qpool *pool, unsigned count, qpool_error *error)
-{
-	qpool_error own;
-	qp_worker *hired;
-	qp_mark visit;
-	qpool_err err = qp_pool_look_whole(pool, "qpool_start", error);
-
-	if (err != QPOOL_OK)
-		return err;
-	if (count == 0 || count > MOST_WORKERS)
-		return qp_error_set(
-		    error, QPOOL_EINVAL, "count is %u; it must be 1 to %u", count, MOST_WORKERS);
-	qp_pool_lock(pool);
-	err = may_start_locked(pool, count, error);
-	if (err == QPOOL_OK && !qp_pool_has_slots_locked(pool))
-		err = qp_error_set(error, QPOOL_ENOMEM,
-		    "no memory for slots of pool '%s' beside those lent before the fork",
-		    pool->name);
-	if (err == QPOOL_OK)
-		qp_pool_visit_locked(pool, &visit);
-	qp_pool_unlock(pool, NULL);
-	if (err != QPOOL_OK)
-		return refuse(pool, err);
-	memset(&own, 0, sizeof own);
-	hired = hire(pool, count, &own);
-	err = own.code == QPOOL_OK ? commit(pool, hired, count, &own) : own.code;
-	if (err != QPOOL_OK) {
-		publish(hired, UNWANTED);
-		join_and_free(hired);
-		if (error != NULL)
-			*error = own;
-	}
-	qp_pool_leave(pool, &visit);
-	return refuse(pool, err);
-}
-
-/* A pass that nobody is left to go on with may be one that somebody asked for: renew, configure. */
-static void
-finish_pass(qpool *pool)
-{
-	bool left;
-
-	qp_pool_lock(pool);
-	left = pool->crew.passing && pool->crew.alive == 0;
-	pool->crew.passing = pool->crew.passing && !left;
-	qp_pool_unlock(pool, NULL);
-	if (left)
-		(void)qp_maintain_pass(pool);
-}
-
-qpool_err
-qpool_stop(qpool *pool)
-{
-	qp_wakes wakes = QP_WAKES_INIT;
-	qpool_err err = qp_pool_look_whole(pool, "qpool_stop", NULL);
-	qp_mark visit;
-
-	if (err != QPOOL_OK)
-		return err;
-	if (qp_step_is_inside(pool))
-		return qp_pool_misuse(pool, "qpool_stop inside a callback would wait for itself");
-	qp_pool_lock(pool);
-	qp_pool_visit_locked(pool, &visit);
-	qp_crew_dismiss_locked(pool, &wakes);
-	qp_exchange_settle_locked(pool, NULL, &wakes); /* waiters open for themselves from now on */
-	qp_pool_unlock(pool, &wakes);
-	(void)qp_crew_await(pool, QP_TIME_NEVER);
-	finish_pass(pool);
-	qp_pool_leave(pool, &visit);
-	return QPOOL_OK;
 }

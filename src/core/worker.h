@@ -8,6 +8,12 @@
 
 #include "core/pool.h"
 
+/*
+ *  HELD ──→ ASLEEP ⇄ CALLED
+ *    └────→ UNWANTED (a later start failed: it leaves having done nothing)
+ */
+enum { QP_WORKER_ASLEEP = 0, QP_WORKER_CALLED, QP_WORKER_HELD, QP_WORKER_UNWANTED };
+
 /* Are there workers that will take what is handed to them? */
 bool qp_crew_serves(const qp_crew *crew);
 /* If there is work, or an earlier alarm to set, and nobody has been called for it: call one. */
@@ -21,6 +27,8 @@ bool qp_crew_offer(qpool *pool, qp_slot *slot);
 /* The queues of jobs: slots in a queue belong to the pool until a worker takes them. */
 void qp_crew_queue_locked(qp_jobs *jobs, qp_slot *slot);
 qp_slot *qp_crew_unqueue_locked(qp_jobs *jobs);
+/* A worker's thread, from its start to its end; the argument is its qp_worker. */
+void *qp_crew_live(void *worker);
 /* No workers: in the beginning, and in a child, where the parent's are not. */
 void qp_crew_none(qp_crew *crew);
 /* Tell all to stop: they do the jobs they were given, and leave after the callback each is in. */

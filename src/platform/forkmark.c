@@ -100,11 +100,11 @@ install(void)
 }
 
 int
-qp_forkmark_watch(void (*in_child_too)(void))
+qp_forkmark_watch(void (*tells)(void))
 {
 	int keep = errno;
 
-	asked = in_child_too;
+	asked = tells;
 	(void)pthread_once(&once, install);
 	errno = keep;
 	return installed;

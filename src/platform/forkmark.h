@@ -13,9 +13,9 @@
 /* Where the generation lies; 0 in it: a fork nobody told us of, see qp_forkmark_settle. */
 extern qp_atomic_u32 *qp_forkmark_page;
 
-/* Begin to watch, once a process; 0 or an errno.  `in_child` (the first caller's) runs in each child made by
+/* Begin to watch, once a process; 0 or an errno.  `tells` (the first caller's) runs in each child made by
  * fork(), after the generation has grown, on the thread that forked. */
-int qp_forkmark_watch(void (*in_child)(void));
+int qp_forkmark_watch(void (*tells)(void));
 /* Of this process, or 0.  Only after qp_forkmark_watch. */
 static inline uint32_t
 qp_forkmark_now(void)

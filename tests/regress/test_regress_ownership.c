@@ -238,7 +238,7 @@ argobots_178_old_leases_are_told_from_new_ones_across_the_wrap(void **state)
 
 	(void)state;
 	must_release(&lease);
-	qp_store64_relaxed(&slot->turn, QP_TURN_MOST - 5);              /* even: not lent */
+	qp_store64_relaxed(&slot->turn, QP_TURN_MOST - 5);            /* even: not lent */
 	qp_store_relaxed(&slot->moved, (UINT32_MAX & ~7u) | QP_IDLE); /* the last move there is */
 	for (unsigned i = 0; i < 6; i++) {
 		lease = must_acquire(pool);
