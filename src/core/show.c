@@ -44,6 +44,12 @@ qp_show_slot(const qp_slot *slot, qp_shown *shown)
 }
 
 static int64_t
+least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t
 since(int64_t now_ns, int64_t then_ns)
 {
 	/* Not all times are of the same clock: the coarse one lags. */
@@ -65,14 +71,14 @@ qp_show_entry(const qp_shown *shown, int64_t now_ns, qpool_entry *entry)
 	entry->age = since(now_ns, shown->opened_ns);
 	entry->uses = shown->uses;
 	if (shown->state == QP_IDLE)
-		entry->idle = since(now_ns, shown->used_ns);
+		entry->idle = least(since(now_ns, shown->used_ns), entry->age); /* another clock */
 	if (shown->state != QP_LEASED)
 		return;
 	entry->site = shown->site;
 	entry->label = shown->label;
 	entry->thread = shown->thread;
 	entry->gone = qp_thread_is_gone((uint32_t)shown->thread);
-	entry->held = since(now_ns, shown->leased_ns);
+	entry->held = least(since(now_ns, shown->leased_ns), entry->age);
 }
 
 /* The next slot that is not empty, within a stride; false: look on from *index, if that is not the end. */

@@ -101,16 +101,26 @@ shares_are_even(const flood *f)
 		    HANDOVERS / KEYS + (QP_SLACK + 1));
 }
 
-static void
-flood_of(uint32_t total, uint32_t max_per_key)
+static unsigned
+draw(unsigned *state)
 {
-	unsigned opens;
+	*state = *state * 1103515245u + 12345u;
+	return *state >> 16;
+}
+
+/* In which leases end: the oldest first, or any. */
+typedef enum order { IN_TURN, BY_CHANCE } order;
+
+static void
+flood_of(uint32_t total, uint32_t max_per_key, order in)
+{
+	unsigned luck = 1, opens;
 	flood f;
 
 	flood_begin(&f, total, max_per_key);
 	opens = fake_calls(f.peer, FAKE_OPEN);
 	for (unsigned i = 0; i < HANDOVERS; i++)
-		flood_step(&f, i % total);
+		flood_step(&f, in == BY_CHANCE ? draw(&luck) % total : i % total);
 	opens = fake_calls(f.peer, FAKE_OPEN) - opens;
 	print_message("# %u places, %u a key: a %u, b %u, c %u, d %u, e %u; %u opens in %u "
 		      "hand-overs\n",
@@ -126,13 +136,16 @@ static void
 a_flood_of_one_key_takes_nothing_from_others(void **state)
 {
 	(void)state;
-	flood_of(1, 0);
-	flood_of(1, 1);
-	flood_of(2, 0);
-	flood_of(3, 0);
-	flood_of(4, 0);
-	flood_of(4, 2);
-	flood_of(3, 1);
+	flood_of(1, 0, IN_TURN);
+	flood_of(1, 1, IN_TURN);
+	for (order in = IN_TURN; in <= BY_CHANCE; in++) {
+		flood_of(2, 0, in);
+		flood_of(3, 0, in);
+		flood_of(4, 0, in);
+		flood_of(4, 2, in);
+		flood_of(3, 1, in);
+		flood_of(4, 1, in);
+	}
 }
 
 /* It is as old as any other, but was not there: it has its share from now on, and no more. */
@@ -473,6 +486,8 @@ ten_thousand_keys_at_once(void **state)
 		assert_int_equal(stats_of_key(keyed, NULL).keys, 0);
 	}
 	assert_int_equal(keyed->count, MANY);
+	print_message("# a key takes %zu bytes, and %zu for its first slots\n", sizeof(qp_member),
+	    sizeof(qp_slot) << QP_CHUNK_SHIFT_KEY);
 	free(all);
 	end_keyed(keyed, peer, MANY);
 }
