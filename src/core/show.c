@@ -16,6 +16,8 @@
 #define STRIDE 64u
 #define TRIES  8
 
+#define COARSE_LAG 10000000 /* ns; a tick of the slowest clock there is */
+
 static uint32_t
 copy(const qp_slot *slot, qp_shown *shown)
 {
@@ -43,10 +45,13 @@ qp_show_slot(const qp_slot *slot, qp_shown *shown)
 	return false;
 }
 
+/* What began with the resource, but was stamped by the coarse clock, is as old and not older. */
 static int64_t
-least(int64_t a, int64_t b)
+at_most_as_old(int64_t span_ns, int64_t age_ns)
 {
-	return a < b ? a : b;
+	bool is_lag = span_ns > age_ns && span_ns - age_ns < COARSE_LAG;
+
+	return is_lag ? age_ns : span_ns;
 }
 
 static int64_t
@@ -71,14 +76,14 @@ qp_show_entry(const qp_shown *shown, int64_t now_ns, qpool_entry *entry)
 	entry->age = since(now_ns, shown->opened_ns);
 	entry->uses = shown->uses;
 	if (shown->state == QP_IDLE)
-		entry->idle = least(since(now_ns, shown->used_ns), entry->age); /* another clock */
+		entry->idle = at_most_as_old(since(now_ns, shown->used_ns), entry->age);
 	if (shown->state != QP_LEASED)
 		return;
 	entry->site = shown->site;
 	entry->label = shown->label;
 	entry->thread = shown->thread;
 	entry->gone = qp_thread_is_gone((uint32_t)shown->thread);
-	entry->held = least(since(now_ns, shown->leased_ns), entry->age);
+	entry->held = at_most_as_old(since(now_ns, shown->leased_ns), entry->age);
 }
 
 /* The next slot that is not empty, within a stride; false: look on from *index, if that is not the end. */

@@ -28,7 +28,7 @@ bool qp_crew_offer(qpool *pool, qp_slot *slot);
 void qp_crew_queue_locked(qp_jobs *jobs, qp_slot *slot);
 qp_slot *qp_crew_unqueue_locked(qp_jobs *jobs);
 /* A worker's thread, from its start to its end; the argument is its qp_worker. */
-void *qp_crew_live(void *worker);
+void *qp_crew_live(void *argument);
 /* No workers: in the beginning, and in a child, where the parent's are not. */
 void qp_crew_none(qp_crew *crew);
 /* Tell all to stop: they do the jobs they were given, and leave after the callback each is in. */

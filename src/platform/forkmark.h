@@ -17,7 +17,7 @@ extern qp_atomic_u32 *qp_forkmark_page;
 int qp_forkmark_watch(void);
 /* From now on this runs in each child made by fork(), after the generation has grown, on the thread that
  * forked.  There is one such function. */
-void qp_forkmark_tell(void (*in_child)(void));
+void qp_forkmark_tell(void (*function)(void));
 /* Of this process, or 0.  Only after qp_forkmark_watch. */
 static inline uint32_t
 qp_forkmark_now(void)
