@@ -151,6 +151,16 @@ must_be_allowed(member *m, qpool_err err, const qpool_error *error, qpool_nsec t
 	CELL_MUST(error->code == err && error->message[0] != '\0');
 }
 
+static void
+uses(member *m, const qpool_lease *lease)
+{
+	m->acquires++;
+	m->holds++;
+	fake_use(lease);
+	if (!m->of->in->plain)
+		fake_of(lease)->dirty = true;
+}
+
 static bool
 acquires(member *m, qpool_nsec timeout)
 {
@@ -171,12 +181,30 @@ acquires(member *m, qpool_nsec timeout)
 		CELL_MUST(lease->resource == NULL && lease->slot_ == NULL && lease->turn_ == 0);
 		return false;
 	}
-	m->acquires++;
-	m->holds++;
-	fake_use(lease);
-	if (!m->of->in->plain)
-		fake_of(lease)->dirty = true;
+	uses(m, lease);
 	return true;
+}
+
+/* All or none, into an empty hand. */
+static void
+acquires_several(member *m)
+{
+	uint32_t n = 1 + chance_upto(&m->luck, MOST_HELD);
+	qpool_request request = qpool_request_init();
+	int64_t began = chance_now();
+	qpool_error error;
+	qpool_err err;
+
+	request.timeout =
+	    chance_one_in(&m->luck, 4) ? QPOOL_NOWAIT : QPOOL_MSEC(1 + chance_upto(&m->luck, 20));
+	err = qpool_acquire_many(m->of->pool, n, &request, m->held, &error);
+	/* EINVAL: another member has made the pool smaller than that. */
+	if (err != QPOOL_OK && err != QPOOL_EINVAL)
+		must_be_allowed(m, err, &error, request.timeout, chance_now() - began, false);
+	for (uint32_t i = 0; i < n && err == QPOOL_OK; i++)
+		uses(m, &m->held[i]);
+	for (uint32_t i = 0; i < n && err != QPOOL_OK && err != QPOOL_EINVAL; i++)
+		CELL_MUST(m->held[i].slot_ == NULL);
 }
 
 /* ---- holding and ending ---- */
@@ -403,6 +431,8 @@ does_something(member *m)
 		hires_or_fires(m);
 	else if (draw == 98)
 		runs_the_pool(m);
+	else if (draw == 99 && m->holds == 0)
+		acquires_several(m);
 	holds_for_a_while(m);
 }
 
