@@ -407,21 +407,32 @@ qp_keyed_is_quiet_locked(const qpool_keyed *keyed)
 	return keyed->live + keyed->strays == 0;
 }
 
-/* Where a member stands in a child.  The one that this thread is inside of keeps its key, as it goes on with
- * it; of the others none has a key, and those with leases of before are strays until these have ended. */
+/* Is its key whole, and nobody else's?  One that was being taken on, or let go, need not be. */
+static bool
+has_key(const qpool_keyed *keyed, const qp_member *member)
+{
+	const qp_key *key = &member->key;
+
+	return member->pool.key == key->text && key->length > 0 &&
+	       key->length == qp_keys_length(key->text) &&
+	       qp_keys_find(&keyed->keys, key->text, key->length) == NULL;
+}
+
+/* Where a member stands in a child.  One that has anything of before keeps its key: this thread may go on with it,
+ * and who asks the pool of a lease for another one means that key.  All the others are to spare. */
 static void
 stand_anew(qpool_keyed *keyed, qp_member *member)
 {
 	qpool *pool = &member->pool;
 	const qp_family *family = &keyed->family;
-	char text[QP_KEY_MOST + 1];
 
 	qp_share_init(&member->share, &keyed->family, pool);
+	pool->closing = keyed->root.closing; /* who was telling them all is not here */
 	keyed->family.used += pool->owned - pool->inherited;
+	QP_MUST(family->used <= family->total);
 	keyed->count++;
-	if (pool->key != NULL && (pool->visits > 0 || pool->owned > pool->inherited)) {
-		memcpy(text, member->key.text, sizeof text);
-		qp_keys_add(&keyed->keys, &member->key, text, member->key.length);
+	if (!qp_pool_is_quiet_locked(pool) && has_key(keyed, member)) {
+		qp_keys_put(&keyed->keys, &member->key);
 		member->standing = QP_LIVE;
 		keyed->live++;
 		return;
@@ -435,7 +446,6 @@ stand_anew(qpool_keyed *keyed, qp_member *member)
 		member->standing = QP_STRAY;
 		keyed->strays++;
 	}
-	QP_MUST(family->used <= family->total);
 }
 
 void

@@ -38,12 +38,15 @@ qp_keys_length(const char *text)
 void
 qp_keys_clear(qp_keys *keys)
 {
-	keys->level = keys->split = keys->count = 0;
+	uint32_t chunk = 1;
+
 	memset(keys->first, 0, sizeof keys->first);
-	for (uint32_t chunk = 1; chunk < QP_KEYS_CHUNKS; chunk++)
-		if (keys->chunks[chunk] != NULL)
-			memset(keys->chunks[chunk], 0,
-			    ((size_t)QP_KEYS_LEAST << (chunk - 1)) * sizeof(qp_key *));
+	for (; chunk < QP_KEYS_CHUNKS && keys->chunks[chunk] != NULL; chunk++)
+		memset(keys->chunks[chunk], 0,
+		    ((size_t)QP_KEYS_LEAST << (chunk - 1)) * sizeof(qp_key *));
+	/* All the buckets there are: those who are put in again need no more. */
+	keys->level = chunk - 1;
+	keys->split = keys->count = 0;
 }
 
 /* Chunk 0 has 16 buckets, and each next one as many as all before it. */
@@ -120,21 +123,27 @@ grow(qp_keys *keys)
 }
 
 void
-qp_keys_add(qp_keys *keys, qp_key *key, const char *text, size_t length)
+qp_keys_put(qp_keys *keys, qp_key *key)
 {
 	qp_key **bucket;
 
-	QP_MUST(length > 0 && length <= QP_KEY_MOST);
-	memcpy(key->text, text, length);
-	key->text[length] = '\0';
-	key->length = length;
-	key->hash = qp_siphash(keys->secret, text, length);
-	if (keys->count >= (QP_KEYS_LEAST << keys->level) + keys->split)
-		grow(keys);
+	key->hash = qp_siphash(keys->secret, key->text, key->length);
 	bucket = bucket_at(keys, bucket_of(keys, key->hash));
 	key->next = *bucket;
 	*bucket = key;
 	keys->count++;
+}
+
+void
+qp_keys_add(qp_keys *keys, qp_key *key, const char *text, size_t length)
+{
+	QP_MUST(length > 0 && length <= QP_KEY_MOST);
+	memcpy(key->text, text, length);
+	key->text[length] = '\0';
+	key->length = length;
+	if (keys->count >= (QP_KEYS_LEAST << keys->level) + keys->split)
+		grow(keys);
+	qp_keys_put(keys, key);
 }
 
 void

@@ -49,6 +49,8 @@ qp_key *qp_keys_find(const qp_keys *keys, const char *text, size_t length);
  * on with those it has. */
 void qp_keys_add(qp_keys *keys, qp_key *key, const char *text, size_t length);
 void qp_keys_remove(qp_keys *keys, qp_key *key);
+/* The same as add, of one whose text and length are there already; needs no memory. */
+void qp_keys_put(qp_keys *keys, qp_key *key);
 bool qp_keys_is_valid(const qp_keys *keys);
 
 #endif

@@ -101,6 +101,14 @@ pass_with(wire *peer, wire_resource *r, wire_step step)
 	return fails;
 }
 
+/* Another process counts its own. */
+static void
+gone(wire *peer, const wire_resource *r)
+{
+	if (r->owner == getpid())
+		atomic_fetch_sub(&peer->alive, 1);
+}
+
 static qpool_err
 open_wire(void *user, const qpool_step *step, void **out, qpool_error *error)
 {
@@ -108,9 +116,11 @@ open_wire(void *user, const qpool_step *step, void **out, qpool_error *error)
 	wire_resource *r = calloc(1, sizeof *r);
 	int ends[2];
 
-	(void)step;
 	(void)error;
 	CELL_MUST(r != NULL);
+	CELL_MUST(atomic_fetch_add(&peer->alive, 1) < peer->most || peer->most == 0);
+	if (step->key != NULL)
+		(void)snprintf(r->key, sizeof r->key, "%s", step->key);
 	CELL_SAME(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	r->owner = getpid();
 	r->number = atomic_fetch_add(&peer->numbers, 1);
@@ -119,6 +129,7 @@ open_wire(void *user, const qpool_step *step, void **out, qpool_error *error)
 	atomic_store(&peer->servers[r->number], ends[1]);
 	say(r, WIRE_OPEN);
 	if (pass(peer, WIRE_OPEN)) {
+		gone(peer, r);
 		(void)close(ends[0]);
 		free(r);
 		return QPOOL_EOPEN;
@@ -135,6 +146,7 @@ close_wire(void *user, void *resource, qpool_why why)
 	CELL_MUST(why >= QPOOL_WHY_IDLE && why <= QPOOL_WHY_CLOSED);
 	(void)pass_with(user, r, WIRE_CLOSE);
 	(void)close(r->client);
+	gone(user, r);
 	free(r);
 }
 

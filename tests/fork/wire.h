@@ -30,6 +30,7 @@ typedef struct wire_resource {
 	pid_t owner; /* who opened it */
 	int client;
 	unsigned number;
+	char key[24]; /* of a keyed pool */
 	atomic_uint inside;
 } wire_resource;
 
@@ -48,6 +49,10 @@ typedef struct wire {
 	qpool_err again;                 /* what a reset that fails returns; OK: ECHECK */
 	int gate[2];                     /* those that are stopped read from it */
 	_Atomic(wire_hook *) hook;
+	/* Resources of this process, and the most there may be, or 0: a test that counts sets it, and begins at
+	 * 0 in a child. */
+	atomic_int alive;
+	int most;
 } wire;
 
 /* fork(). */
