@@ -313,9 +313,9 @@ keeps_the_lock(void *argument)
 	keyed->keys.level = keyed->keys.split = keyed->keys.count = 0xa5;
 	memset(keyed->keys.first, 0xa5, sizeof keyed->keys.first);
 	keyed->live = keyed->strays = keyed->rests = keyed->count = 0xa5a5a5a5;
-	memset(&keyed->spares, 0xa5, sizeof keyed->spares);
-	memset(&keyed->first_rest, 0xa5, sizeof keyed->first_rest);
-	memset(&keyed->last_rest, 0xa5, sizeof keyed->last_rest);
+	memset(&keyed->spares, 0xa5, sizeof(void *));
+	memset(&keyed->first_rest, 0xa5, sizeof(void *));
+	memset(&keyed->last_rest, 0xa5, sizeof(void *));
 	atomic_store(&s->told, 1);
 	keyed_await_told(s, 100);
 	keyed->family = kept.family;
