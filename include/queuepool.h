@@ -135,7 +135,9 @@ typedef struct qpool_ops {
 	/* On every acquire: does it look alive from here?  Sends nothing, waits for nothing.
 	 * EAGAIN: cannot tell, run check. */
 	qpool_err (*peek)(void *user, void *resource, qpool_error *error);
-	/* After sitting idle past check_after, or when peek could not tell: ask the peer. */
+	/* After sitting idle past check_after, or when peek could not tell: ask the peer.  EAGAIN: no
+	 * answer within the budget, but it may be asked again; when the caller had less time than
+	 * step_budget, a worker or a later caller does, instead of closing it. */
 	qpool_err (*check)(void *user, void *resource, const qpool_step *step, qpool_error *error);
 	/* After a lease: make it as new (roll back, RSET...).  Failure closes it, never the slot.
 	 * EAGAIN off a worker: run me again on one. */

@@ -7,6 +7,7 @@
 #include "core/acquire.h"
 
 #include "core/abi.h"
+#include "core/check.h"
 #include "core/error.h"
 #include "core/exchange.h"
 #include "core/fork.h"
@@ -37,12 +38,20 @@ qp_acquire_lend(
 	qp_slot_begin(slot, out); /* from here on others may tell of the lease */
 }
 
-static void
-count_failed_check(qpool *pool)
+/* Within what is left of the caller's time; OK: it is alive. */
+static QP_COLD qpool_err
+check(qp_asking *asking, qp_slot *slot)
 {
-	qp_pool_lock(pool);
-	pool->tally.checks_failed++;
-	qp_pool_unlock(pool, NULL);
+	qpool *pool = asking->pool;
+	int64_t most_ns = qp_loadi64_relaxed(&pool->dials.step_budget_ns);
+	int64_t budget_ns = qp_line_budget(asking, most_ns);
+	qpool_err err = qp_step_check(pool, slot, budget_ns, false, &asking->cause);
+
+	if (err == QPOOL_OK)
+		qp_check_passed(slot);
+	else if (err == QPOOL_EAGAIN && budget_ns < most_ns)
+		asking->cut_ns = budget_ns;
+	return err;
 }
 
 /* Ask the resource, by look or by question; OK: it is alive. */
@@ -56,6 +65,7 @@ ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 	    slot->asked != suspicion || qp_expiry_needs_check(&pool->dials.bounds, slot, now_ns);
 	qpool_err err;
 
+	asking->cut_ns = 0;
 	if (pool->ops.peek != NULL) {
 		err = qp_step_peek(pool, slot, &asking->cause);
 		if (err == QPOOL_ECHECK)
@@ -63,8 +73,7 @@ ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 		needs_check = needs_check || err == QPOOL_EAGAIN;
 	}
 	if (needs_check && pool->ops.check != NULL) {
-		int64_t budget_ns = qp_loadi64_relaxed(&pool->dials.step_budget_ns);
-		err = qp_step_check(pool, slot, qp_line_budget(asking, budget_ns), &asking->cause);
+		err = check(asking, slot);
 		if (err != QPOOL_OK)
 			return err;
 	}
@@ -102,18 +111,32 @@ is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
 		return true;
 	is_fresh = is_fresh && slot->asked == qp_suspect_last(pool);
 	if (!is_fresh && ask(asking, slot, now_ns) != QPOOL_OK) {
-		count_failed_check(pool);
 		*why = QPOOL_WHY_CHECK;
 		return false;
 	}
 	return !is_inherited(slot, why);
 }
 
+/* There was no answer, in less time than a check is given: is the verdict left to somebody else? */
+static bool
+is_put_off(const qp_asking *asking, qp_slot *slot)
+{
+	int64_t now_ns;
+
+	if (asking->cut_ns == 0)
+		return false;
+	now_ns = qp_clock_now();
+	return qp_check_put_off(asking->pool, slot, asking->cut_ns + now_ns - asking->deadline_ns,
+	    now_ns >= asking->deadline_ns);
+}
+
 static void
 retire(const qp_asking *asking, qp_slot *slot, qpool_why why)
 {
-	qp_open_retire(
-	    asking->pool, slot, QP_CHECKING, why, why == QPOOL_WHY_CHECK ? &asking->cause : NULL);
+	if (why != QPOOL_WHY_CHECK)
+		qp_open_retire(asking->pool, slot, QP_CHECKING, why, NULL);
+	else if (!is_put_off(asking, slot))
+		qp_check_failed(asking->pool, slot, &asking->cause);
 }
 
 /* Does a failed open of its own end this acquire, or does it go back to the line? */

@@ -407,7 +407,11 @@ qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 	qp_slot_move(slot, from, QP_IDLE);
 	pool->owned--;
 	pool->nudged = false; /* here is one */
-	qp_idle_push(&pool->idle, slot);
+	/* One that nobody had the time to ask out is taken last: others may be quick to answer. */
+	if (QP_UNLIKELY(slot->unanswered_ns > 0) && !pool->config.oldest_first)
+		qp_idle_push_oldest(&pool->idle, slot);
+	else
+		qp_idle_push(&pool->idle, slot);
 	return true;
 }
 

@@ -59,9 +59,13 @@ bool
 qp_expiry_needs_check(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns)
 {
 	int64_t check_after_ns = qp_loadi64_relaxed(&bounds->check_after_ns);
+	int64_t known_ns = qp_loadi64_relaxed(&slot->used_ns);
 
-	return check_after_ns != QPOOL_FOREVER &&
-	       now_ns - qp_loadi64_relaxed(&slot->used_ns) >= check_after_ns;
+	if (check_after_ns == QPOOL_FOREVER)
+		return false;
+	if (known_ns < slot->answered_ns)
+		known_ns = slot->answered_ns;
+	return now_ns - known_ns >= check_after_ns;
 }
 
 bool

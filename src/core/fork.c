@@ -103,7 +103,7 @@ inherit_slots(qpool *pool)
 	pool->owned = pool->opening = pool->leaving = pool->inherited = pool->empties = 0;
 	pool->empty_top = NULL;
 	pool->idle = (qp_idle){.all = pool->idle.all};
-	pool->resets = pool->closes = (qp_jobs){0};
+	pool->resets = pool->closes = pool->checks = (qp_jobs){0};
 	pool->lent_before = 0;
 	for (uint32_t i = 0; i < pool->fresh; i++) {
 		qp_slot *slot = qp_pool_slot(pool, i);

@@ -49,6 +49,35 @@ qp_idle_push(qp_idle *idle, qp_slot *slot)
 		push_of_all(idle->all, slot);
 }
 
+/* Out of line like the above: few are put behind the others. */
+static QP_COLD void
+push_behind_all(qp_idle_all *all, qp_slot *slot)
+{
+	slot->older_of_all = NULL;
+	slot->newer_of_all = all->oldest;
+	if (all->oldest != NULL)
+		all->oldest->older_of_all = slot;
+	else
+		all->newest = slot;
+	all->oldest = slot;
+}
+
+QP_COLD void
+qp_idle_push_oldest(qp_idle *idle, qp_slot *slot)
+{
+	QP_MUST(qp_slot_state(slot) == QP_IDLE);
+	slot->older = NULL;
+	slot->newer = idle->oldest;
+	if (idle->oldest != NULL)
+		idle->oldest->older = slot;
+	else
+		idle->newest = slot;
+	idle->oldest = slot;
+	idle->count++;
+	if (idle->all != NULL)
+		push_behind_all(idle->all, slot);
+}
+
 void
 qp_idle_remove(qp_idle *idle, qp_slot *slot)
 {

@@ -21,6 +21,8 @@ typedef struct qp_idle {
 } qp_idle;
 
 void qp_idle_push(qp_idle *idle, qp_slot *slot);
+/* As if it had been idle for longest. */
+void qp_idle_push_oldest(qp_idle *idle, qp_slot *slot);
 void qp_idle_remove(qp_idle *idle, qp_slot *slot);
 /* The equations above, link by link. */
 bool qp_idle_is_valid(const qp_idle *idle);

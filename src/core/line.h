@@ -23,6 +23,8 @@ typedef struct qp_asking {
 	int64_t since_ns, deadline_ns;
 	uint64_t ticket;   /* its place; 0 before it asked for one */
 	int64_t waited_ns; /* in line, summed */
+	int64_t
+	    cut_ns; /* what was left for a check, if that was too little for an answer; else 0 */
 	bool has_waited;
 	bool paused;    /* when we last looked, the pool was */
 	bool visits;    /* counted in pool->visits */

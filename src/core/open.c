@@ -30,6 +30,8 @@ come_to_be(qpool *pool, qp_slot *slot, int64_t took_ns)
 	qp_storei64_release(&slot->used_ns, now_ns);
 	qp_store64_release(&slot->uses, 0);
 	slot->spoiled = slot->told = slot->leaves = false;
+	slot->answered_ns = 0;
+	slot->unanswered_ns = 0;
 	qp_storeptr_release(&slot->site, NULL);
 	qp_storeptr_release(&slot->label, NULL);
 	qp_step_describe(pool, slot);

@@ -150,8 +150,8 @@ struct qpool {
 	qp_gate gate;
 	qp_backoff backoff;
 	qp_crew crew;
-	qp_jobs resets, closes; /* RESETTING and CLOSING slots for workers */
-	qp_ready *readies;      /* those in qpool_wait_ready */
+	qp_jobs resets, closes, checks; /* RESETTING, CLOSING and CHECKING slots for workers */
+	qp_ready *readies;              /* those in qpool_wait_ready */
 	int64_t
 	    frozen_ns; /* how long the machine had been frozen when we last suspected anything */
 	uint64_t random;

@@ -76,7 +76,9 @@ typedef struct qp_slot {
 	bool ousted;      /* in CLOSING: its place is another key's already; guarded by the lock */
 	uint64_t renewal; /* pool.renewals when its open began */
 	uint64_t asked;   /* pool.suspicions when it was last known to be alive */
-	bool queued;      /* in a queue of jobs: nobody works on it; guarded by the lock */
+	int64_t answered_ns;   /* when it last passed a check; coarse */
+	int64_t unanswered_ns; /* how long it was asked in vain since, by who had no more time */
+	bool queued;           /* in a queue of jobs: nobody works on it; guarded by the lock */
 	/* atomic: of the process (forkmark.h) in which it left the empty ones.  Written under the lock, or by its
 	 * opener before it opens; relaxed: stale leases look, too */
 	qp_atomic_u32 generation;

@@ -153,9 +153,9 @@ qp_step_peek(qpool *pool, qp_slot *slot, qpool_error *error)
 }
 
 qpool_err
-qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error)
+qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error)
 {
-	qpool_step step = step_of(pool, budget_ns, false);
+	qpool_step step = step_of(pool, budget_ns, on_worker);
 	qp_mark here;
 	qpool_err err;
 
@@ -165,8 +165,11 @@ qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error)
 	leave(&here);
 	if (err == QPOOL_OK)
 		return err;
+	if (err == QPOOL_EAGAIN && error->message[0] == '\0')
+		(void)qp_error_set(error, err, "check of kind '%s' had no answer within %s",
+		    pool->kind, qp_error_span(budget_ns).text);
 	(void)made_sense_of(pool, err, "check", QPOOL_ECHECK, error);
-	return QPOOL_ECHECK;
+	return err == QPOOL_EAGAIN ? err : QPOOL_ECHECK;
 }
 
 qpool_err

@@ -22,7 +22,9 @@ void qp_step_close(qpool *pool, qp_slot *slot);
 void qp_step_abandon(qpool *pool, qp_slot *slot);
 /* OK, or EAGAIN: ask by check, or ECHECK. */
 qpool_err qp_step_peek(qpool *pool, qp_slot *slot, qpool_error *error);
-qpool_err qp_step_check(qpool *pool, qp_slot *slot, int64_t budget_ns, qpool_error *error);
+/* OK, or EAGAIN: no answer within the budget, and it may be asked again; or ECHECK. */
+qpool_err qp_step_check(
+    qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, qpool_error *error);
 /* OK, or EAGAIN: again on a worker, or any failure. */
 qpool_err qp_step_reset(qpool *pool, qp_slot *slot, bool on_worker, qpool_error *error);
 /* ops.describe into the slot's description; "" without one. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * worker: threads that do, one at a time and with no lock held, what callers need not wait for: resets handed
- * to them, opens that somebody wants, closes handed to them, and those of the maintenance pass; in this order,
- * so that nobody waits for an open behind a hundred closes.
+ * to them, opens that somebody wants, closes and checks handed to them, and the closes of the maintenance pass;
+ * in this order, so that nobody waits for an open behind a hundred closes.
  *
  * Who wakes whom: at most one worker is called and on its way; one that takes work looks whether there is
  * more and calls the next.  Of those that sleep at most one keeps the time, so an idle crew wakes one
@@ -10,6 +10,7 @@
  */
 #include "core/worker.h"
 
+#include "core/check.h"
 #include "core/exchange.h"
 #include "core/fork.h"
 #include "core/maintain.h"
@@ -55,7 +56,8 @@ due_locked(const qpool *pool)
 	const qp_crew *crew = &pool->crew;
 	int64_t due_ns = crew->watch_ns < crew->maintain_ns ? crew->watch_ns : crew->maintain_ns;
 
-	if (pool->resets.first != NULL || pool->closes.first != NULL || crew->passing)
+	if (pool->resets.first != NULL || pool->closes.first != NULL ||
+	    pool->checks.first != NULL || crew->passing)
 		return 0;
 	if (!pool->closing && qp_exchange_wanted_locked(pool) > 0) {
 		int64_t open_ns = qp_exchange_open_due_locked(pool, somebody_asks(pool));
@@ -146,20 +148,29 @@ qp_crew_unqueue_locked(qp_jobs *jobs)
 	return slot;
 }
 
+static qp_jobs *
+jobs_for(qpool *pool, qp_state state)
+{
+	if (state == QP_CHECKING)
+		return &pool->checks;
+	return state == QP_RESETTING ? &pool->resets : &pool->closes;
+}
+
 bool
 qp_crew_offer(qpool *pool, qp_slot *slot)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
-	bool resets = qp_slot_state(slot) == QP_RESETTING, taken;
+	qp_state state = qp_slot_state(slot);
+	bool taken;
 
 	qp_pool_lock(pool);
-	if (!resets && !slot->leaves && !qp_fork_is_inherited(slot)) {
+	if (state == QP_CLOSING && !slot->leaves && !qp_fork_is_inherited(slot)) {
 		slot->leaves = true;
 		pool->leaving++;
 	}
 	taken = qp_crew_serves(&pool->crew);
 	if (taken) {
-		qp_crew_queue_locked(resets ? &pool->resets : &pool->closes, slot);
+		qp_crew_queue_locked(jobs_for(pool, state), slot);
 		qp_crew_call_locked(pool, &wakes);
 	}
 	qp_pool_unlock(pool, &wakes);
@@ -190,7 +201,8 @@ pass_on_locked(qpool *pool, int64_t now_ns)
 }
 
 /* What is to be done now, most wanted first: what was lent comes back, then what is asked for is opened, then
- * closes.  Those who stop do only what was handed to them.  NULL: nothing. */
+ * closes, then checks, each of which may take its whole time on a dead peer.  Those who stop do only what was
+ * handed to them.  NULL: nothing. */
 static qp_slot *
 next_locked(qpool *pool)
 {
@@ -201,6 +213,8 @@ next_locked(qpool *pool)
 		slot = qp_exchange_begin_open_locked(pool, now_ns, somebody_asks(pool));
 	if (slot == NULL)
 		slot = qp_crew_unqueue_locked(&pool->closes);
+	if (slot == NULL)
+		slot = qp_crew_unqueue_locked(&pool->checks);
 	if (slot == NULL && !pool->crew.stopping)
 		slot = pass_on_locked(pool, now_ns);
 	return slot;
@@ -215,6 +229,9 @@ work(qpool *pool, qp_slot *slot)
 		break;
 	case QP_OPENING:
 		qp_open_on_worker(pool, slot);
+		break;
+	case QP_CHECKING:
+		qp_check_on_worker(pool, slot);
 		break;
 	default:
 		qp_open_undo(pool, slot);

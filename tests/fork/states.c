@@ -203,7 +203,7 @@ waiters(scene *s)
 		CELL_SAME(qpool_release(&lease[i]), QPOOL_OK);
 }
 
-/* The only worker stands in a close; behind it a reset and a close are queued. */
+/* The only worker stands in a close; behind it a reset, a close and a check are queued. */
 static void
 jobs(scene *s)
 {
@@ -221,6 +221,10 @@ jobs(scene *s)
 	wire_await(&s->peer, WIRE_CLOSE, 1);
 	CELL_SAME(qpool_release(&lease[1]), QPOOL_OK);
 	CELL_SAME(qpool_discard(&lease[2]), QPOOL_OK);
+	qpool_suspect(s->pool);
+	atomic_store(&s->peer.failing[WIRE_CHECK], 1);
+	CELL_SAME(qpool_acquire(s->pool, 1, &lease[0], NULL), QPOOL_ETIMEOUT);
+	CELL_MUST(s->pool->checks.first != NULL);
 	atomic_store(&s->peer.shut[WIRE_CLOSE], 0);
 	s->idle = 2;
 	scene_forks(s);

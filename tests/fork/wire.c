@@ -162,7 +162,7 @@ check_wire(void *user, void *resource, const qpool_step *step, qpool_error *erro
 {
 	(void)step;
 	(void)error;
-	return pass_with(user, resource, WIRE_CHECK) ? QPOOL_ECHECK : QPOOL_OK;
+	return pass_with(user, resource, WIRE_CHECK) ? QPOOL_EAGAIN : QPOOL_OK;
 }
 
 static qpool_err
