@@ -207,15 +207,19 @@ waiters(scene *s)
 static void
 jobs(scene *s)
 {
-	qpool_lease lease[3];
+	qpool_stats now = qpool_stats_init();
+	qpool_lease lease[4];
 	qpool_error error;
 
 	s->options.flags = QPOOL_RESET_ON_WORKERS;
 	scene_another_pool(s);
 	s->has_company = true;
 	scene_must(qpool_start(s->pool, 1, &error), &error);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 4; i++)
 		lease[i] = scene_take(s);
+	CELL_SAME(qpool_release(&lease[3]), QPOOL_OK);
+	while (now.idle == 0)
+		qpool_get_stats(s->pool, &now);
 	wire_shut(&s->peer, WIRE_CLOSE);
 	CELL_SAME(qpool_discard(&lease[0]), QPOOL_OK);
 	wire_await(&s->peer, WIRE_CLOSE, 1);
@@ -226,7 +230,7 @@ jobs(scene *s)
 	CELL_SAME(qpool_acquire(s->pool, 1, &lease[0], NULL), QPOOL_ETIMEOUT);
 	CELL_MUST(s->pool->checks.first != NULL);
 	atomic_store(&s->peer.shut[WIRE_CLOSE], 0);
-	s->idle = 2;
+	s->idle = 3;
 	scene_forks(s);
 }
 
