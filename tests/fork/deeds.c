@@ -2,6 +2,7 @@
 /*
  * deeds: what a child may do with what it inherits.
  */
+#include "actor.h"
 #include "cell.h"
 #include "core/pool.h"
 #include "scene.h"
@@ -45,7 +46,12 @@ use(scene *s)
 static void
 release_held(scene *s)
 {
+	unsigned abandons = s->lease.resource != NULL && !scene_holds_own(s), before;
+
+	scene_count(s); /* what is idle goes first */
+	before = atomic_load(&s->peer.calls[WIRE_ABANDON]);
 	end_held(s, qpool_release);
+	CELL_SAME(atomic_load(&s->peer.calls[WIRE_ABANDON]) - before, abandons);
 	use(s);
 }
 
@@ -113,12 +119,28 @@ maintain(scene *s)
 	scene_count(s);
 }
 
+/* Who took it in the parent has another number here, if it is here at all. */
+static bool
+is_of_nobody(void *user, const qpool_entry *entry)
+{
+	(void)user;
+	CELL_SAME(entry->thread, 0);
+	CELL_MUST(!entry->gone);
+	return true;
+}
+
 static void
 look(scene *s)
 {
 	qpool_stats now = qpool_stats_init();
+	qpool_hist hist = qpool_hist_init();
 
 	scene_count(s);
+	CELL_SAME(qpool_each(s->pool, is_of_nobody, NULL), stats_of(s->pool).leased);
+	if (!s->has_used) {
+		CELL_SAME(qpool_get_hist(s->pool, QPOOL_HIST_OPEN, &hist), QPOOL_OK);
+		CELL_SAME(hist.count, 0);
+	}
 	qpool_get_stats(s->pool, &now);
 	CELL_SAME(now.idle, 0);
 	CELL_SAME(now.waiting, 0);

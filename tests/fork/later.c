@@ -183,6 +183,28 @@ inside_describe(scene *s)
 	CELL_MUST(scene_holds_own(s));
 }
 
+static void *
+gives_back(void *argument)
+{
+	scene *s = argument;
+
+	await_waiting(s, 1);
+	for (unsigned i = 0; i < 2; i++)
+		CELL_SAME(qpool_release(&lent_out[i]), QPOOL_OK);
+	scene_await_told(s, 100); /* it is there when the process forks */
+	return NULL;
+}
+
+static void
+several_inside_waited(scene *s)
+{
+	lend_out(s, 3);
+	scene_arm(s, 0, QPOOL_EV_WAITED);
+	scene_actor(s, gives_back);
+	several(s, false);
+	end_lent_out(s, 2, 3);
+}
+
 static bool
 each_forks(void *user, const qpool_entry *entry)
 {
@@ -358,6 +380,7 @@ const scene_state scene_later[] = {
     {"several, inside open", several_inside_open, NULL},
     {"several, inside peek", several_inside_peek, NULL},
     {"several, inside ACQUIRED", several_inside_acquired, NULL},
+    {"several, inside WAITED", several_inside_waited, after_told},
     {"several, inside the hook", several_inside_hook, NULL},
     {"several, at the gate", several_at_the_gate, NULL},
     {"while another collects", while_another_collects, NULL},

@@ -259,36 +259,45 @@ wire_event(void *user, qpool *pool, const qpool_event *event)
 		hook(WIRE_STEPS, event);
 }
 
+/* What came over one wire.  When no process, no child either, holds the client's side any more, it ends. */
+static unsigned
+read_one(wire *peer, unsigned number)
+{
+	int server = atomic_load(&peer->servers[number]), same = server;
+	unsigned words = 0;
+	ssize_t length;
+	word w;
+
+	if (server <= 0)
+		return 0;
+	while ((length = recv(server, &w, sizeof w, MSG_DONTWAIT)) == (ssize_t)sizeof w) {
+		CELL_SAME(w.from, peer->parent);
+		words++;
+	}
+	/* Of two that read at once one closes it. */
+	if (length == 0 && atomic_compare_exchange_strong(&peer->servers[number], &same, -1))
+		(void)close(server);
+	return words;
+}
+
 unsigned
 wire_read(wire *peer)
 {
 	unsigned words = 0;
-	word w;
 
-	for (unsigned i = 0; i < atomic_load(&peer->numbers); i++) {
-		int server = atomic_load(&peer->servers[i]);
-		while (
-		    server > 0 && recv(server, &w, sizeof w, MSG_DONTWAIT) == (ssize_t)sizeof w) {
-			CELL_SAME(w.from, peer->parent);
-			words++;
-		}
-	}
+	for (unsigned i = 0; i < atomic_load(&peer->numbers); i++)
+		words += read_one(peer, i);
 	return words;
 }
 
 void
 wire_end(wire *peer)
 {
-	word w;
-
 	(void)wire_read(peer);
 	CELL_SAME(atomic_load(&peer->calls[WIRE_ABANDON]), 0);
 	CELL_SAME(atomic_load(&peer->calls[WIRE_DESTROY]), 1);
-	for (unsigned i = 0; i < atomic_load(&peer->numbers); i++) {
-		/* 0, the end of it: no process, no child either, holds the client's side any more. */
-		CELL_SAME(recv(peer->servers[i], &w, sizeof w, MSG_DONTWAIT), 0);
-		(void)close(peer->servers[i]);
-	}
+	for (unsigned i = 0; i < atomic_load(&peer->numbers); i++)
+		CELL_SAME(atomic_load(&peer->servers[i]), -1);
 	(void)close(peer->gate[0]);
 	(void)close(peer->gate[1]);
 }

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#define WIRE_MOST 4096 /* resources in one process's life */
+#define WIRE_MOST 16384 /* resources in one process's life */
 
 typedef enum wire_step {
 	WIRE_OPEN,
@@ -39,7 +39,7 @@ typedef void wire_hook(wire_step step, const qpool_event *event);
 
 typedef struct wire {
 	pid_t parent;
-	atomic_int servers[WIRE_MOST]; /* or 0: not yet */
+	atomic_int servers[WIRE_MOST]; /* 0: not yet; -1: ended */
 	atomic_uint numbers;
 	/* of this process and, as a child finds them, those before it */
 	atomic_uint calls[WIRE_STEPS];
