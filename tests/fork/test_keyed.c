@@ -18,6 +18,7 @@ static wire peer;
 static qpool_keyed *keyed;
 static pid_t forked = -1;
 static bool has_forked;
+static bool is_loaded; /* then a thread reads the wires */
 static atomic_uint told;
 
 static void
@@ -113,7 +114,7 @@ await(void)
 
 	CELL_SAME(waitpid(forked, &status, 0), forked);
 	CELL_SAME(status, 0);
-	if (getpid() == peer.parent)
+	if (getpid() == peer.parent && !is_loaded)
 		(void)wire_read(&peer);
 	atomic_store(&peer.hook, NULL);
 }
@@ -473,6 +474,7 @@ load(const void *a, const void *b)
 	begin();
 	for (unsigned i = 0; i < 4; i++)
 		actor_runs(&threads[i], hammers, &seeds[i]);
+	is_loaded = true;
 	actor_runs(&threads[4], reads, NULL);
 	for (unsigned i = 0; i < 50 && atomic_load(&peer.numbers) < WIRE_MOST / 2; i++) {
 		qpool_lease held = take("f");

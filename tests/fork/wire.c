@@ -263,7 +263,7 @@ wire_event(void *user, qpool *pool, const qpool_event *event)
 static unsigned
 read_one(wire *peer, unsigned number)
 {
-	int server = atomic_load(&peer->servers[number]), same = server;
+	int server = atomic_load(&peer->servers[number]);
 	unsigned words = 0;
 	ssize_t length;
 	word w;
@@ -274,9 +274,10 @@ read_one(wire *peer, unsigned number)
 		CELL_SAME(w.from, peer->parent);
 		words++;
 	}
-	/* Of two that read at once one closes it. */
-	if (length == 0 && atomic_compare_exchange_strong(&peer->servers[number], &same, -1))
+	if (length == 0) {
+		atomic_store(&peer->servers[number], -1);
 		(void)close(server);
+	}
 	return words;
 }
 

@@ -68,7 +68,7 @@ void wire_await(wire *peer, wire_step step, unsigned count);
 void wire_open(wire *peer, wire_step step);
 void wire_event(void *user, qpool *pool, const qpool_event *event);
 
-/* In the parent: what came over the wires so far came from this process; returns how much. */
+/* In the parent, one thread at a time: what came over the wires so far came from this process; returns how much. */
 unsigned wire_read(wire *peer);
 /* In the parent: everything is closed at the client's end, too, and nothing of a child ever came. */
 void wire_end(wire *peer);
