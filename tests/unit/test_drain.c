@@ -259,11 +259,7 @@ free_with_leases_out_and_workers_does_not_wait(void **state)
 	held = must_acquire(pool);
 	qpool_free(pool);
 	qpool_release(&held);
-	/* Whoever is last, a worker or we, has destroyed it: wait for that. */
-	while (fake_calls(peer, FAKE_DESTROY) == 0)
-		sched_yield();
-	while (fake_live(peer) != 0)
-		sched_yield();
+	fake_await_destroyed(peer); /* by whoever is last, a worker or we */
 	fake_end(peer);
 }
 
