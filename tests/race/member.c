@@ -445,10 +445,9 @@ is_served(member *m)
 	qpool_err err;
 
 	__atomic_store_n(&m->waiting_since, chance_now(), __ATOMIC_RELAXED);
-	do
-		err = qpool_acquire(m->of->pool, QPOOL_FOREVER, &lease, &error);
-	while (
-	    err == QPOOL_EOPEN || err == QPOOL_EDENIED || err == QPOOL_EFULL || err == QPOOL_EBUSY);
+	while ((err = qpool_acquire(m->of->pool, QPOOL_FOREVER, &lease, &error)) == QPOOL_EOPEN ||
+	       err == QPOOL_EDENIED || err == QPOOL_EFULL || err == QPOOL_EBUSY)
+		sched_yield(); /* who is turned away lets those run whom the pool waits for */
 	__atomic_store_n(&m->waiting_since, 0, __ATOMIC_RELAXED);
 	if (err != QPOOL_OK)
 		cell_broken(__FILE__, __LINE__, "served in the quiet phase: %s", error.message);
