@@ -415,6 +415,20 @@ qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 	return true;
 }
 
+bool
+qp_exchange_put_opened_locked(qpool *pool, qp_slot *slot, qp_wakes *wakes)
+{
+	qp_waiter *head = qp_waitq_first(&pool->waitq);
+
+	QP_MUST(pool->share == NULL); /* no key has a crew */
+	if (head == NULL || pool->paused || why_not_idle(pool, slot) != QP_WHY_NONE)
+		return qp_exchange_put_idle_locked(pool, slot, QP_CHECKING);
+	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
+	qp_watch_lent_locked(pool, wakes);
+	serve(pool, head, NULL, slot, wakes);
+	return true;
+}
+
 void
 qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 {

@@ -49,8 +49,9 @@ let_go(qpool *pool, qp_slot *slot)
 		qp_open_undo(pool, slot);
 }
 
-/* Count it as open.  What is for everybody goes idle in the same hold of the lock: in between it would be
- * neither opening nor idle, and another one would be opened for the same waiter.  Else it is the caller's. */
+/* Count it as open.  What is for everybody goes idle, or to a waiter, in the same hold of the lock: in between it
+ * would be neither opening nor idle, and another one would be opened for the same waiter.  Else it is the
+ * caller's. */
 static void
 publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 {
@@ -75,12 +76,13 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 			qp_family_leave_place(pool->share->family, slot);
 	}
 	qp_slot_move(slot, QP_OPENING, QP_CHECKING);
-	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 	qp_tally_peak(&pool->tally.open_peak, pool->idle.count + pool->owned - pool->opening);
-	if (for_all)
-		goes = !qp_exchange_put_idle_locked(pool, slot, QP_CHECKING);
-	else
+	if (for_all) {
+		goes = !qp_exchange_put_opened_locked(pool, slot, &wakes);
+	} else {
+		qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 		qp_watch_lent_locked(pool, &wakes);
+	}
 	qp_exchange_settle_locked(pool, NULL, &wakes); /* and the next may open now */
 	qp_pool_unlock(pool, &wakes);
 	if (was_down)

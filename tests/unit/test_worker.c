@@ -464,6 +464,61 @@ limits_of_zero_do_not_chase_their_tail(void **state)
 	end_pool(pool, peer);
 }
 
+static bool
+one_was_opened(const qpool_stats *s)
+{
+	return s->opens == 1 && s->opening == 0;
+}
+
+/* However late it runs: neither a pass nor a newcomer closes as too old what is there for it. */
+static void
+what_is_opened_for_a_waiter_is_kept_for_it(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = qpool_options_init();
+	qpool_lease lease;
+	qpool *pool;
+	actor a;
+
+	(void)state;
+	o.max_idle = o.max_age = QPOOL_ZERO;
+	o.max_overtake = QPOOL_FOREVER;
+	o.max_size = 1;
+	pool = pool_with_workers(peer, &o, 1);
+	fake_gate_shut(peer, FAKE_OPEN);
+	actor_acquires(&a, pool, QPOOL_FOREVER);
+	fake_gate_await(peer, FAKE_OPEN, 1);
+	qp_testing_await_parked(1);
+	qp_testing_hold(true);
+	fake_gate_open(peer, FAKE_OPEN);
+	await_stats(pool, one_was_opened);
+	qp_testing_clock_advance(1);
+	assert_int_equal(qpool_maintain(pool), 0);
+	assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &lease, NULL), QPOOL_EAGAIN);
+	qp_testing_hold(false);
+	assert_int_equal(actor_join(&a), QPOOL_OK);
+	assert_int_equal(fake_calls(peer, FAKE_OPEN), 1);
+	qpool_release(&a.lease);
+	end_pool(pool, peer);
+}
+
+/* Nobody was lent anything: what workers keep warm is no peak of what was. */
+static void
+what_is_kept_warm_was_not_lent(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = qpool_options_init();
+	qpool *pool;
+
+	(void)state;
+	o.min_idle = 3;
+	pool = pool_with_workers(peer, &o, 2);
+	await_stats(pool, three_are_idle);
+	assert_int_equal(stats_of(pool).leased_peak, 0);
+	assert_int_equal(stats_of(pool).open_peak, 3);
+	end_pool(pool, peer);
+}
+
 int
 main(void)
 {
@@ -486,6 +541,8 @@ main(void)
 	    VIRTUAL(when_the_crew_goes_waiters_open_for_themselves),
 	    VIRTUAL(start_is_all_or_none),
 	    VIRTUAL(limits_of_zero_do_not_chase_their_tail),
+	    VIRTUAL(what_is_opened_for_a_waiter_is_kept_for_it),
+	    VIRTUAL(what_is_kept_warm_was_not_lent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
