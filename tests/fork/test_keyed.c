@@ -481,6 +481,7 @@ load(const void *a, const void *b)
 		has_forked = false;
 		fork_once();
 		if (forked == 0) {
+			wire_leave_if_watched();
 			use_all();
 			give(&held);
 			use_all();

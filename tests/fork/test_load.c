@@ -89,6 +89,7 @@ live_as_child(load *l, unsigned number, qpool_lease *held)
 	int status = 0;
 	pid_t child = -1;
 
+	wire_leave_if_watched();
 	(void)alarm(30);
 	if (number % 3 == 0 && held->resource != NULL)
 		CELL_SAME(qpool_release(held), QPOOL_EFORKED);
