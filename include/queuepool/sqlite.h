@@ -13,7 +13,8 @@
  *           temp tables, ATTACHed files, PRAGMAs, functions and hooks stay, but `strict` closes a
  *           session with temp tables or ATTACHed files.  docs/SQLITE.md has the table.
  * Checking. Runs a statement that reads the file; fails when the file was moved, replaced or
- *           deleted since it was opened.  A lock of somebody else is no failure.
+ *           deleted since it was opened.  A lock of somebody else is no failure.  EAGAIN when the
+ *           budget interrupted it.
  * Closing.  sqlite3_close_v2, after busy statements were reset and the transaction rolled back, so
  *           that no lock outlives it.  Statements not finalized by their owner are not finalized
  *           here: they keep the memory and the file until they are.  Who caches statements wraps

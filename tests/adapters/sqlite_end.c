@@ -116,6 +116,120 @@ check_finds_a_file_overwritten(void **state)
 	refused_by_check(k, db, "26", "checking: file is not a database (SQLite 26)");
 }
 
+/* A file system that answers PRAGMAs itself, as those do that encrypt or compress: here by as long a
+ * look at the connection as the test says. */
+static sqlite3_vfs *real_vfs, slow_vfs;
+static const sqlite3_io_methods *real_methods;
+static sqlite3_io_methods slow_methods;
+static struct {
+	sqlite3 *db;
+	const char *look;
+} slow;
+
+static int
+slow_control(sqlite3_file *file, int what, void *arg)
+{
+	if (what == SQLITE_FCNTL_PRAGMA && slow.db != NULL)
+		return kit_exec(slow.db, slow.look);
+	return real_methods->xFileControl(file, what, arg);
+}
+
+static int
+slow_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
+{
+	int rc = real_vfs->xOpen(real_vfs, name, file, flags, out);
+
+	(void)vfs;
+	if (rc != SQLITE_OK || (flags & SQLITE_OPEN_MAIN_DB) == 0)
+		return rc;
+	real_methods = file->pMethods;
+	slow_methods = *real_methods;
+	slow_methods.xFileControl = slow_control;
+	file->pMethods = &slow_methods;
+	return rc;
+}
+
+static qpool_options
+on_slow_files(qpool_sqlite_options *sqlite)
+{
+	qpool_options options = qpool_options_init();
+
+	assert_int_equal(sqlite3_initialize(), SQLITE_OK);
+	slow.db = NULL;
+	real_vfs = sqlite3_vfs_find(NULL);
+	slow_vfs = *real_vfs;
+	slow_vfs.zName = "slow";
+	slow_vfs.xOpen = slow_open;
+	assert_int_equal(sqlite3_vfs_register(&slow_vfs, 0), SQLITE_OK);
+	*sqlite = qpool_sqlite_options_init();
+	sqlite->vfs = "slow";
+	options.max_size = 1;
+	options.check_after = QPOOL_ZERO;
+	options.step_budget = QPOOL_FOREVER;
+	return options;
+}
+
+static const char endless[] =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+
+/* Cut short by its budget a check has found nothing wrong. */
+static void
+check_has_no_verdict_when_its_budget_ends(void **state)
+{
+	kit *k = *state;
+	qpool_step step = {.size = sizeof step, .budget = QPOOL_MSEC(20)};
+	qpool_sqlite_options sqlite;
+	sqlite3 *db;
+
+	(void)on_slow_files(&sqlite);
+	kit_ops(k, k->path, &sqlite);
+	db = kit_open(k);
+	slow.db = db;
+	slow.look = endless;
+	memset(&k->error, 0, sizeof k->error);
+	assert_int_equal(k->ops.check(k->user, db, &step, &k->error), QPOOL_EAGAIN);
+	assert_int_equal(k->error.code, QPOOL_EAGAIN);
+	assert_string_equal(k->error.native, "9");
+	kit_assert_says(&k->error, "checking: interrupted (SQLite 9)");
+	slow.look = "SELECT * FROM missing";
+	assert_int_equal(k->ops.check(k->user, db, &step, &k->error), QPOOL_ECHECK);
+	slow.look = "SELECT 1";
+	assert_int_equal(kit_check(k, db), QPOOL_OK);
+	slow.db = NULL;
+	assert_int_equal(kit_number(db, "PRAGMA busy_timeout"), 5000);
+	assert_int_equal(sqlite3_vfs_unregister(&slow_vfs), SQLITE_OK);
+}
+
+static void
+a_caller_with_too_little_time_closes_nothing(void **state)
+{
+	kit *k = *state;
+	qpool_sqlite_options sqlite;
+	qpool_options options = on_slow_files(&sqlite);
+	qpool_stats stats = qpool_stats_init();
+	qpool_lease lease;
+	qpool *pool;
+	sqlite3 *db;
+
+	assert_int_equal(qpool_sqlite_create(&pool, k->path, &sqlite, &options, NULL), QPOOL_OK);
+	assert_int_equal(qpool_acquire(pool, QPOOL_SEC(60), &lease, NULL), QPOOL_OK);
+	db = qpool_sqlite_db(&lease);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	slow.db = db;
+	slow.look = endless;
+	assert_int_equal(qpool_acquire(pool, QPOOL_MSEC(20), &lease, &k->error), QPOOL_ETIMEOUT);
+	slow.look = "SELECT 1";
+	assert_int_equal(qpool_acquire(pool, QPOOL_SEC(60), &lease, NULL), QPOOL_OK);
+	assert_ptr_equal(qpool_sqlite_db(&lease), db);
+	slow.db = NULL;
+	qpool_get_stats(pool, &stats);
+	assert_int_equal(stats.opens, 1);
+	assert_int_equal(stats.checks_failed, 0);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	qpool_free(pool);
+	assert_int_equal(sqlite3_vfs_unregister(&slow_vfs), SQLITE_OK);
+}
+
 /* ---- reset --------------------------------------------------------------------------- */
 
 /* The commit that ends a half-read INSERT ... RETURNING waits for a reader: hours, were it not
@@ -366,6 +480,8 @@ main(void)
 	    KIT_TEST(check_waits_for_no_lock),
 	    KIT_TEST(check_finds_a_file_gone),
 	    KIT_TEST(check_finds_a_file_overwritten),
+	    KIT_TEST(check_has_no_verdict_when_its_budget_ends),
+	    KIT_TEST(a_caller_with_too_little_time_closes_nothing),
 	    KIT_TEST(reset_ends_with_the_budget),
 	    KIT_TEST(reset_needs_no_time_when_there_is_nothing_to_do),
 	    KIT_TEST(strict_with_sessions_that_differ),

@@ -28,9 +28,11 @@ after(int64_t now, int64_t span)
 static int
 stop_when_late(void *arg)
 {
-	const qp_sqlite_limit *limit = arg;
+	qp_sqlite_limit *limit = arg;
 
-	return limit->end_ns != INT64_MAX && now_ns() >= limit->end_ns;
+	if (limit->end_ns != INT64_MAX && now_ns() >= limit->end_ns)
+		limit->stopped = true;
+	return limit->stopped;
 }
 
 int
@@ -54,6 +56,7 @@ qp_sqlite_limit_lay(qp_sqlite_limit *limit, sqlite3 *db, qpool_nsec budget, int 
 {
 	int64_t now = now_ns();
 
+	limit->stopped = false;
 	limit->end_ns = after(now, budget > 0 ? budget : 0);
 	limit->lock_end_ns = after(now, (int64_t)busy_ms * 1000000);
 	if (limit->lock_end_ns > limit->end_ns)

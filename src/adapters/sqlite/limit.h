@@ -17,6 +17,7 @@
 typedef struct qp_sqlite_limit {
 	int64_t end_ns;      /* of the work, on the monotonic clock */
 	int64_t lock_end_ns; /* of waiting for locks: the busy timeout, never later than end_ns */
+	bool stopped;        /* SQL was interrupted because end_ns had come */
 } qp_sqlite_limit;
 
 /* `limit` must live until it is lifted. */

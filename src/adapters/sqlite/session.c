@@ -10,6 +10,17 @@
 
 #include <errno.h>
 
+/* The budget ended it, which says nothing of the connection: nothing was sent anywhere that could be
+ * answered late, so it may be asked again. */
+static qpool_err
+no_verdict(qpool_error *error, const qp_sqlite_source *source, sqlite3 *db, int rc)
+{
+	(void)qp_sqlite_fault_session(error, source, db, rc, "checking");
+	if (error != NULL)
+		error->code = QPOOL_EAGAIN;
+	return QPOOL_EAGAIN;
+}
+
 /* No lock is waited for: SQLITE_BUSY says that the file is there, that the connection reads it,
  * and that somebody else is at work, which is no reason to close this one. */
 qpool_err
@@ -24,6 +35,8 @@ qp_sqlite_session_check(void *user, void *resource, const qpool_step *step, qpoo
 	errno = 0; /* SQLite reports it as it finds it; the pool keeps its caller's */
 	rc = sqlite3_exec(db, "PRAGMA main.schema_version", NULL, NULL, NULL);
 	qp_sqlite_limit_lift(db, source->busy_ms);
+	if ((rc & 0xff) == SQLITE_INTERRUPT && limit.stopped)
+		return no_verdict(error, source, db, rc);
 	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED)
 		return qp_sqlite_fault_session(error, source, db, rc, "checking");
 	/* Stays 0 where there is no file, or where the VFS does not know. */
