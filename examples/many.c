@@ -10,40 +10,50 @@
 
 enum { THREADS = 4, ROUNDS = 500 };
 
-/* Copy one number from one database to another; the time is for both together. */
 static int
-copy_once(qpool *pool, qpool_error *error)
+ask(const qpool_lease *lease)
 {
-	qpool_lease both[2]; /* all empty when it fails */
-	qpool_request request = qpool_request_init();
-	int bad;
+	sqlite3 *db = qpool_sqlite_db(lease);
 
-	request.timeout = QPOOL_SEC(30);
-	request.site = QPOOL_SITE;
-	if (qpool_acquire_many(pool, 2, &request, both, error) != QPOOL_OK)
-		return 1;
-	bad = sqlite3_exec(qpool_sqlite_db(&both[0]), "SELECT 1", NULL, NULL, NULL) != SQLITE_OK;
-	if (!bad)
-		bad = sqlite3_exec(qpool_sqlite_db(&both[1]), "SELECT 1", NULL, NULL, NULL) !=
-		      SQLITE_OK;
-	if (bad)
-		(void)qpool_spoil(&both[0]);
-	(void)qpool_release(&both[0]); /* each ends by itself, in any order */
-	(void)qpool_release(&both[1]);
-	return bad;
+	if (sqlite3_exec(db, "SELECT 1", NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	fprintf(stderr, "many: %s\n", sqlite3_errmsg(db));
+	return -1;
 }
 
+/* [man: many] */
+static int
+use_both(qpool *pool)
+{
+	qpool_request request = qpool_request_init();
+	qpool_lease both[2]; /* both are empty when it fails */
+	qpool_error error;
+	int failed;
+
+	request.timeout = QPOOL_SEC(30); /* for both together */
+	request.site = QPOOL_SITE;
+	if (qpool_acquire_many(pool, 2, &request, both, &error)) {
+		fprintf(stderr, "many: %s\n", error.message);
+		return -1;
+	}
+	failed = ask(&both[0]) || ask(&both[1]);
+	for (int i = 0; i < 2; i++) {
+		if (failed)
+			qpool_spoil(&both[i]); /* in doubt: both */
+		qpool_release(&both[i]);
+	}
+	return failed ? -1 : 0;
+}
+/* [end] */
+
 static void *
-work(void *argument)
+work(void *pool)
 {
 	static int failed;
-	qpool_error error;
 
 	for (int i = 0; i < ROUNDS; i++)
-		if (copy_once(argument, &error) != 0) {
-			(void)fprintf(stderr, "%s\n", error.message);
+		if (use_both(pool) != 0)
 			return &failed;
-		}
 	return NULL;
 }
 

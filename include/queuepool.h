@@ -296,7 +296,8 @@ QPOOL_API QPOOL_CHECKED qpool_err qpool_acquire_with(qpool *pool, const qpool_re
 	qpool_acquire_at((pool), (timeout), (out), (error), QPOOL_SITE)
 /* Borrow n (1 to max_size) at once, into out[0] to out[n-1], or none, under one deadline.  Those
  * who ask for several are served one after the other, so they never deadlock among themselves; a
- * thread that already holds leases of this pool still can.  Each lease ends by itself. */
+ * thread that already holds leases of this pool still can.  Each lease ends by itself.  On failure
+ * all n are empty (with n above 65,535 they are not touched). */
 QPOOL_API QPOOL_CHECKED qpool_err qpool_acquire_many(qpool *pool, uint32_t n,
     const qpool_request *request, qpool_lease *out, qpool_error *error);
 

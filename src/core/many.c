@@ -194,11 +194,14 @@ qpool_acquire_many(
     qpool *pool, uint32_t n, const qpool_request *request, qpool_lease *out, qpool_error *error)
 {
 	many m;
-	qpool_err err = look(pool, n, out, error);
+	qpool_err err;
 
+	/* Also when n is more than this pool has: the way out of whoever asked ends them all. */
+	if (out != NULL && n <= QP_MAX_SIZE)
+		clear(out, n);
+	err = look(pool, n, out, error);
 	if (err != QPOOL_OK)
 		return err;
-	clear(out, n);
 	m.out = out;
 	m.n = n;
 	m.had = 0;

@@ -129,15 +129,24 @@ what_is_no_number_of_leases_is_refused(void **state)
 	fake *peer = fake_new();
 	qpool *pool = pool_of_size(peer, 2);
 	qpool_request request = within(QPOOL_NOWAIT), odd = within(-7);
-	qpool_lease leases[2] = {{&odd, NULL, 3}, QPOOL_LEASE_INIT};
+	qpool_lease leases[3];
 	qpool_error error;
 
 	(void)state;
 	assert_int_equal(qpool_acquire_many(pool, 0, &request, leases, &error), QPOOL_EINVAL);
 	assert_non_null(strstr(error.message, "n is 0; it must be 1 to max_size, which is 2"));
+	memset(leases, 0x5a, sizeof leases);
+	assert_int_equal(qpool_acquire_many(pool, 65536, &request, leases, &error), QPOOL_EINVAL);
+	assert_int_equal(
+	    leases[0].turn_, 0x5a5a5a5a5a5a5a5a); /* no array is so long: not touched */
 	assert_int_equal(qpool_acquire_many(pool, 3, &request, leases, &error), QPOOL_EINVAL);
 	assert_non_null(strstr(error.message, "n is 3"));
-	assert_int_equal(leases[0].turn_, 3); /* untouched: who knows how long it is */
+	/* Somebody made the pool smaller, and the way out ends all it asked for. */
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(qpool_release(&leases[i]), QPOOL_OK);
+	memset(leases, 0x5a, sizeof leases);
+	assert_int_equal(qpool_acquire_many(NULL, 3, &request, leases, &error), QPOOL_EINVAL);
+	assert_int_equal(qpool_release(&leases[2]), QPOOL_OK);
 	assert_int_equal(qpool_acquire_many(pool, 2, &request, NULL, &error), QPOOL_EINVAL);
 	assert_int_equal(qpool_acquire_many(NULL, 2, &request, leases, &error), QPOOL_EINVAL);
 	assert_int_equal(qpool_acquire_many(pool, 2, NULL, leases, &error), QPOOL_EINVAL);
