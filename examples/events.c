@@ -10,12 +10,13 @@
 
 static atomic_bool told;
 
-/* Runs on whichever thread it happened to, with no lock held; from here the pool may be used, but what
- * would wait for it says EMISUSE. */
+/* [man: events] */
+/* Runs on the thread to which it happened, with no lock held. */
 static void
 log_event(void *user, qpool *pool, const qpool_event *event)
 {
 	const char *name = qpool_name(pool);
+	const char *why = qpool_why_name(event->why); /* of CLOSED only */
 
 	(void)user;
 	switch (event->type) {
@@ -28,11 +29,10 @@ log_event(void *user, qpool *pool, const qpool_event *event)
 		printf("%s: %s\n", name, event->error->message);
 		break;
 	case QPOOL_EV_CLOSED:
-		printf("%s: closed one: %s\n", name, qpool_why_name(event->why));
+		printf("%s: closed one, %s\n", name, why);
 		break;
 	case QPOOL_EV_HELD_LONG:
-		printf(
-		    "%s: held long: %s, for %s\n", name, event->entry->site, event->entry->label);
+		printf("%s: held long: %s\n", name, event->entry->site);
 		atomic_store(&told, true);
 		break;
 	case QPOOL_EV_HELD_BACK:
@@ -42,6 +42,7 @@ log_event(void *user, qpool *pool, const qpool_event *event)
 		break;
 	}
 }
+/* [end] */
 
 static int
 hold_long(qpool *pool, qpool_error *error)

@@ -11,7 +11,10 @@
 static int
 work(sqlite3 *db)
 {
-	return sqlite3_exec(db, "PRAGMA user_version", NULL, NULL, NULL);
+	if (sqlite3_exec(db, "SELECT 1", NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	fprintf(stderr, "first: %s\n", sqlite3_errmsg(db));
+	return -1;
 }
 
 int
@@ -26,13 +29,13 @@ main(void)
 		fprintf(stderr, "first: %s\n", error.message);
 		return 1;
 	}
-	if (qpool_acquire(pool, QPOOL_SEC(2), &lease, &error) != QPOOL_OK)
+	if (qpool_acquire(pool, QPOOL_SEC(2), &lease, &error))
 		fprintf(stderr, "first: %s\n", error.message);
-	else if (work(qpool_sqlite_db(&lease)) != SQLITE_OK)
+	else if (work(qpool_sqlite_db(&lease)) != 0)
 		qpool_spoil(&lease); /* in doubt: do not lend it again */
 	else
 		failed = 0;
-	qpool_release(&lease); /* of an empty lease: nothing to do */
+	qpool_release(&lease); /* an empty lease: does nothing */
 	qpool_free(pool);
 	return failed;
 }

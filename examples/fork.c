@@ -48,8 +48,10 @@ main(void)
 	int failed, status = 1;
 	pid_t child;
 
-	if (qpool_create(&pool, NULL, &ops, &to, &error) != QPOOL_OK)
+	if (qpool_create(&pool, NULL, &ops, &to, &error) != QPOOL_OK) {
+		(void)fprintf(stderr, "%s\n", error.message);
 		return 1;
+	}
 	failed = ask_for_number(pool, "parent");
 	(void)fflush(stdout); /* or both would print it */
 	child = fork();

@@ -8,19 +8,23 @@
 
 #include <stdio.h>
 
+/* [man: keyed] */
 static int
 serve(qpool_keyed *keyed, const char *tenant, qpool_error *error)
 {
 	QPOOL_SCOPED qpool_lease lease = QPOOL_LEASE_INIT;
+	const qpool_nsec most = QPOOL_SEC(5);
 	char answer[LINE_ROOM];
 
-	/* ops.open is told the tenant by step->key, and says HELLO in that name. */
-	if (qpool_keyed_acquire(keyed, tenant, QPOOL_SEC(5), &lease, error) != QPOOL_OK ||
-	    session_ask(&lease, "WHO", QPOOL_SEC(5), answer, error) != QPOOL_OK)
+	/* ops.open finds the tenant in step->key. */
+	if (qpool_keyed_acquire(keyed, tenant, most, &lease, error))
+		return 1;
+	if (session_ask(&lease, "WHO", most, answer, error))
 		return 1;
 	printf("%s is served as %s\n", tenant, answer + 4);
 	return 0;
 }
+/* [end] */
 
 static void
 show(const qpool_keyed *keyed)
@@ -45,8 +49,10 @@ main(void)
 	int failed = 0;
 
 	options.max_size = 3; /* of all together; of one tenant at most two */
-	if (qpool_keyed_create(&keyed, &options, 2, &ops, &to, &error) != QPOOL_OK)
+	if (qpool_keyed_create(&keyed, &options, 2, &ops, &to, &error) != QPOOL_OK) {
+		(void)fprintf(stderr, "%s\n", error.message);
 		return 1;
+	}
 	for (size_t i = 0; i < sizeof tenants / sizeof tenants[0] && !failed; i++)
 		failed = serve(keyed, tenants[i], &error);
 	if (failed)

@@ -19,11 +19,12 @@ most_of(const qpool *pool)
 	return stats.max_size;
 }
 
+/* [man: grow] */
 /* Takes effect at once, and takes nothing from those who hold. */
 static int
 grow(qpool *pool, uint32_t more, qpool_error *error)
 {
-	qpool_options change = qpool_options_init(); /* what stays 0 stays as it is */
+	qpool_options change = qpool_options_init(); /* 0: no change */
 
 	change.max_size = most_of(pool) + more;
 	if (qpool_configure(pool, &change, error) != QPOOL_OK)
@@ -31,6 +32,7 @@ grow(qpool *pool, uint32_t more, qpool_error *error)
 	printf("%s: now at most %u\n", qpool_name(pool), most_of(pool));
 	return 0;
 }
+/* [end] */
 
 int
 main(void)

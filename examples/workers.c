@@ -16,29 +16,30 @@ idle_in(const qpool *pool)
 	return stats.idle;
 }
 
+/* [man: workers] */
 static int
 serve(qpool *pool, qpool_error *error)
 {
-	qpool_lease leases[2] = {QPOOL_LEASE_INIT, QPOOL_LEASE_INIT};
+	QPOOL_SCOPED qpool_lease one = QPOOL_LEASE_INIT;
+	QPOOL_SCOPED qpool_lease other = QPOOL_LEASE_INIT;
 
-	/* One more than callbacks that may hang at once: one worker stays for the others. */
+	/* One more than may hang in an open or close at the same time. */
 	if (qpool_start(pool, 2, error) != QPOOL_OK)
 		return 1;
-	/* For the readiness probe: not "the port is open" but "two can be lent at once". */
+	/* The readiness probe may say yes when two can be lent at once. */
 	if (qpool_wait_ready(pool, 2, QPOOL_SEC(10), error) != QPOOL_OK)
 		return 1;
 	printf("ready: %u are idle before anybody asked\n", idle_in(pool));
 
-	for (unsigned i = 0; i < 2; i++)
-		if (qpool_acquire(pool, QPOOL_SEC(1), &leases[i], error) != QPOOL_OK)
-			return 1;
+	if (qpool_acquire(pool, QPOOL_SEC(1), &one, error) != QPOOL_OK ||
+	    qpool_acquire(pool, QPOOL_SEC(1), &other, error) != QPOOL_OK)
+		return 1;
 	if (qpool_wait_ready(pool, 2, QPOOL_SEC(10), error) != QPOOL_OK)
 		return 1;
 	printf("two are lent, and %u are idle again\n", idle_in(pool));
-	for (unsigned i = 0; i < 2; i++)
-		(void)qpool_release(&leases[i]);
 	return 0;
 }
+/* [end] */
 
 int
 main(void)

@@ -227,7 +227,7 @@ QPOOL_API size_t qpool_maintain(qpool *pool);
 QPOOL_API QPOOL_CHECKED qpool_err qpool_wait_ready(qpool *pool, uint32_t n, qpool_nsec timeout,
     qpool_error *error);
 /* Put a resource that you opened into an empty slot; age and uses begin now.  Yours again on
- * failure: EAGAIN when there is no empty slot, ECLOSED, EINVAL. */
+ * failure: EAGAIN when there is no empty slot, ECLOSED, EINVAL; in a child, ENOMEM. */
 QPOOL_API QPOOL_CHECKED qpool_err qpool_adopt(qpool *pool, void *resource, qpool_error *error);
 /* Change limits at run time.  Here a field that is 0 stays as it is.  All or nothing: EINVAL names
  * what is out of range, or fixed since create: name, order, open_failure, flags, on_event,
