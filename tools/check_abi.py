@@ -4,7 +4,8 @@
 
 Each library of --build, which needs debug information, is compared by libabigail with the baseline that
 packaging/abi/ holds of it.  What was added is no complaint; what was taken away or changed is, and so is
-a library without a baseline.  Structs that open with `size` may grow at their end: docs/ABI.md.
+a library without a baseline, or a baseline whose library is gone.  Structs that open with `size` may grow
+at their end: docs/ABI.md.
 --renew writes the baselines instead (`make abi-baseline`), for a person to read the difference.
 """
 import os
@@ -111,7 +112,12 @@ def look(tree, options, folder):
         "type_kind = struct\nhas_data_member_inserted_at = end\nhas_size_change = yes\n",
         encoding="utf-8",
     )
-    for path in tree.under("packaging", ending=".map"):
+    maps = tree.under("packaging", ending=".map")
+    kept = {f"{FOLDER}/{os.path.basename(path)[:-4]}.abi" for path in maps}
+    for baseline in tree.under(FOLDER, ending=".abi"):
+        if baseline not in kept:
+            tree.complain(baseline, 0, "no library goes with this baseline: programs linked to it would not start")
+    for path in maps:
         name = os.path.basename(path)[:-4]
         library = next(pathlib.Path(options.build).rglob(f"lib{name}.so"), None)
         baseline = os.path.join(FOLDER, f"{name}.abi")
