@@ -339,7 +339,8 @@ QPOOL_API void qpool_scope_fail(qpool_lease *lease); /* what QPOOL_SCOPED_DISCAR
 
 typedef enum {
 	QPOOL_EV_OPENED = 1, QPOOL_EV_OPEN_FAILED, QPOOL_EV_CLOSED, QPOOL_EV_ACQUIRED,
-	QPOOL_EV_RELEASED, QPOOL_EV_WAITED, QPOOL_EV_TIMED_OUT, QPOOL_EV_REFUSED,
+	QPOOL_EV_RELEASED, QPOOL_EV_WAITED, QPOOL_EV_TIMED_OUT,
+	QPOOL_EV_REFUSED,     /* at once: the line was full, or the pool down; so stats.refusals */
 	QPOOL_EV_HELD_LONG,   /* once a lease, past held_long: by a worker, qpool_maintain or a timeout */
 	QPOOL_EV_HELD_BACK,   /* one that was told HELD_LONG has ended */
 	QPOOL_EV_HOLDER_GONE, /* once a lease: the thread that took it has exited; told as HELD_LONG is */

@@ -328,12 +328,12 @@ tell_failure(const qp_asking *asking, qpool_err err, const qpool_error *error)
 {
 	int64_t took_ns = qp_clock_now() - asking->since_ns;
 
+	if (err == QPOOL_EOPEN || err == QPOOL_EDENIED || err == QPOOL_EFULL)
+		qp_open_tell_down(asking->pool);
 	if (err == QPOOL_ETIMEOUT)
 		qp_notice_pool(asking->pool, QPOOL_EV_TIMED_OUT, took_ns, error, asking->site);
-	else if (err == QPOOL_EBUSY)
+	else if (err == QPOOL_EBUSY || asking->refused)
 		qp_notice_pool(asking->pool, QPOOL_EV_REFUSED, took_ns, error, asking->site);
-	else if (err == QPOOL_EOPEN || err == QPOOL_EDENIED || err == QPOOL_EFULL)
-		qp_open_tell_down(asking->pool);
 }
 
 /* Leases that were in the way are looked at, as a pass would: who is gone only of those that were named. */

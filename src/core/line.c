@@ -92,7 +92,7 @@ qp_line_leave(qp_asking *asking, qpool_err err)
 		qp_hist_add(&pool->hists->wait, asking->waited_ns);
 	}
 	tally->timeouts += err == QPOOL_ETIMEOUT;
-	tally->refusals += err == QPOOL_EBUSY;
+	tally->refusals += err == QPOOL_EBUSY || asking->refused;
 	tally->cancels += err == QPOOL_ECANCEL;
 	qp_pool_unlock(pool, NULL);
 }
@@ -155,6 +155,7 @@ look_to_open_locked(
 		qp_crew_call_locked(pool, wakes);
 	}
 	if (hopeless) {
+		asking->refused = !asking->has_waited && asking->cause.code == QPOOL_OK;
 		asking->cause = pool->backoff.error;
 		return asking->cause.code;
 	}

@@ -26,6 +26,7 @@ typedef struct qp_asking {
 	int64_t
 	    cut_ns; /* what was left for a check, if that was too little for an answer; else 0 */
 	bool has_waited;
+	bool refused;   /* at once, because the pool is down: it neither waited nor tried */
 	bool paused;    /* when we last looked, the pool was */
 	bool visits;    /* counted in pool->visits */
 	bool starved;   /* there was no memory for slots */

@@ -189,6 +189,35 @@ failures_down_and_up_are_told_once(void **state)
 	end_pool(pool, peer);
 }
 
+/* Whoever tries the peer itself was not refused by the pool; whoever comes before the next try is. */
+static void
+while_it_is_down_acquires_are_refused(void **state)
+{
+	qpool_options o = with_events(1u << QPOOL_EV_DOWN | 1u << QPOOL_EV_REFUSED);
+	fake *peer = fake_new();
+	qpool *pool = pool_of(peer, fake_ops(), &o);
+	qpool_lease lease;
+
+	(void)state;
+	fake_fail(peer, FAKE_OPEN, 1, QPOOL_EDENIED);
+	assert_int_equal(qpool_acquire(pool, QPOOL_SEC(1), &lease, NULL), QPOOL_EDENIED);
+	only(0, QPOOL_EV_DOWN);
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(stats_of(pool).refusals, 0);
+	assert_int_equal(qpool_acquire(pool, QPOOL_SEC(1), &lease, NULL), QPOOL_EDENIED);
+	assert_int_equal(qpool_acquire(pool, QPOOL_NOWAIT, &lease, NULL), QPOOL_EDENIED);
+	assert_string_equal(only(1, QPOOL_EV_REFUSED)->message, only(2, QPOOL_EV_REFUSED)->message);
+	assert_memory_equal(only(1, QPOOL_EV_REFUSED)->message, "fake refuses to open", 20);
+	assert_non_null(only(1, QPOOL_EV_REFUSED)->event.site);
+	assert_int_equal(seen.count, 3);
+	assert_int_equal(stats_of(pool).refusals, 2);
+	qp_testing_clock_advance(QPOOL_MSEC(100));
+	assert_int_equal(qpool_acquire(pool, QPOOL_SEC(1), &lease, NULL), QPOOL_OK);
+	assert_int_equal(stats_of(pool).refusals, 2);
+	qpool_release(&lease);
+	end_pool(pool, peer);
+}
+
 static struct {
 	pthread_barrier_t inside, go_on;
 	qpool_event_type types[4];
@@ -341,6 +370,7 @@ main(void)
 	    VIRTUAL(the_mask_chooses),
 	    VIRTUAL(waits_timeouts_and_refusals_are_told),
 	    VIRTUAL(failures_down_and_up_are_told_once),
+	    VIRTUAL(while_it_is_down_acquires_are_refused),
 	    VIRTUAL(a_close_says_what_its_check_or_reset_said),
 	    VIRTUAL(up_is_never_told_before_its_down),
 	    VIRTUAL(misuse_is_told),
