@@ -43,9 +43,9 @@ bool qp_exchange_any_exist_locked(const qpool *pool);
 /* With its resource, in a lock that is held; the caller settles.  false: the pool closes, was renewed, or has
  * more than it may; then the slot is CLOSING, with the reason in it, and still the caller's, to be closed. */
 bool qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from);
-/* The same of one that is CHECKING and was opened for whoever wants it.  The first in line gets it, as one that
- * opens for itself gets its own, however young it is in line: left idle until it looks, a pass or a newcomer could
- * close what is past its limits already, and another one would be opened, for ever. */
+/* The same of one that is CHECKING and was opened for whoever wants it.  The first in line whose time is not over
+ * gets it, as one that opens for itself gets its own, however young it is in line: left idle until it looks, a pass or
+ * a newcomer could close what is past its limits already, and another one would be opened, for ever. */
 bool qp_exchange_put_opened_locked(qpool *pool, qp_slot *slot, qp_wakes *wakes);
 /* Without one, in a lock that is held; the caller settles. */
 void qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from);

@@ -418,9 +418,13 @@ qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 bool
 qp_exchange_put_opened_locked(qpool *pool, qp_slot *slot, qp_wakes *wakes)
 {
-	qp_waiter *head = qp_waitq_first(&pool->waitq);
+	int64_t now_ns = qp_clock_now();
+	qp_waiter *head;
 
 	QP_MUST(pool->share == NULL); /* no key has a crew */
+	do
+		head = qp_waitq_first(&pool->waitq);
+	while (head != NULL && turn_away(pool, head, NULL, now_ns, wakes));
 	if (head == NULL || pool->paused || why_not_idle(pool, slot) != QP_WHY_NONE)
 		return qp_exchange_put_idle_locked(pool, slot, QP_CHECKING);
 	qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));

@@ -310,6 +310,29 @@ too_late_in_its_hook(const void *first, const void *second)
 	stage_end(&s);
 }
 
+/* The same of what a worker opened, though the first in line would be given it however young it is. */
+static void
+too_late_for_what_was_opened(const void *first, const void *second)
+{
+	hand *hasty, *next;
+	stage s;
+
+	(void)first;
+	(void)second;
+	stage_set(&s, place_named("open on a worker"), 0);
+	hasty = stage_subject(&s);
+	hasty->timeout = QPOOL_SEC(3);
+	stage_begin(&s);
+	next = stage_waiter(&s, QPOOL_FOREVER);
+	qp_testing_clock_virtual(qp_clock_now() + QPOOL_SEC(3)); /* wakes nobody */
+	stage_open_gate(&s);
+	must_get(&s, next);
+	hand_join(hasty);
+	CELL_SAME(hasty->err, QPOOL_ETIMEOUT);
+	CELL_SAME(fake_calls(s.peer, FAKE_OPEN), 2); /* one for kept */
+	stage_end(&s);
+}
+
 /* It is told nothing while the pool closes, and says itself that it goes. */
 static void
 it_goes_while_the_pool_closes(const void *first, const void *second)
@@ -486,6 +509,7 @@ main(int argc, char **argv)
 	ADD(it_comes_back_to_an_idle_one, "one comes back from its hook to an idle one");
 	ADD(it_keeps_its_place, "one comes back from its hook to its place");
 	ADD(too_late_for_the_first, "one whose time is over is passed over");
+	ADD(too_late_for_what_was_opened, "one whose time is over is given nothing opened");
 	ADD(too_late_in_its_hook, "one whose time ends in its hook is passed over");
 	ADD(it_goes_while_the_pool_closes, "one is in its hook while the pool closes");
 	cells_add(&all, a_long_line_is_told, "", NULL, "a long line is told that the pool closes");
