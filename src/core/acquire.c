@@ -130,13 +130,23 @@ is_put_off(const qp_asking *asking, qp_slot *slot)
 	    now_ns >= asking->deadline_ns);
 }
 
-static void
-retire(const qp_asking *asking, qp_slot *slot, qpool_why why)
+void
+qp_acquire_retire(const qp_asking *asking, qp_slot *slot, qpool_why why)
 {
 	if (why != QPOOL_WHY_CHECK)
 		qp_open_retire(asking->pool, slot, QP_CHECKING, why, NULL);
 	else if (!is_put_off(asking, slot))
 		qp_check_failed(asking->pool, slot, &asking->cause);
+}
+
+bool
+qp_acquire_is_still_fit(qp_asking *asking, qp_slot *slot, bool was_kept, qpool_why *why)
+{
+	const qpool *pool = asking->pool;
+
+	if (!was_kept && !qp_pool_is_renewed(pool, slot) && slot->asked == qp_suspect_last(pool))
+		return true;
+	return is_fit(asking, slot, qp_clock_coarse(), why);
 }
 
 /* Does a failed open of its own end this acquire, or does it go back to the line? */
@@ -180,13 +190,13 @@ qp_acquire_find(qp_asking *asking, qp_slot **out)
 			if (err == QPOOL_OK && !qp_pool_is_renewed(pool, slot))
 				return QPOOL_OK;
 			if (err == QPOOL_OK)
-				retire(asking, slot, QPOOL_WHY_RENEWED);
+				qp_acquire_retire(asking, slot, QPOOL_WHY_RENEWED);
 			else if (ends_here(asking, err))
 				return err;
 		} else if (is_fit(asking, slot, qp_clock_coarse(), &why)) {
 			return QPOOL_OK;
 		} else {
-			retire(asking, slot, why);
+			qp_acquire_retire(asking, slot, why);
 		}
 	}
 }
@@ -391,7 +401,7 @@ find_and_tell(qp_asking *asking, qp_slot **slot)
 		has_told = asking->has_waited;
 		if (!is_inherited(*slot, &why))
 			break;
-		retire(asking, *slot, why);
+		qp_acquire_retire(asking, *slot, why);
 	}
 	return err;
 }
@@ -443,7 +453,7 @@ qp_acquire_go_on(qp_asking *asking, qp_slot *slot, qpool_lease *out, qpool_error
 	/* Enter before an unfit slot goes: until then it is what keeps the pool alive for us. */
 	qp_line_enter(asking);
 	if (slot != NULL)
-		retire(asking, slot, why);
+		qp_acquire_retire(asking, slot, why);
 	return acquire_slowly(asking, out, error);
 }
 

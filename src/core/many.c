@@ -33,6 +33,8 @@ typedef struct many {
 	qp_asking asking;
 	qpool_lease *out;
 	uint32_t n, had;
+	/* in line, or with an open, since it judged what it has but for the last one */
+	bool has_lingered;
 	bool has_hand;
 	qp_mark hand; /* from the gate to the end: what it has collected is known to be its own */
 } many;
@@ -81,23 +83,40 @@ undo(qp_asking *asking)
 	put_back(m);
 }
 
-/* Others are still to come, also for those that were renewed while the rest was waited for. */
+/* Others are still to come, also for those that went stale while the rest was waited for: nobody else looks to
+ * what is neither idle nor lent. */
 static bool
 is_incomplete(many *m)
 {
-	qpool *pool = m->asking.pool;
+	bool has_lingered = m->has_lingered;
+	qpool_why why;
 
 	if (m->had < m->n)
 		return true;
+	m->has_lingered = false;
 	for (uint32_t i = m->n; i > 0; i--) {
 		qp_slot *slot = kept(&m->out[i - 1]);
-		if (!qp_pool_is_renewed(pool, slot))
+		if (qp_acquire_is_still_fit(&m->asking, slot, has_lingered && i < m->n, &why))
 			continue;
 		m->out[i - 1] = m->out[--m->had];
 		m->out[m->had] = (qpool_lease)QPOOL_LEASE_INIT;
-		qp_open_retire(pool, slot, QP_CHECKING, QPOOL_WHY_RENEWED, NULL);
+		qp_acquire_retire(&m->asking, slot, why);
 	}
 	return m->had < m->n;
+}
+
+static qpool_err
+find_one(many *m)
+{
+	int64_t waited_ns = m->asking.waited_ns;
+	qp_slot *slot;
+	qpool_err err = qp_acquire_find(&m->asking, &slot);
+
+	if (err != QPOOL_OK)
+		return err;
+	m->has_lingered |= m->asking.waited_ns != waited_ns || qp_load64_relaxed(&slot->uses) == 0;
+	m->out[m->had++].slot_ = slot;
+	return QPOOL_OK;
 }
 
 /* OK, and all n are kept; else m->had are. */
@@ -112,11 +131,8 @@ collect(many *m)
 	m->asking.undo = undo;
 	m->asking.wants = m->n;
 	while (err == QPOOL_OK && is_incomplete(m)) {
-		qp_slot *slot;
 		qp_gate_needs(m->asking.pool, m->n - m->had);
-		err = qp_acquire_find(&m->asking, &slot);
-		if (err == QPOOL_OK)
-			m->out[m->had++].slot_ = slot;
+		err = find_one(m);
 	}
 	m->asking.undo = NULL;
 	leave_gate(m);
@@ -210,7 +226,7 @@ qpool_acquire_many(
 		return err;
 	m.asking.spare = PREFIX_MOST;
 	qp_line_enter(&m.asking);
-	m.has_hand = false;
+	m.has_hand = m.has_lingered = false;
 	err = collect_and_tell(&m);
 	if (err == QPOOL_OK) {
 		lend_all(&m);

@@ -381,6 +381,105 @@ a_cancelled_one_gives_back_what_it_had(void **state)
 	end_pool(pool, peer);
 }
 
+/* One collects, has one of two, and waits.  Not idle meanwhile, its first is no pass's to close. */
+static qpool *
+one_of_two_is_kept(fake *peer, group *g, qpool_lease *held)
+{
+	qpool_options o = qpool_options_init();
+	qpool_lease first;
+	qpool *pool;
+
+	o.max_size = 2;
+	o.max_idle = QPOOL_SEC(60);
+	pool = pool_of(peer, fake_ops(), &o);
+	first = must_acquire(pool);
+	*held = must_acquire(pool);
+	qpool_release(&first);
+	group_asks(g, pool, 2, QPOOL_FOREVER);
+	await_waiting(pool, 1);
+	qp_testing_await_parked(1);
+	assert_int_equal(stats_of(pool).idle, 0);
+	return pool;
+}
+
+static void
+both_are_lent(qpool *pool, group *g, qpool_lease *held)
+{
+	qpool_release(held);
+	assert_int_equal(group_join(g), QPOOL_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_false(fake_of(&g->leases[i])->dead);
+		fake_use(&g->leases[i]);
+		fake_unuse(&g->leases[i]);
+	}
+	group_ends(g);
+	assert_whole(pool);
+	assert_int_equal(qpool_close(pool, QPOOL_FOREVER), QPOOL_OK);
+}
+
+static void
+what_was_kept_too_long_is_not_lent(void **state)
+{
+	fake *peer = fake_new();
+	qpool_lease held;
+	group g;
+	qpool *pool = one_of_two_is_kept(peer, &g, &held);
+
+	(void)state;
+	qp_testing_clock_advance(QPOOL_SEC(61));
+	both_are_lent(pool, &g, &held);
+	assert_int_equal(stats_of(pool).closes[QPOOL_WHY_IDLE], 1);
+	assert_int_equal(fake_calls(peer, FAKE_OPEN), 3);
+	end_pool(pool, peer);
+}
+
+static void
+what_was_kept_long_is_checked(void **state)
+{
+	fake *peer = fake_new();
+	qpool_lease held;
+	group g;
+	qpool *pool = one_of_two_is_kept(peer, &g, &held);
+
+	(void)state;
+	qp_testing_clock_advance(QPOOL_SEC(31));
+	both_are_lent(pool, &g, &held);
+	assert_int_equal(fake_calls(peer, FAKE_CHECK), 1); /* the other one was lent until now */
+	assert_int_equal(fake_calls(peer, FAKE_OPEN), 2);
+	end_pool(pool, peer);
+}
+
+static void
+what_is_suspected_while_it_is_kept_is_checked(void **state)
+{
+	fake *peer = fake_new();
+	qpool_lease held;
+	group g;
+	qpool *pool = one_of_two_is_kept(peer, &g, &held);
+
+	(void)state;
+	qpool_suspect(pool);
+	both_are_lent(pool, &g, &held);
+	assert_int_equal(fake_calls(peer, FAKE_CHECK), 2);
+	end_pool(pool, peer);
+}
+
+static void
+what_dies_while_it_is_kept_is_not_lent(void **state)
+{
+	fake *peer = fake_new();
+	qpool_lease held;
+	group g;
+	qpool *pool = one_of_two_is_kept(peer, &g, &held);
+
+	(void)state;
+	qp_testing_clock_advance(QPOOL_SEC(1));
+	fake_kill_all(peer);
+	both_are_lent(pool, &g, &held);
+	assert_int_equal(fake_calls(peer, FAKE_OPEN), 4);
+	end_pool(pool, peer);
+}
+
 static fake *inside_peer;
 static qpool_err inside_err;
 
@@ -475,6 +574,10 @@ main(void)
 	    VIRTUAL(closing_refuses_the_gate_and_takes_back_what_was_collected),
 	    VIRTUAL(the_hook_is_asked_at_the_gate_too),
 	    VIRTUAL(a_cancelled_one_gives_back_what_it_had),
+	    VIRTUAL(what_was_kept_too_long_is_not_lent),
+	    VIRTUAL(what_was_kept_long_is_checked),
+	    VIRTUAL(what_is_suspected_while_it_is_kept_is_checked),
+	    VIRTUAL(what_dies_while_it_is_kept_is_not_lent),
 	    VIRTUAL(workers_open_all_that_is_wanted),
 	    VIRTUAL(inside_a_callback_it_does_not_wait),
 	    cmocka_unit_test(a_crowd_of_groups_is_served),
