@@ -224,28 +224,57 @@ hook_renews(void *user)
 	return 0;
 }
 
-static void
-close_of_renewed(const void *a, const void *b)
+/* The same, but they are suspected: when the third is there they are checked, and so is it. */
+static int
+hook_suspects(void *user)
 {
-	static bool renewed;
+	bool *suspected = user;
+
+	if (*suspected)
+		return 0;
+	*suspected = true;
+	qpool_suspect(pool);
+	arm(WIRE_CHECK, 0, 2);
+	give(lent_out, 2, QPOOL_OK);
+	return 0;
+}
+
+static void
+while_the_rest_is_waited_for(int (*hook)(void *user))
+{
+	static bool has_run;
 	qpool_request request = qpool_request_init();
 	qpool_lease out[WANTED];
 	qpool_error error;
 
-	(void)a;
-	(void)b;
 	make_pool(0);
 	warm(SIZE);
 	take(lent_out, 2);
 	request.timeout = QPOOL_SEC(20);
-	request.interrupted = hook_renews;
-	request.interrupt_user = &renewed;
+	request.interrupted = hook;
+	request.interrupt_user = &has_run;
 	request.interrupt_every = QPOOL_MSEC(1);
 	must(qpool_acquire_many(pool, WANTED, &request, out, &error), &error);
 	for (unsigned i = 0; i < WANTED; i++)
 		CELL_SAME(((wire_resource *)out[i].resource)->owner, getpid());
 	give(out, WANTED, QPOOL_OK);
 	end_both();
+}
+
+static void
+close_of_renewed(const void *a, const void *b)
+{
+	(void)a;
+	(void)b;
+	while_the_rest_is_waited_for(hook_renews);
+}
+
+static void
+check_of_kept(const void *a, const void *b)
+{
+	(void)a;
+	(void)b;
+	while_the_rest_is_waited_for(hook_suspects);
 }
 
 /* One of them is lent already, and is of before the fork in the child, as those that follow. */
@@ -398,6 +427,7 @@ main(int argc, char **argv)
 	cells_add(&all, third_peek, NULL, NULL, "the third peek forks");
 	cells_add(&all, abandon_forks_again, NULL, NULL, "abandon forks again");
 	cells_add(&all, close_of_renewed, NULL, NULL, "the close of a renewed one forks");
+	cells_add(&all, check_of_kept, NULL, NULL, "the check of a kept one forks");
 	cells_add(&all, second_acquired, NULL, NULL, "the second ACQUIRED forks");
 	cells_add(&all, close_of_those_put_back, NULL, NULL, "a close forks as all go back");
 	cells_add(&all, hook_at_the_gate, NULL, NULL, "a hook at the gate forks");
