@@ -54,7 +54,7 @@ check(qp_asking *asking, qp_slot *slot)
 	return err;
 }
 
-/* Ask the resource, by look or by question; OK: it is alive. */
+/* Ask the resource, by look or by question; OK: it is alive, or the parent's. */
 static qpool_err
 ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 {
@@ -70,6 +70,8 @@ ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 		err = qp_step_peek(pool, slot, &asking->cause);
 		if (err == QPOOL_ECHECK)
 			return err;
+		if (QP_UNLIKELY(qp_fork_is_inherited(slot)))
+			return QPOOL_OK; /* peek forked: nothing is sent on what is the parent's by now */
 		needs_check = needs_check || err == QPOOL_EAGAIN;
 	}
 	if (needs_check && pool->ops.check != NULL) {

@@ -82,6 +82,17 @@ inside_peek(scene *s)
 	acquire_inside(s);
 }
 
+/* Which was to be followed by a question over the wire. */
+static void
+inside_peek_before_check(scene *s)
+{
+	s->options.check_after = QPOOL_ZERO;
+	scene_another_pool(s);
+	scene_warm(s, 2);
+	scene_arm(s, WIRE_PEEK, 0);
+	acquire_inside(s);
+}
+
 static void
 inside_failing_peek(scene *s)
 {
@@ -347,6 +358,7 @@ const scene_state scene_inside[] = {
     {"inside open", inside_open, NULL},
     {"inside a failing open", inside_failing_open, NULL},
     {"inside peek", inside_peek, NULL},
+    {"inside peek, before a check", inside_peek_before_check, NULL},
     {"inside a failing peek", inside_failing_peek, NULL},
     {"inside check", inside_check, NULL},
     {"inside reset", inside_reset, NULL},
