@@ -239,7 +239,8 @@ work(qpool *pool, qp_slot *slot)
 	}
 }
 
-/* Look at the leases, if it is time; first of all, or a crew that is never idle would never look. */
+/* Look at the leases, if it is time; first of all, or a crew that is never idle would never look.  But not twice
+ * in a row, or one whose looks take longer than they are apart would do nothing else. */
 static bool
 watch_locked(qpool *pool)
 {
@@ -349,7 +350,7 @@ qp_crew_live(void *argument)
 	qp_worker *self = argument;
 	qpool *pool = self->pool;
 	qp_mark here;
-	bool orphan;
+	bool orphan, has_looked = false;
 
 	if (!is_wanted(self))
 		return NULL;
@@ -361,7 +362,8 @@ qp_crew_live(void *argument)
 			return NULL;
 		}
 		set_maintenance_locked(pool);
-		if (watch_locked(pool) || work_locked(pool))
+		has_looked = !has_looked && watch_locked(pool);
+		if (has_looked || work_locked(pool))
 			continue;
 		if (pool->crew.stopping)
 			break;

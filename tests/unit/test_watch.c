@@ -377,6 +377,27 @@ a_worker_looks_for_the_gone_with_every_pass(void **state)
 	end_pool(pool, peer);
 }
 
+/* In real time, as each look makes the next one due: what waits is opened all the same. */
+static void
+who_looks_without_end_works_too(void **state)
+{
+	ear e = EAR_INIT;
+	qpool_options o = heard_by(&e, 1u << QPOOL_EV_HOLDER_GONE);
+	fake *peer = fake_new();
+	qpool_lease first, second;
+	qpool *pool;
+
+	(void)state;
+	o.maintain_every = 1;
+	pool = pool_of(peer, fake_ops(), &o);
+	assert_int_equal(qpool_start(pool, 1, NULL), QPOOL_OK);
+	first = must_acquire(pool);
+	assert_int_equal(qpool_acquire(pool, QPOOL_SEC(10), &second, NULL), QPOOL_OK);
+	qpool_release(&first);
+	qpool_release(&second);
+	end_pool(pool, peer);
+}
+
 int
 main(void)
 {
@@ -392,6 +413,7 @@ main(void)
 	    VIRTUAL(a_lease_that_is_about_to_begin_is_not_overlooked),
 	    VIRTUAL(a_thread_that_exits_holding_is_told_by_its_site),
 	    VIRTUAL(a_worker_looks_for_the_gone_with_every_pass),
+	    cmocka_unit_test(who_looks_without_end_works_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
