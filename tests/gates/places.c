@@ -74,6 +74,15 @@ leave_one_idle(stage *s)
 }
 
 static void
+leave_two_idle(stage *s)
+{
+	qpool_lease first = take(s), second = take(s);
+
+	CELL_SAME(qpool_release(&first), QPOOL_OK);
+	CELL_SAME(qpool_release(&second), QPOOL_OK);
+}
+
+static void
 leave_one_expired(stage *s)
 {
 	leave_one_idle(s);
@@ -173,6 +182,13 @@ acquire_with_hook(hand *h)
 {
 	h->hook_every = QPOOL_SEC(1);
 	verb_acquire(h);
+}
+
+static void
+acquire_several_with_hook(hand *h)
+{
+	h->hook_every = QPOOL_SEC(1);
+	verb_acquire_several(h);
 }
 
 #define AT(field) offsetof(qpool_stats, field)
@@ -299,6 +315,30 @@ const place places[] = {
 	.verb = acquire_with_hook,
 	.push = let_a_second_pass,
 	.late = QPOOL_ETIMEOUT},
+    {.name = "open of the second of several",
+	.step = FAKE_OPEN,
+	.traits = ASKS,
+	.skip = 1,
+	.max_size = 3,
+	.verb = verb_acquire_several,
+	.state = AT(opening)},
+    {.name = "peek at the second of several",
+	.step = FAKE_PEEK,
+	.traits = ASKS,
+	.skip = 1,
+	.max_size = 3,
+	.prepare = leave_two_idle,
+	.verb = verb_acquire_several,
+	.state = AT(checking)},
+    {.name = "interrupt hook of one that has one of several",
+	.step = FAKE_STEPS,
+	.traits = FULL | WAITS | ASKS,
+	.max_size = 3,
+	.prepare = give_one,
+	.verb = acquire_several_with_hook,
+	.push = let_a_second_pass,
+	.late = QPOOL_ETIMEOUT,
+	.state = AT(checking)},
     {.name = "OPENED on a caller",
 	EVENT(QPOOL_EV_OPENED),
 	.traits = ASKS,

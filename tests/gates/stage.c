@@ -74,8 +74,8 @@ on_interrupt(void *user)
 
 /* ---- verbs ---- */
 
-void
-verb_acquire(hand *h)
+static qpool_request
+request_of(hand *h)
 {
 	qpool_request request = qpool_request_init();
 
@@ -84,12 +84,41 @@ verb_acquire(hand *h)
 	request.interrupted = on_interrupt;
 	request.interrupt_user = h;
 	request.interrupt_every = h->hook_every;
-	h->err = qpool_acquire_with(h->on->pool, &request, &h->lease, &h->error);
-	CELL_MUST((h->err == QPOOL_OK) == (h->lease.resource != NULL));
-	if (h->err == QPOOL_OK)
-		return;
+	return request;
+}
+
+static void
+must_say_why(const hand *h)
+{
 	CELL_MUST(h->error.code == h->err && h->error.message[0] != '\0');
 	CELL_MUST(h->lease.slot_ == NULL && h->lease.turn_ == 0);
+	CELL_MUST(h->second.slot_ == NULL && h->second.turn_ == 0);
+}
+
+void
+verb_acquire(hand *h)
+{
+	qpool_request request = request_of(h);
+
+	h->err = qpool_acquire_with(h->on->pool, &request, &h->lease, &h->error);
+	CELL_MUST((h->err == QPOOL_OK) == (h->lease.resource != NULL));
+	if (h->err != QPOOL_OK)
+		must_say_why(h);
+}
+
+void
+verb_acquire_several(hand *h)
+{
+	qpool_request request = request_of(h);
+	qpool_lease out[2];
+
+	h->err = qpool_acquire_many(h->on->pool, 2, &request, out, &h->error);
+	h->lease = out[0];
+	h->second = out[1];
+	CELL_MUST((h->err == QPOOL_OK) == (h->lease.resource != NULL));
+	CELL_MUST((h->err == QPOOL_OK) == (h->second.resource != NULL));
+	if (h->err != QPOOL_OK)
+		must_say_why(h);
 }
 
 void
@@ -263,15 +292,27 @@ stage_elapse_until(stage *s, hand *h, qpool_nsec most)
 	CELL_MUST(tide_elapse(those_who_move, awaited_is_done, s, most));
 }
 
-hand *
-stage_waiter(stage *s, qpool_nsec timeout)
+static hand *
+stand_in_line(stage *s, void (*verb)(hand *self), qpool_nsec timeout)
 {
 	unsigned before = stats_of(s->pool).waiting;
-	hand *h = stage_hire(s, verb_acquire, timeout);
+	hand *h = stage_hire(s, verb, timeout);
 
 	await_waiting(s->pool, before + 1);
 	stage_still(s);
 	return h;
+}
+
+hand *
+stage_waiter(stage *s, qpool_nsec timeout)
+{
+	return stand_in_line(s, verb_acquire, timeout);
+}
+
+hand *
+stage_several(stage *s, qpool_nsec timeout)
+{
+	return stand_in_line(s, verb_acquire_several, timeout);
 }
 
 /* ---- from end to end ---- */
@@ -398,8 +439,10 @@ stage_end(stage *s)
 			hand *h = &s->hands[i];
 			if (s->freed || hand_is_done(h))
 				hand_join(h);
-			if (h->joined)
-				end_lease(&h->lease);
+			if (!h->joined)
+				continue;
+			end_lease(&h->lease);
+			end_lease(&h->second);
 		}
 		end_lease(&s->given);
 		end_lease(&s->kept);

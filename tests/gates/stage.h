@@ -41,7 +41,7 @@ typedef struct hand {
 	qpool_nsec hook_every;
 	qpool_err err;
 	qpool_error error;
-	qpool_lease lease;
+	qpool_lease lease, second; /* the second of one that asked for several */
 	size_t count;
 } hand;
 
@@ -77,6 +77,7 @@ struct stage {
 	hand hands[MOST_HANDS]; /* the first is the subject */
 	unsigned hired;
 	hand *awaited;
+	hand *served[2]; /* once all is over these must have been */
 	bool closed, freed;
 	uint32_t spare; /* slots beyond what the place needs */
 	void *user;
@@ -114,12 +115,15 @@ void stage_elapse(stage *s, qpool_nsec span);
 void stage_elapse_until(stage *s, hand *h, qpool_nsec most);
 /* An acquire that has come to stand in line. */
 hand *stage_waiter(stage *s, qpool_nsec timeout);
+/* One of two at once: the first to ask stands in line, others at the gate. */
+hand *stage_several(stage *s, qpool_nsec timeout);
 /* They add up. */
 qpool_stats stage_stats(stage *s);
 
 /* ---- verbs for hands ---- */
 
 void verb_acquire(hand *h);
+void verb_acquire_several(hand *h);
 void verb_close(hand *h);
 void verb_free(hand *h);
 void verb_maintain(hand *h);

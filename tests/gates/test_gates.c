@@ -308,6 +308,69 @@ all_are_woken_for_nothing(stage *s)
 	CELL_MUST(waiter == NULL || !hand_is_done(waiter));
 }
 
+/* ---- several at once ---- */
+
+/* One has what was kept, or will have it, and waits for the other; another one stands behind it at the gate.  Both
+ * are served when the one inside has gone on: see run. */
+static void
+two_ask_for_several(stage *s)
+{
+	hand *first = stage_several(s, QPOOL_FOREVER), *second = stage_several(s, QPOOL_FOREVER);
+
+	CELL_SAME(qpool_release(&s->kept), QPOOL_OK);
+	stage_still(s);
+	CELL_MUST(!hand_is_done(first) && !hand_is_done(second));
+	s->served[0] = first;
+	s->served[1] = second;
+}
+
+/* What it had collected is for who comes behind. */
+static void
+several_time_out(stage *s)
+{
+	hand *several = stage_several(s, QPOOL_SEC(2)), *next = stage_waiter(s, QPOOL_FOREVER);
+
+	CELL_SAME(qpool_release(&s->kept), QPOOL_OK);
+	stage_elapse(s, QPOOL_SEC(2) - 1);
+	CELL_MUST(!hand_is_done(several));
+	stage_elapse(s, 1);
+	CELL_MUST(hand_is_done(several));
+	must_fail(several, QPOOL_ETIMEOUT);
+	must_serve(s, next);
+}
+
+static void
+several_are_interrupted(stage *s)
+{
+	hand *first = stage_several(s, QPOOL_FOREVER), *second = stage_several(s, QPOOL_FOREVER);
+
+	CELL_SAME(qpool_release(&s->kept), QPOOL_OK);
+	stage_still(s);
+	__atomic_store_n(&first->cancel, 1, __ATOMIC_RELAXED);
+	qp_testing_wake_all(true);
+	stage_still(s);
+	must_fail(first, QPOOL_ECANCEL);
+	CELL_MUST(!hand_is_done(second));
+	__atomic_store_n(&second->cancel, 1, __ATOMIC_RELAXED);
+	qp_testing_wake_all(true);
+	stage_still(s);
+	must_fail(second, QPOOL_ECANCEL);
+}
+
+/* In line with one in hand, and at the gate: both are told, and what was collected is closed. */
+static void
+several_wait_while_it_is_closed(stage *s)
+{
+	hand *first = stage_several(s, QPOOL_FOREVER), *second = stage_several(s, QPOOL_FOREVER);
+
+	CELL_SAME(qpool_release(&s->kept), QPOOL_OK);
+	stage_still(s);
+	(void)stage_hire(s, verb_close, QPOOL_FOREVER);
+	must_fail(first, QPOOL_ECLOSED);
+	must_fail(second, QPOOL_ECLOSED);
+	must_be_closed(s);
+}
+
 /* ---- it is run ---- */
 
 static void
@@ -375,6 +438,11 @@ static const action actions[] = {
     {"another is released late", another_is_released_late, NO_LINE | NO_KEPT, 0, 0, false},
     {"another is discarded", another_is_discarded, NO_LINE | NO_KEPT, 0, 0, false},
     {"another is detached", another_is_detached, NO_LINE | NO_KEPT, 0, 0, false},
+    {"two ask for several", two_ask_for_several, NO_LINE | NO_KEPT, 0, 0, false},
+    {"several time out", several_time_out, NO_LINE | NO_KEPT, 0, 0, false},
+    {"several are interrupted", several_are_interrupted, NO_LINE | NO_KEPT, 0, 0, false},
+    {"several wait while it is closed", several_wait_while_it_is_closed, NO_LINE | NO_KEPT, 0, 0,
+	true},
     {"somebody looks", somebody_looks, 0, 0, 0, false},
     {"one comes who may not wait", one_comes_who_may_not_wait, 0, 0, 0, false},
     {"all are woken for nothing", all_are_woken_for_nothing, 0, 0, 0, false},
@@ -400,6 +468,8 @@ run(const void *first, const void *second)
 	if (does->act != NULL)
 		does->act(&s);
 	stage_end(&s);
+	for (unsigned i = 0; i < 2; i++)
+		CELL_MUST(s.served[i] == NULL || s.served[i]->err == QPOOL_OK);
 	if (!does->ends_subject)
 		CELL_SAME(subject->err, at->outcome);
 }
