@@ -5,6 +5,7 @@
 #include "core/holders.h"
 
 #include "core/error.h"
+#include "core/fork.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -83,7 +84,8 @@ qp_holders_find(qpool *pool, qp_holders *h)
 	qp_pool_unlock(pool, NULL);
 	for (uint32_t i = 0; i < fresh; i++) {
 		qp_slot *slot = qp_pool_slot(pool, i);
-		if (qp_slot_state(slot) == QP_LEASED)
+		/* What is of before a fork takes nobody's place. */
+		if (qp_slot_state(slot) == QP_LEASED && !qp_fork_is_inherited(slot))
 			consider(h, slot, self);
 	}
 	qp_pool_lock(pool);

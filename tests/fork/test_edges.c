@@ -378,6 +378,32 @@ closed_with_inherited(const void *a, const void *b)
 	end_pool_and_peer();
 }
 
+/* What was lent before the fork is in nobody's way: whoever waits in vain in the child is not told of it. */
+static void
+timeout_with_inherited(const void *a, const void *b)
+{
+	qpool_lease held, own, lease;
+	qpool_error error;
+	pid_t child;
+
+	(void)a;
+	(void)b;
+	make_pool(1);
+	held = take();
+	if ((child = wire_fork()) == 0) {
+		own = take();
+		CELL_SAME(qpool_acquire(pool, QPOOL_MSEC(1), &lease, &error), QPOOL_ETIMEOUT);
+		CELL_MUST(strstr(error.message, "1 of 1 lent") != NULL);
+		CELL_MUST(strstr(error.message, "holds 1 of them") != NULL);
+		CELL_MUST(strstr(error.message, "; held ") == NULL);
+		CELL_SAME(qpool_release(&own), QPOOL_OK);
+		_exit(0);
+	}
+	await(child);
+	CELL_SAME(qpool_release(&held), QPOOL_OK);
+	end_pool_and_peer();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -392,5 +418,6 @@ main(int argc, char **argv)
 	cells_add(&all, spawned, NULL, NULL, "spawned, not forked");
 	cells_add(&all, freed_before, NULL, NULL, "freed before the fork");
 	cells_add(&all, closed_with_inherited, NULL, NULL, "closed with leases of before");
+	cells_add(&all, timeout_with_inherited, NULL, NULL, "timed out beside leases of before");
 	return cells_run(&all, "fork edges", argc, argv);
 }
