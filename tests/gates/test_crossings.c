@@ -226,6 +226,46 @@ woken_into_its_hook(const void *first, const void *second)
 	CELL_SAME(stage_subject(&s)->err, QPOOL_OK);
 }
 
+static void
+let_nothing_be_opened(stage *s)
+{
+	fake_gate_shut(s->peer, FAKE_OPEN);
+}
+
+/* The worker stands in open meanwhile. */
+static void
+let_a_second_pass_for_one(stage *s)
+{
+	fake_gate_await(s->peer, FAKE_OPEN, 1);
+	qp_testing_await_parked(1);
+	qp_testing_clock_advance(QPOOL_SEC(1));
+}
+
+/* What a worker opened is for the next, too. */
+static void
+an_opened_one_is_for_the_next(const void *first, const void *second)
+{
+	place at = *place_named("interrupt hook");
+	hand *next;
+	stage s;
+
+	(void)first;
+	(void)second;
+	at.workers = 1;
+	at.prepare = let_nothing_be_opened;
+	at.push = let_a_second_pass_for_one;
+	stage_set(&s, &at, 0);
+	stage_begin(&s);
+	next = stage_hire(&s, verb_acquire, QPOOL_FOREVER);
+	await_waiting(s.pool, 2);
+	qp_testing_await_parked(1);
+	fake_gate_open(s.peer, FAKE_OPEN);
+	must_get(&s, next);
+	CELL_MUST(!hand_is_done(stage_subject(&s)));
+	stage_end(&s);
+	CELL_SAME(stage_subject(&s)->err, QPOOL_OK);
+}
+
 /* Nobody is behind it: what came meanwhile is there when it is back. */
 static void
 it_comes_back_to_an_idle_one(const void *first, const void *second)
@@ -505,6 +545,7 @@ main(int argc, char **argv)
 	ADD(a_worker_calls_the_next, "a worker calls the next");
 	ADD(an_idle_one_is_for_the_next, "an idle one passes by who is in a hook");
 	ADD(an_empty_one_is_for_the_next, "an empty one passes by who is in a hook");
+	ADD(an_opened_one_is_for_the_next, "an opened one passes by who is in a hook");
 	ADD(woken_into_its_hook, "one is woken, and runs its hook first");
 	ADD(it_comes_back_to_an_idle_one, "one comes back from its hook to an idle one");
 	ADD(it_keeps_its_place, "one comes back from its hook to its place");
