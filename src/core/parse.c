@@ -344,6 +344,14 @@ distance(const char *a, const char *b)
 	return row[length];
 }
 
+/* Its name may not be shown, or cannot be. */
+static qpool_err
+nameless(const parse *p)
+{
+	return qp_error_set(p->error, QPOOL_EINVAL,
+	    "word %u is no option; it must be name=value, words joined by &", p->word);
+}
+
 static qpool_err
 unknown_name(const parse *p)
 {
@@ -352,8 +360,7 @@ unknown_name(const parse *p)
 	    (unsigned)strlen(p->name) / 3 + 1; /* fewer letters than this may be wrong */
 
 	if (!is_shown(p->name, NAME_ROOM))
-		return qp_error_set(p->error, QPOOL_EINVAL,
-		    "word %u is no option; it must be name=value, words joined by &", p->word);
+		return nameless(p);
 	for (unsigned i = 0; (name = option_name(i)) != NULL; i++) {
 		unsigned letters = distance(p->name, name);
 		if (letters < best) {
@@ -424,7 +431,7 @@ read_word(parse *p, const char *word, size_t length)
 	unsigned i = 0;
 
 	if (!decode(word, named, p->name, sizeof p->name))
-		p->name[0] = '\0';
+		return nameless(p);
 	while ((name = option_name(i)) != NULL && strcmp(name, p->name) != 0)
 		i++;
 	if (name == NULL)

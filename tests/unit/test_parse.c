@@ -157,6 +157,10 @@ names_are_told_from_their_neighbours(void **state)
 	    "'timeout_of_the_connection' is no option; it must be a field of qpool_options");
 	refused("size=3", "'size' is no option; it must be a field of qpool_options");
 	refused("max_uses=1&=3", "'' is no option; it must be a field of qpool_options");
+	refused("max_uses=1&max_size%3=3",
+	    "word 2 is no option; it must be name=value, words joined by &");
+	refused("&time_that_an_acquire_may_wait_in_line=3s",
+	    "word 2 is no option; it must be name=value, words joined by &");
 	refused("max_size", "max_size has no value; it must be max_size=value");
 	refused(
 	    "max_size=3&max_uses=1&max_size=3", "max_size is given twice; it must be given once");
