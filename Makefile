@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test soak lint format abi-baseline man bench tsan asan deb install clean help
+.PHONY: build run test soak fuzz lint format abi-baseline man bench tsan asan deb install clean help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dcli=enabled
@@ -40,6 +40,14 @@ soak:
 	@tools/setup test
 	@tools/configure build $(options) -Dtests=enabled
 	@tools/runtests build soak --suite race --timeout-multiplier 0 --num-processes 1 --verbose
+
+# What libFuzzer makes up, for so many seconds a target, under AddressSanitizer and UBSan.  What it finds stays in
+# build-fuzz/, and runs again by build-fuzz/fuzz/fuzz_TARGET FILE.
+BUDGET ?= 60
+fuzz:
+	@tools/setup fuzz
+	@CC=clang tools/configure build-fuzz -Dfuzz=true -Dsqlite=disabled -Dcli=disabled -Dtests=disabled -Dbench=false
+	@tools/fuzz build-fuzz '$(BUDGET)'
 
 lint:
 	@tools/setup lint
@@ -107,6 +115,7 @@ help:
 	@echo 'make run      the demo: a pool at work on a real database'
 	@echo 'make test     build and run every test'
 	@echo 'make soak     random verbs from many threads for QPOOL_SECONDS (600) each'
+	@echo 'make fuzz     made-up input for the parser, for BUDGET (60) seconds'
 	@echo 'make lint     formatting, static analysis, the rules of the house'
 	@echo 'make format   lay the C files out as make lint wants them'
 	@echo 'make abi-baseline  write anew what the compiled interface is compared with'
