@@ -162,13 +162,15 @@ look_to_open_locked(
 	return QPOOL_OK;
 }
 
-/* It may open one, but for want of memory.  (A key's pool is full then, as if by max_per_key.) */
+/* It may open one, but for want of memory.  A key's pool is full then, as if by max_per_key, unless nothing of this
+ * process is in it: nobody could be waited for. */
 static bool
 has_no_slot(const qp_asking *asking)
 {
 	const qpool *pool = asking->pool;
+	bool waits_for_some = pool->share != NULL && pool->inherited < pool->slots;
 
-	return asking->starved && pool->share == NULL && pool->fresh - pool->empties == pool->slots;
+	return asking->starved && !waits_for_some && pool->fresh - pool->empties == pool->slots;
 }
 
 /* Something at once, or a reason to fail at once; OK with no slot: wait. */
