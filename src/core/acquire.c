@@ -354,7 +354,7 @@ look_at_holders(qpool *pool, const qp_holders *holders)
 {
 	(void)qp_watch_all(pool, false);
 	for (uint32_t i = 0; i < holders->others_kept; i++)
-		qp_watch_one(pool, holders->longest[i].slot);
+		qp_watch_one(holders->longest[i].slot->pool, holders->longest[i].slot);
 }
 
 static QP_COLD void

@@ -163,6 +163,8 @@ begin_open(qpool *pool)
 	slot->renewal = qp_load64_relaxed(&pool->renewals);
 	slot->asked = qp_load64_relaxed(&pool->suspicions);
 	qp_store_relaxed(&slot->generation, qp_forkmark_now());
+	if (pool->idle.all != NULL)
+		qp_idle_begin(pool->idle.all, slot);
 	pool->owned++;
 	pool->opening++;
 	return slot;
@@ -443,6 +445,8 @@ qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 	pool->owned--;
 	pool->inherited -= inherited;
 	pool->leaving -= from == QP_CLOSING && !inherited;
+	if (pool->share != NULL)
+		qp_idle_end(pool->idle.all, slot);
 	if (pool->share != NULL && !inherited)
 		qp_family_leave_place(pool->share->family, slot);
 	if (from != QP_OPENING && pool->backoff.failures > 0 && !qp_exchange_any_exist_locked(pool))

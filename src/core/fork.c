@@ -82,7 +82,7 @@ inherit_slot(qpool *pool, qp_slot *slot)
 	mine = is_mine(slot);
 	if (!mine)
 		qp_slot_inherit(slot, state);
-	slot->ousted = slot->queued = false;
+	slot->ousted = slot->queued = slot->busy = false;
 	if (state == QP_EMPTY) {
 		qp_pool_push_empty_locked(pool, slot);
 		return;

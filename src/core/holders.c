@@ -5,21 +5,38 @@
 #include "core/holders.h"
 
 #include "core/error.h"
+#include "core/family.h"
 #include "core/fork.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-/* As many of those in line are asked whether they are holders, under the lock. */
+/* As many of those in line are asked whether they are holders, and as many of all keys' slots are looked at, under
+ * the lock. */
 #define LOOKED_AT 1024u
 /* More of a file's name or a label than this is not said. */
 #define SITE_MOST  48
 #define LABEL_MOST 32
 
-/* One holder's words: "1.2 min by worker.c:88 (import), thread gone". */
+/* One holder's words: "1.2 min by worker.c:88 (import) under 'db7', thread gone". */
 typedef struct words {
-	char text[160];
+	char text[220];
 } words;
+
+/* Somebody else's text, cut between characters, on one line. */
+static void
+copy_foreign(char *out, const char *text, size_t most)
+{
+	qpool_error scratch; /* it knows how to cut */
+
+	(void)qp_error_set(&scratch, QPOOL_OK, "%.*s", (int)most + 1, text);
+	qp_error_cut(&scratch, most);
+	memcpy(out, scratch.message, most + 1);
+	out[most] = '\0';
+	for (; *out != '\0'; out++)
+		if ((unsigned char)*out < ' ' || *out == 0x7f)
+			*out = '?';
+}
 
 /* ---- the look ---- */
 
@@ -41,8 +58,16 @@ counts(const qp_holder *kept, uint32_t count, int64_t leased_ns)
 	return count < QP_HOLDERS || leased_ns < kept[count - 1].shown.leased_ns;
 }
 
+/* Lent: what is of before a fork takes nobody's place. */
+static bool
+takes_a_place(const qp_slot *slot)
+{
+	return qp_slot_state(slot) == QP_LEASED && !qp_fork_is_inherited(slot);
+}
+
+/* `key`: which other one's it is, or NULL. */
 static void
-consider(qp_holders *h, qp_slot *slot, uint64_t self)
+consider(qp_holders *h, qp_slot *slot, uint64_t self, const char *key)
 {
 	int64_t leased_ns = qp_loadi64_acquire(&slot->leased_ns);
 	bool is_own = qp_load64_acquire(&slot->thread) == self;
@@ -55,6 +80,9 @@ consider(qp_holders *h, qp_slot *slot, uint64_t self)
 		return;
 	found.slot = slot;
 	found.waits = false;
+	found.key[0] = '\0';
+	if (key != NULL)
+		copy_foreign(found.key, key, QP_HOLDER_KEY);
 	/* It may have been given back meanwhile: then it is counted, and not named. */
 	if (qp_show_slot(slot, &found.shown) && found.shown.state == QP_LEASED)
 		keep(kept, kept_count, &found);
@@ -72,6 +100,41 @@ mark_waiting_locked(qp_holders *h, const qp_waitq *line)
 	}
 }
 
+/* Could this key open one, if there were a place? */
+static bool
+wants_a_place_locked(const qpool *pool)
+{
+	return pool->share != NULL && !qp_family_has_place(pool->share->family) &&
+	       qp_pool_room_locked(pool) > 0;
+}
+
+/* In the order in which they were taken: the longest are the first ones, however many keys there are. */
+static void
+find_of_all_locked(qpool *pool, qp_holders *h, uint64_t self)
+{
+	const qp_family *family = pool->share->family;
+	uint32_t looked_at = 0;
+	qp_slot *slot = family->idle.oldest_busy;
+
+	for (; slot != NULL && looked_at < LOOKED_AT; slot = slot->newer_of_all) {
+		looked_at++;
+		if (takes_a_place(slot))
+			consider(h, slot, self, slot->pool == pool ? NULL : slot->pool->key);
+	}
+	if (slot != NULL && family->lent > h->own + h->others)
+		h->others = family->lent - h->own;
+}
+
+static void
+find_of_one(qpool *pool, uint32_t fresh, qp_holders *h, uint64_t self)
+{
+	for (uint32_t i = 0; i < fresh; i++) {
+		qp_slot *slot = qp_pool_slot(pool, i);
+		if (takes_a_place(slot))
+			consider(h, slot, self, NULL);
+	}
+}
+
 void
 qp_holders_find(qpool *pool, qp_holders *h)
 {
@@ -81,13 +144,12 @@ qp_holders_find(qpool *pool, qp_holders *h)
 	h->own = h->others = h->own_kept = h->others_kept = 0;
 	qp_pool_lock(pool);
 	fresh = pool->fresh;
-	qp_pool_unlock(pool, NULL);
-	for (uint32_t i = 0; i < fresh; i++) {
-		qp_slot *slot = qp_pool_slot(pool, i);
-		/* What is of before a fork takes nobody's place. */
-		if (qp_slot_state(slot) == QP_LEASED && !qp_fork_is_inherited(slot))
-			consider(h, slot, self);
+	if (wants_a_place_locked(pool)) {
+		find_of_all_locked(pool, h, self);
+		fresh = 0;
 	}
+	qp_pool_unlock(pool, NULL);
+	find_of_one(pool, fresh, h, self);
 	qp_pool_lock(pool);
 	mark_waiting_locked(h, &pool->waitq);
 	mark_waiting_locked(h, &pool->gate.line);
@@ -95,21 +157,6 @@ qp_holders_find(qpool *pool, qp_holders *h)
 }
 
 /* ---- the words ---- */
-
-/* Somebody else's text, cut between characters, on one line. */
-static void
-copy_foreign(char *out, const char *text, size_t most)
-{
-	qpool_error scratch; /* it knows how to cut */
-
-	(void)qp_error_set(&scratch, QPOOL_OK, "%.*s", (int)most + 1, text);
-	qp_error_cut(&scratch, most);
-	memcpy(out, scratch.message, most + 1);
-	out[most] = '\0';
-	for (; *out != '\0'; out++)
-		if ((unsigned char)*out < ' ' || *out == 0x7f)
-			*out = '?';
-}
 
 /* "worker.c:88": the file without its folders. */
 static void
@@ -125,6 +172,11 @@ say_site(const qp_shown *shown, char out[SITE_MOST + 1])
 	copy_foreign(out, slash != NULL ? slash + 1 : shown->site, SITE_MOST);
 }
 
+/* Three arguments: " under 'key'", or nothing. */
+#define UNDER(holder)                                              \
+	(holder)->key[0] != '\0' ? " under '" : "", (holder)->key, \
+	    (holder)->key[0] != '\0' ? "'" : ""
+
 static words
 say_holder(const qp_holder *holder, int64_t now_ns)
 {
@@ -137,18 +189,21 @@ say_holder(const qp_holder *holder, int64_t now_ns)
 	say_site(shown, site);
 	if (shown->label != NULL)
 		copy_foreign(label, shown->label, LABEL_MOST);
-	(void)snprintf(w.text, sizeof w.text, "%s by %s%s%s%s%s%s", qp_error_span(entry.held).text,
-	    site, label[0] != '\0' ? " (" : "", label, label[0] != '\0' ? ")" : "",
-	    entry.gone ? ", thread gone" : "", holder->waits ? ", which waits itself" : "");
+	(void)snprintf(w.text, sizeof w.text, "%s by %s%s%s%s%s%s%s%s%s",
+	    qp_error_span(entry.held).text, site, label[0] != '\0' ? " (" : "", label,
+	    label[0] != '\0' ? ")" : "", UNDER(holder), entry.gone ? ", thread gone" : "",
+	    holder->waits ? ", which waits itself" : "");
 	return w;
 }
 
 static words
 say_own(const qp_holder *holder)
 {
+	char site[SITE_MOST + 1];
 	words w;
 
-	say_site(&holder->shown, w.text);
+	say_site(&holder->shown, site);
+	(void)snprintf(w.text, sizeof w.text, "%s%s%s%s", site, UNDER(holder));
 	return w;
 }
 

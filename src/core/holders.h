@@ -9,12 +9,14 @@
 #include "core/pool.h"
 #include "core/show.h"
 
-#define QP_HOLDERS 6u /* more than are ever said: a sentence has 239 bytes */
+#define QP_HOLDERS    6u  /* more than are ever said: a sentence has 239 bytes */
+#define QP_HOLDER_KEY 32u /* more of a key is not said */
 
 typedef struct qp_holder {
 	qp_slot *slot;
 	qp_shown shown;
-	bool waits; /* its thread stands in line itself */
+	bool waits;                  /* its thread stands in line itself */
+	char key[QP_HOLDER_KEY + 1]; /* what it holds is of this other key; or "" */
 } qp_holder;
 
 /* The calling thread's own leases are told apart: it waited for itself. */
@@ -25,7 +27,8 @@ typedef struct qp_holders {
 	qp_holder longest[QP_HOLDERS]; /* longest first */
 } qp_holders;
 
-/* Look at every slot, without the lock, and then at the front of the line. */
+/* Look at every slot, without the lock, and then at the front of the line.  Where a key could have a place and there
+ * is none, whoever has one is in the way: there it is the slots of all keys that were taken first. */
 void qp_holders_find(qpool *pool, qp_holders *h);
 /* Go on with the sentence, by as many holders as fit when `spare` bytes of the message are to be left. */
 void qp_holders_say(const qp_holders *h, size_t spare, qpool_error *error);

@@ -6,32 +6,96 @@
 
 #include "platform/assert.h"
 
+/* ---- of all keys ---- */
+
+static void
+link_newest(qp_slot **newest, qp_slot **oldest, qp_slot *slot)
+{
+	slot->newer_of_all = NULL;
+	slot->older_of_all = *newest;
+	if (*newest != NULL)
+		(*newest)->newer_of_all = slot;
+	else
+		*oldest = slot;
+	*newest = slot;
+}
+
+static void
+take_out(qp_slot **newest, qp_slot **oldest, qp_slot *slot)
+{
+	if (slot->newer_of_all != NULL)
+		slot->newer_of_all->older_of_all = slot->older_of_all;
+	else
+		*newest = slot->older_of_all;
+	if (slot->older_of_all != NULL)
+		slot->older_of_all->newer_of_all = slot->newer_of_all;
+	else
+		*oldest = slot->newer_of_all;
+	slot->newer_of_all = slot->older_of_all = NULL;
+}
+
+void
+qp_idle_begin(qp_idle_all *all, qp_slot *slot)
+{
+	slot->busy = true;
+	link_newest(&all->newest_busy, &all->oldest_busy, slot);
+}
+
+void
+qp_idle_end(qp_idle_all *all, qp_slot *slot)
+{
+	if (slot->busy)
+		take_out(&all->newest_busy, &all->oldest_busy, slot);
+	slot->busy = false;
+}
+
 /* Out of line, so that a pool that is no key's pays for nothing but the question. */
 static QP_COLD void
 push_of_all(qp_idle_all *all, qp_slot *slot)
 {
-	slot->newer_of_all = NULL;
-	slot->older_of_all = all->newest;
-	if (all->newest != NULL)
-		all->newest->newer_of_all = slot;
-	else
-		all->oldest = slot;
-	all->newest = slot;
+	qp_idle_end(all, slot);
+	link_newest(&all->newest, &all->oldest, slot);
 }
 
 static QP_COLD void
 remove_of_all(qp_idle_all *all, qp_slot *slot)
 {
-	if (slot->newer_of_all != NULL)
-		slot->newer_of_all->older_of_all = slot->older_of_all;
-	else
-		all->newest = slot->older_of_all;
-	if (slot->older_of_all != NULL)
-		slot->older_of_all->newer_of_all = slot->newer_of_all;
-	else
-		all->oldest = slot->newer_of_all;
-	slot->newer_of_all = slot->older_of_all = NULL;
+	take_out(&all->newest, &all->oldest, slot);
+	qp_idle_begin(all, slot);
 }
+
+/* Out of line like the above: few are put behind the others. */
+static QP_COLD void
+push_behind_all(qp_idle_all *all, qp_slot *slot)
+{
+	qp_idle_end(all, slot);
+	slot->older_of_all = NULL;
+	slot->newer_of_all = all->oldest;
+	if (all->oldest != NULL)
+		all->oldest->older_of_all = slot;
+	else
+		all->newest = slot;
+	all->oldest = slot;
+}
+
+uint32_t
+qp_idle_count_busy(const qp_idle_all *all)
+{
+	const qp_slot *newer = NULL;
+	uint32_t count = 0;
+
+	for (const qp_slot *slot = all->newest_busy; slot != NULL; slot = slot->older_of_all) {
+		qp_state state = qp_slot_state(slot);
+		if (slot->newer_of_all != newer || !slot->busy || state == QP_IDLE ||
+		    state == QP_EMPTY)
+			return UINT32_MAX;
+		newer = slot;
+		count++;
+	}
+	return all->oldest_busy == newer ? count : UINT32_MAX;
+}
+
+/* ---- of one pool ---- */
 
 void
 qp_idle_push(qp_idle *idle, qp_slot *slot)
@@ -47,19 +111,6 @@ qp_idle_push(qp_idle *idle, qp_slot *slot)
 	idle->count++;
 	if (QP_UNLIKELY(idle->all != NULL))
 		push_of_all(idle->all, slot);
-}
-
-/* Out of line like the above: few are put behind the others. */
-static QP_COLD void
-push_behind_all(qp_idle_all *all, qp_slot *slot)
-{
-	slot->older_of_all = NULL;
-	slot->newer_of_all = all->oldest;
-	if (all->oldest != NULL)
-		all->oldest->older_of_all = slot;
-	else
-		all->newest = slot;
-	all->oldest = slot;
 }
 
 QP_COLD void

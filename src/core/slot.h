@@ -64,7 +64,7 @@ typedef struct qp_slot {
 	/* the idle list, the stack of empties, or a queue of jobs: guarded by the lock */
 	struct qp_slot *newer, *older;
 	struct qp_slot *newer_of_all,
-	    *older_of_all;      /* what is idle under any key; guarded likewise */
+	    *older_of_all;      /* what is idle, or busy, under any key; guarded likewise */
 	struct qp_slot *victim; /* in OPENING: to be closed first, and the owner's, too; or NULL */
 	/* the owner's */
 	void *resource;
@@ -79,6 +79,7 @@ typedef struct qp_slot {
 	int64_t answered_ns;   /* when it last passed a check; coarse */
 	int64_t unanswered_ns; /* how long it was asked in vain since, by who had no more time */
 	bool queued;           /* in a queue of jobs: nobody works on it; guarded by the lock */
+	bool busy;             /* of a key, and in the list of all busy ones: idle.h; likewise */
 	/* atomic: of the process (forkmark.h) in which it left the empty ones.  Written under the lock, or by its
 	 * opener before it opens; relaxed: stale leases look, too */
 	qp_atomic_u32 generation;
