@@ -356,7 +356,7 @@ struct qpool_event {
 	qpool_event_type   type;
 	qpool_why          why;         /* CLOSED only */
 	uint64_t           resource_id; /* never reused in a pool; 0 where none */
-	qpool_nsec         took;        /* opening, waiting or holding, by type */
+	qpool_nsec         took;        /* opening, waiting, holding or, CLOSED, being open, by type */
 	const qpool_error *error;       /* NULL unless the type is a failure, or a CLOSED comes of one */
 	const char        *site;        /* ACQUIRED, RELEASED, WAITED, TIMED_OUT, REFUSED; or NULL */
 	const struct qpool_entry *entry; /* the lease: HELD_LONG, HELD_BACK, HOLDER_GONE; or NULL */

@@ -66,7 +66,8 @@ qp_notice_closed(qpool *pool, qp_slot *slot, const qpool_error *cause)
 	event.type = QPOOL_EV_CLOSED;
 	event.why = slot->why;
 	event.resource_id = qp_load64_relaxed(&slot->resource_id);
-	event.took = qp_clock_coarse() - qp_loadi64_relaxed(&slot->opened_ns);
+	/* Not the coarse clock, which may be behind what has just been opened. */
+	event.took = qp_clock_now() - qp_loadi64_relaxed(&slot->opened_ns);
 	event.error = cause;
 	qp_step_event(pool, slot, &event);
 }

@@ -359,6 +359,26 @@ nothing_is_told_after_close(void **state)
 	fake_end(peer);
 }
 
+/* In real time: one that lives for less than a tick of the coarse clock, some of whose ticks begin before it opened. */
+static void
+nothing_took_less_than_no_time(void **state)
+{
+	qpool_options o = with_events(UINT64_MAX);
+	fake *peer = fake_new();
+	qpool *pool = pool_of(peer, fake_ops_plain(), &o);
+
+	(void)state;
+	seen.count = 0;
+	for (unsigned i = 0; i < 40; i++) {
+		qpool_lease lease = must_acquire(pool);
+		qpool_discard(&lease);
+	}
+	assert_in_range(seen.count, 160, 200);
+	for (unsigned i = 0; i < seen.count; i++)
+		assert_true(seen.records[i].event.took >= 0);
+	end_pool(pool, peer);
+}
+
 #define VIRTUAL(test) cmocka_unit_test_setup_teardown(test, virtual, real)
 
 int
@@ -376,6 +396,7 @@ main(void)
 	    VIRTUAL(misuse_is_told),
 	    VIRTUAL(a_misuse_by_who_is_told_of_one_is_counted_only),
 	    VIRTUAL(nothing_is_told_after_close),
+	    cmocka_unit_test(nothing_took_less_than_no_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
