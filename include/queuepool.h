@@ -437,11 +437,12 @@ QPOOL_API const char *qpool_version(void);           /* of the library that is l
 
 /* Resources of one kind for many keys (tenants, hosts): max_size in all, max_per_key of each.  One
  * fair line: of what is handed over, each key with waiters gets an equal share, however many wait
- * for another.  What is idle under one key is closed when another one needs its place.  A key
- * exists while it has a resource, a lease or a waiter; that its opens fail is remembered for
- * retry_max longer.  Leases end by the verbs above; callers open and close (there are no workers);
- * back-off and down_after are each key's own.  qpool_of a lease is the pool of its key, to be
- * looked at, maintained, renewed, acquired one from; what changes or ends a pool is EMISUSE on it. */
+ * for another.  What is idle under one key is closed when another one needs its place (one whose
+ * opens fail: after its whole pause, whoever asks).  A key exists while it has a resource, a lease
+ * or a waiter; that its opens fail is remembered for retry_max longer.  Leases end by the verbs
+ * above; callers open and close (there are no workers); back-off and down_after are each key's own.
+ * qpool_of a lease is the pool of its key, to be looked at, maintained, renewed, acquired one from;
+ * what changes or ends a pool is EMISUSE on it. */
 typedef struct qpool_keyed qpool_keyed;
 
 /* options as for qpool_create, for each key, but max_size is of all together and min_idle must be

@@ -69,6 +69,17 @@ qp_exchange_open_due_locked(const qpool *pool, bool somebody_asks)
 	return qp_backoff_due(&pool->backoff, somebody_asks);
 }
 
+/* A probe of a failing key, which would take its place from another key: that somebody asks does not hasten it. */
+static bool
+must_rest(const qpool *pool, int64_t now_ns)
+{
+	const qp_share *share = pool->share;
+
+	return share != NULL && pool->backoff.failures > 0 &&
+	       share->family->used >= share->family->total &&
+	       now_ns < qp_backoff_due(&pool->backoff, false);
+}
+
 uint32_t
 qp_exchange_opens_locked(const qpool *pool, int64_t now_ns)
 {
@@ -80,6 +91,22 @@ qp_exchange_opens_locked(const qpool *pool, int64_t now_ns)
 		return pool->opening;
 	may_begin = most_opening(pool) - pool->opening;
 	return pool->opening + (may_begin < room ? may_begin : room);
+}
+
+/* When the head is to look whether it may open one. */
+static int64_t
+probe_due_locked(const qpool *pool)
+{
+	int64_t due_ns = qp_exchange_open_due_locked(pool, true), rested_ns, soon_ns;
+
+	if (pool->share == NULL || due_ns == 0 || due_ns == QP_TIME_NEVER ||
+	    !must_rest(pool, qp_clock_now()))
+		return due_ns;
+	/* Nobody tells it of a place that comes free meanwhile. */
+	rested_ns = qp_backoff_due(&pool->backoff, false);
+	soon_ns = qp_clock_after(qp_clock_now(), QP_BACKOFF_ASKED_NS);
+	soon_ns = soon_ns < rested_ns ? soon_ns : rested_ns;
+	return due_ns > soon_ns ? due_ns : soon_ns;
 }
 
 int64_t
@@ -94,7 +121,7 @@ qp_exchange_alarm_locked(const qpool *pool)
 	if (!qp_exchange_any_exist_locked(pool))
 		alarm_ns = qp_backoff_hopeless_at(&pool->backoff);
 	if (!is_due && !qp_crew_serves(&pool->crew)) {
-		due_ns = qp_exchange_open_due_locked(pool, true);
+		due_ns = probe_due_locked(pool);
 		alarm_ns = due_ns < alarm_ns ? due_ns : alarm_ns;
 	}
 	return alarm_ns;
@@ -125,9 +152,10 @@ wants(const qpool *pool, int64_t now_ns)
 		return QP_WANTS_NOTHING;
 	if (pool->idle.count > 0)
 		return QP_WANTS_OWN;
-	return !pool->closing && now_ns >= qp_exchange_open_due_locked(pool, true)
-	           ? QP_WANTS_PLACE
-	           : QP_WANTS_NOTHING;
+	if (pool->closing || now_ns < qp_exchange_open_due_locked(pool, true) ||
+	    must_rest(pool, now_ns))
+		return QP_WANTS_NOTHING;
+	return QP_WANTS_PLACE;
 }
 
 static void
@@ -175,7 +203,8 @@ qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebody_asks)
 {
 	qp_slot *slot, *victim = NULL;
 
-	if (pool->closing || now_ns < qp_exchange_open_due_locked(pool, somebody_asks))
+	if (pool->closing || now_ns < qp_exchange_open_due_locked(pool, somebody_asks) ||
+	    must_rest(pool, now_ns))
 		return NULL;
 	if (pool->share != NULL && !qp_family_take_place(pool->share->family, &victim))
 		return NULL;
