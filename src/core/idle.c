@@ -78,21 +78,33 @@ push_behind_all(qp_idle_all *all, qp_slot *slot)
 	all->oldest = slot;
 }
 
+static uint32_t
+count(const qp_slot *newest, const qp_slot *oldest, bool are_busy)
+{
+	const qp_slot *newer = NULL;
+	uint32_t members = 0;
+
+	for (const qp_slot *slot = newest; slot != NULL; slot = slot->older_of_all) {
+		qp_state state = qp_slot_state(slot);
+		if (slot->newer_of_all != newer || slot->busy != are_busy ||
+		    (state == QP_IDLE) == are_busy || state == QP_EMPTY)
+			return UINT32_MAX;
+		newer = slot;
+		members++;
+	}
+	return oldest == newer ? members : UINT32_MAX;
+}
+
+uint32_t
+qp_idle_count_all(const qp_idle_all *all)
+{
+	return count(all->newest, all->oldest, false);
+}
+
 uint32_t
 qp_idle_count_busy(const qp_idle_all *all)
 {
-	const qp_slot *newer = NULL;
-	uint32_t count = 0;
-
-	for (const qp_slot *slot = all->newest_busy; slot != NULL; slot = slot->older_of_all) {
-		qp_state state = qp_slot_state(slot);
-		if (slot->newer_of_all != newer || !slot->busy || state == QP_IDLE ||
-		    state == QP_EMPTY)
-			return UINT32_MAX;
-		newer = slot;
-		count++;
-	}
-	return all->oldest_busy == newer ? count : UINT32_MAX;
+	return count(all->newest_busy, all->oldest_busy, true);
 }
 
 /* ---- of one pool ---- */

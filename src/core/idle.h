@@ -32,7 +32,8 @@ void qp_idle_begin(qp_idle_all *all, qp_slot *slot);
 void qp_idle_end(qp_idle_all *all, qp_slot *slot);
 /* The equations above, link by link. */
 bool qp_idle_is_valid(const qp_idle *idle);
-/* How many are busy; UINT32_MAX when the links are broken. */
+/* How many of all are idle, or busy; UINT32_MAX when the links are broken. */
+uint32_t qp_idle_count_all(const qp_idle_all *all);
 uint32_t qp_idle_count_busy(const qp_idle_all *all);
 
 #endif

@@ -489,19 +489,20 @@ member_is_valid(const qpool_keyed *keyed, const qp_member *member)
 	       qp_pool_is_valid_locked(&member->pool);
 }
 
-/* All that is owned is in the list of the busy ones; in a child, but for what it inherits. */
+/* All that is idle is in one list of all, all that is owned in the other; in a child, but for what it inherits. */
 static bool
-busy_is_valid(const qpool_keyed *keyed, uint32_t owned)
+lists_are_valid(const qpool_keyed *keyed, uint32_t idle, uint32_t owned)
 {
 	uint32_t busy = qp_idle_count_busy(&keyed->family.idle);
 
-	return keyed->root.is_a_child ? busy <= owned : busy == owned;
+	return qp_idle_count_all(&keyed->family.idle) == idle &&
+	       (keyed->root.is_a_child ? busy <= owned : busy == owned);
 }
 
 bool
 qp_keyed_is_valid_locked(const qpool_keyed *keyed)
 {
-	uint32_t counts[QP_RESTING + 1] = {0}, taken = 0, owned = 0, count = 0;
+	uint32_t counts[QP_RESTING + 1] = {0}, taken = 0, idle = 0, owned = 0, count = 0;
 
 	if (keyed->family.used > keyed->family.total ||
 	    keyed->keys.count != keyed->live + keyed->rests)
@@ -513,11 +514,13 @@ qp_keyed_is_valid_locked(const qpool_keyed *keyed)
 			return false;
 		counts[m->standing]++;
 		taken += m->pool.idle.count + m->pool.owned - m->pool.inherited;
+		idle += m->pool.idle.count;
 		owned += m->pool.owned;
 		count++;
 	}
 	return count == keyed->count && counts[QP_LIVE] == keyed->live &&
 	       counts[QP_STRAY] == keyed->strays && counts[QP_RESTING] == keyed->rests &&
-	       taken == keyed->family.used + keyed->family.ousted && busy_is_valid(keyed, owned) &&
-	       qp_keys_is_valid(&keyed->keys) && qp_family_is_valid(&keyed->family);
+	       taken == keyed->family.used + keyed->family.ousted &&
+	       lists_are_valid(keyed, idle, owned) && qp_keys_is_valid(&keyed->keys) &&
+	       qp_family_is_valid(&keyed->family);
 }

@@ -178,6 +178,48 @@ nothing_is_ousted_while_there_is_room_or_one_of_ones_own(void **state)
 	end_keyed(keyed, peer, 2);
 }
 
+/* No answer, and the caller's time is over. */
+static qpool_err
+silent_check(void *user, void *resource, const qpool_step *step, qpool_error *error)
+{
+	(void)fake_ops().check(user, resource, step, error);
+	qp_testing_clock_advance(step->budget);
+	return QPOOL_EAGAIN;
+}
+
+/* It goes back as if it had been idle for longest, under all keys too, and is the first to be ousted. */
+static void
+what_did_not_answer_in_a_short_time_is_ousted_first(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = qpool_options_init();
+	qpool_ops ops = fake_ops();
+	qpool_keyed *keyed;
+	qpool_lease a, b, c;
+
+	(void)state;
+	o.max_size = 3;
+	ops.check = silent_check;
+	keyed = keyed_of_with(peer, ops, &o, 0);
+	a = must_borrow(keyed, "a");
+	b = must_borrow(keyed, "b");
+	c = must_borrow(keyed, "c");
+	qpool_release(&a);
+	qpool_release(&b);
+	qpool_release(&c);
+	qpool_keyed_suspect(keyed, "b");
+	assert_int_equal(qpool_keyed_acquire(keyed, "b", QPOOL_MSEC(1), &b, NULL), QPOOL_ETIMEOUT);
+	assert_int_equal(stats_of_key(keyed, "b").idle, 1);
+	b = must_borrow(keyed, "d");
+	assert_int_equal(stats_of_key(keyed, "b").keys, 0);
+	a = must_borrow(keyed, "e");
+	assert_int_equal(stats_of_key(keyed, "a").keys, 0);
+	assert_int_equal(stats_of_key(keyed, "c").idle, 1);
+	qpool_release(&a);
+	qpool_release(&b);
+	end_keyed(keyed, peer, 3);
+}
+
 static void
 what_is_lent_is_never_ousted(void **state)
 {
@@ -523,6 +565,7 @@ main(void)
 	    VIRTUAL(limits_that_cannot_be_are_refused),
 	    VIRTUAL(an_idle_one_of_another_key_makes_room),
 	    VIRTUAL(nothing_is_ousted_while_there_is_room_or_one_of_ones_own),
+	    VIRTUAL(what_did_not_answer_in_a_short_time_is_ousted_first),
 	    VIRTUAL(what_is_lent_is_never_ousted),
 	    VIRTUAL(no_key_has_more_than_its_most),
 	    VIRTUAL(empty_keys_vanish_and_what_they_counted_stays),
