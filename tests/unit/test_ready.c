@@ -210,8 +210,18 @@ a_pool_that_is_down_ends_it_at_once(void **state)
 }
 
 static void
+count_event(void *user, qpool *pool, const qpool_event *event)
+{
+	(void)pool;
+	(void)event;
+	__atomic_add_fetch((unsigned *)user, 1, __ATOMIC_RELAXED);
+}
+
+/* The next probe is not due yet: who waits tells that the pool is down. */
+static void
 down_after_ends_it_by_time(void **state)
 {
+	unsigned downs = 0;
 	fake *peer = fake_new();
 	qpool_options o = qpool_options_init();
 	qpool *pool;
@@ -220,6 +230,9 @@ down_after_ends_it_by_time(void **state)
 	(void)state;
 	o.down_after = QPOOL_MSEC(50);
 	o.retry_min = o.retry_max = QPOOL_SEC(50);
+	o.on_event = count_event;
+	o.event_user = &downs;
+	o.event_mask = 1u << QPOOL_EV_DOWN;
 	pool = pool_of(peer, fake_ops(), &o);
 	assert_int_equal(qpool_start(pool, 1, NULL), QPOOL_OK);
 	fake_fail(peer, FAKE_OPEN, UINT32_MAX, QPOOL_EOPEN);
@@ -227,6 +240,7 @@ down_after_ends_it_by_time(void **state)
 	qp_testing_await_parked(2);
 	qp_testing_clock_advance(QPOOL_MSEC(50));
 	assert_int_equal(end(&w), QPOOL_EOPEN);
+	assert_int_equal(downs, 1);
 	fake_fail(peer, FAKE_OPEN, 0, QPOOL_OK);
 	end_pool(pool, peer);
 }
