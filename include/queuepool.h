@@ -441,8 +441,9 @@ QPOOL_API const char *qpool_version(void);           /* of the library that is l
  * opens fail: after its whole pause, whoever asks).  A key exists while it has a resource, a lease
  * or a waiter; that its opens fail is remembered for retry_max longer.  Leases end by the verbs
  * above; callers open and close (there are no workers); back-off and down_after are each key's own.
- * qpool_of a lease is the pool of its key, to be looked at, maintained, renewed, acquired one from;
- * what changes or ends a pool is EMISUSE on it. */
+ * qpool_of a lease is the pool of its key, to be looked at, maintained, renewed, acquired one from
+ * while the lease is out; what changes or ends a pool is EMISUSE on it, and so is an acquire once
+ * its key is gone. */
 typedef struct qpool_keyed qpool_keyed;
 
 /* options as for qpool_create, for each key, but max_size is of all together and min_idle must be

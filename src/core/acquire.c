@@ -327,7 +327,10 @@ explain(const qp_asking *asking, qpool_err err, const qp_holders *holders, qpool
 		break;
 	default:
 		(void)qp_error_set(error, err,
-		    "an acquire inside a callback of pool '%s' would wait or open; nothing is idle",
+		    asking->inside
+			? "an acquire inside a callback of pool '%s' would wait or open; nothing is idle"
+			: "this pool of keyed pool '%s' is of a key that is gone; acquire from the keyed "
+			  "pool, by key",
 		    name);
 		break;
 	}
@@ -383,8 +386,9 @@ qp_acquire_fail(qp_asking *asking, qpool_err err, qpool_error *error)
 	if (error != NULL)
 		*error = own;
 	if (err == QPOOL_EMISUSE)
-		(void)qp_pool_misuse(
-		    asking->pool, "an acquire inside a callback would wait or open");
+		(void)qp_pool_misuse(asking->pool,
+		    asking->inside ? "an acquire inside a callback would wait or open"
+				   : "an acquire from the pool of a key that is gone");
 	return err;
 }
 

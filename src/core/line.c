@@ -186,6 +186,8 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 	asking->paused = pool->paused;
 	if (pool->closing)
 		return QPOOL_ECLOSED;
+	if (QP_UNLIKELY(pool->share != NULL && pool->key == NULL))
+		return QPOOL_EMISUSE; /* somebody kept the pool of a key that is gone */
 	if (asking->wants > pool->config.max_size)
 		return QPOOL_EINVAL;
 	if (in_time && pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {

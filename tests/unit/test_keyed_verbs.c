@@ -199,6 +199,34 @@ use_it_again(fake *peer, fake_step step, void *argument)
 	in->busy = false;
 }
 
+/* Who kept it longer than the lease it was asked of: nothing is opened for no key. */
+static void
+the_pool_of_a_key_that_is_gone_lends_nothing(void **state)
+{
+	fake *peer = fake_new();
+	qpool_keyed *keyed = keyed_of(peer, 2, 0);
+	qpool_lease lease = must_borrow(keyed, "a");
+	qpool *pool = qpool_of(&lease);
+	const qpool_nsec timeouts[] = {QPOOL_NOWAIT, QPOOL_SEC(1), QPOOL_FOREVER};
+	qpool_error error;
+
+	(void)state;
+	qpool_discard(&lease);
+	assert_int_equal(stats_of_key(keyed, NULL).keys, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(qpool_acquire(pool, timeouts[i], &lease, &error), QPOOL_EMISUSE);
+		assert_string_equal(error.message,
+		    "this pool of keyed pool 'fake' is of a key that is gone; acquire from the "
+		    "keyed pool, by key");
+		assert_int_equal(stats_of_key(keyed, NULL).misuses, i + 1);
+	}
+	assert_int_equal(fake_calls(peer, FAKE_OPEN), 1);
+	lease = must_borrow(keyed, "b");
+	qpool_release(&lease);
+	assert_keyed_whole(keyed);
+	end_keyed(keyed, peer, 2);
+}
+
 static void
 every_verb_works_inside_callbacks(void **state)
 {
@@ -531,6 +559,7 @@ main(void)
 	    VIRTUAL(the_dump_shows_all_and_each_key),
 	    VIRTUAL(hist_and_words_are_the_whole_pools),
 	    VIRTUAL(what_belongs_to_the_whole_is_misuse_on_one_key),
+	    VIRTUAL(the_pool_of_a_key_that_is_gone_lends_nothing),
 	    VIRTUAL(every_verb_works_inside_callbacks),
 	    VIRTUAL(freed_by_the_close_of_what_was_ousted),
 	    VIRTUAL(a_cancelled_waiter_passes_its_place_on),
