@@ -4,8 +4,9 @@
 
 C files open with one SPDX line and a paragraph that says what room this is; they stay under 600
 lines, their functions under 70; comments are /* */; a few functions of the C library are not used; a
-warning is silenced by name and with a reason; tests do not sleep.  Text files end in one newline
-and carry no space at a line's end.  Layout inside a line is clang-format's business, not ours.
+warning is silenced by name and with a reason; tests do not sleep.  Scripts open and end likewise, and
+are no longer than that.  Text files end in one newline and carry no space at a line's end.
+Layout inside a line is clang-format's business, not ours.
 """
 import re
 
@@ -45,11 +46,14 @@ def check_opening(tree, path, text):
         tree.complain(path, 2, "no paragraph below it that says what this room is")
 
 
-def check_lengths(tree, path, text):
-    """Functions are found by their braces, which clang-format puts in the first column."""
+def check_length(tree, path, text):
+    if (count := text.count("\n")) > FILE_LINES:
+        tree.complain(path, FILE_LINES + 1, f"the file has {count} lines, over {FILE_LINES}")
+
+
+def check_functions(tree, path, text):
+    """They are found by their braces, which clang-format puts in the first column."""
     lines = source.code(text).split("\n")
-    if len(lines) - 1 > FILE_LINES:
-        tree.complain(path, FILE_LINES + 1, f"the file has {len(lines) - 1} lines, over {FILE_LINES}")
     start = None
     for number, line in enumerate(lines, 1):
         if line.startswith("{"):
@@ -113,10 +117,12 @@ def check(tree, _options):
         check_text(tree, path, text)
         if path.startswith(tuple(f + "/" for f in source.C_FOLDERS)) and path.endswith((".c", ".h")):
             check_opening(tree, path, text)
-            check_lengths(tree, path, text)
+            check_length(tree, path, text)
+            check_functions(tree, path, text)
             check_words(tree, path, text)
         elif path.endswith((".py", ".sh")) or text.startswith("#!"):
             check_script(tree, path, text)
+            check_length(tree, path, text)
     for path in sorted(set(MAY_SLEEP) - set(tree.paths)):
         tree.complain(path, 0, "may sleep by check_shape's list, but is not there")
 
