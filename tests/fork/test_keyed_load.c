@@ -66,7 +66,7 @@ hammers(void *argument)
 	return NULL;
 }
 
-/* The server, which would else stop the clients when its sockets are full. */
+/* The server, which would else stop the clients when its sockets are full; the last of them is who closes. */
 static void *
 reads(void *argument)
 {
@@ -178,10 +178,10 @@ under_load(const void *unused, const void *unused_too)
 	atomic_store(&l.stop, true);
 	for (unsigned i = 0; i < THREADS; i++)
 		CELL_SAME(pthread_join(threads[i], NULL), 0);
-	atomic_store(&l.all_stopped, true);
-	CELL_SAME(pthread_join(threads[THREADS], NULL), 0);
 	CELL_SAME(qpool_keyed_close(l.keyed, QPOOL_SEC(20)), QPOOL_OK);
 	qpool_keyed_free(l.keyed);
+	atomic_store(&l.all_stopped, true);
+	CELL_SAME(pthread_join(threads[THREADS], NULL), 0);
 	CELL_SAME(atomic_load(&l.peer.alive), 0);
 	wire_end(&l.peer);
 }

@@ -47,7 +47,8 @@ hammers(void *argument)
 	return NULL;
 }
 
-/* The server, which would else stop the clients when its sockets are full. */
+/* The server, which would else stop the clients when its sockets are full; the last of them are the workers, and
+ * who closes. */
 static void *
 reads(void *argument)
 {
@@ -166,10 +167,10 @@ under_load(const void *workers, const void *unused)
 	atomic_store(&l.stop, true);
 	for (unsigned i = 0; i < THREADS; i++)
 		CELL_SAME(pthread_join(threads[i], NULL), 0);
-	atomic_store(&l.all_stopped, true);
-	CELL_SAME(pthread_join(threads[THREADS], NULL), 0);
 	CELL_SAME(qpool_close(l.pool, QPOOL_SEC(20)), QPOOL_OK);
 	qpool_free(l.pool);
+	atomic_store(&l.all_stopped, true);
+	CELL_SAME(pthread_join(threads[THREADS], NULL), 0);
 	wire_end(&l.peer);
 }
 
