@@ -8,8 +8,8 @@
 #include "cell.h"
 #include "chance.h"
 #include "fake.h"
+#include "lives.h"
 
-#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -341,44 +341,14 @@ short_life(uint64_t seed)
 	fake_end(h.peer);
 }
 
-/* ---- repeating ---- */
-
-typedef struct life {
-	const char *name;
-	void (*live)(uint64_t seed);
-} life;
-
 static const life lives[] = {
     {"closed under load", closed_under_load},
     {"freed under load", freed_under_load},
     {"short lives", short_life},
 };
 
-static void
-run(const void *first, const void *second)
-{
-	const life *which = first;
-	uint64_t seed = *(const uint64_t *)second, lived = 0;
-	int64_t end = chance_now() + QPOOL_SEC(chance_seconds()) / 2;
-
-	printf("# %s: QPOOL_SEED=%" PRIu64 "\n", which->name, seed);
-	fflush(stdout);
-	/* Each has a seed of its own: the one that a broken cell shows can be run alone. */
-	for (; lived == 0 || chance_now() < end; lived++) {
-		cell_note("seed", (long long)seed + (long long)lived);
-		which->live(seed + lived);
-	}
-	printf("# %s: %" PRIu64 " times\n", which->name, lived);
-}
-
 int
 main(int argc, char **argv)
 {
-	cells all = {NULL, 0, 0};
-	uint64_t seed = chance_seed();
-
-	cells_limit(chance_seconds() + 120);
-	for (size_t i = 0; i < sizeof lives / sizeof lives[0]; i++)
-		cells_add(&all, run, &lives[i], &seed, "%s", lives[i].name);
-	return cells_run(&all, "keyed ends", argc, argv);
+	return lives_run(lives, sizeof lives / sizeof lives[0], "keyed ends", argc, argv);
 }
