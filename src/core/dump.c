@@ -93,20 +93,28 @@ typedef struct counts {
 	bool down, closing;
 } counts;
 
+/* How many slots there are memory for: the chunks once seen stay as long as the pool, and a slot that is not set up
+ * yet is all zero, which is EMPTY.  acquire, pairs with the release in qp_pool_reserve. */
+static uint32_t
+slots_there(const qpool *pool)
+{
+	uint32_t there = 0;
+
+	for (uint32_t i = 0; i < QP_CHUNKS && qp_loadptr_acquire(&pool->chunks[i]) != NULL; i++)
+		there += 1u << pool->chunk_shift << i;
+	return there;
+}
+
 /*
  * Plain fields, which the lock's holder may be writing.  Each is one aligned word, read once: old or new, never
- * a mixture, on every machine this runs on.  Nothing is followed but the chunks, which once seen stay as long as
- * the pool; a slot that is not set up yet is all zero, which is EMPTY.
+ * a mixture, on every machine this runs on.  Nothing is followed.  `there`: slots beyond are not looked at.
  */
 static QP_NO_TSAN counts
-read_counts(const qpool *pool)
+read_counts(const qpool *pool, uint32_t there)
 {
 	const volatile qpool *now = pool;
-	uint32_t there = 0;
 	counts c;
 
-	for (uint32_t i = 0; i < QP_CHUNKS && now->chunks[i] != NULL; i++)
-		there += 1u << pool->chunk_shift << i;
 	c.fresh = now->fresh;
 	if (c.fresh > there)
 		c.fresh = there;
@@ -260,7 +268,7 @@ qpool_dump(const qpool *pool, int fd)
 	counts c;
 
 	if (qp_pool_is_one(pool, NULL) == QPOOL_OK) {
-		c = read_counts(pool);
+		c = read_counts(pool, slots_there(pool));
 		put_pool(&p, pool, &c);
 	} else {
 		put(&p, "queuepool: no pool\n");
@@ -298,14 +306,14 @@ qpool_keyed_dump(const qpool_keyed *keyed, int fd)
 		flush(&p);
 		return;
 	}
-	c = read_counts(&keyed->root);
+	c = read_counts(&keyed->root, 0); /* a root has no slots */
 	put_title(&p, &keyed->root, &c);
 	put_family(&p, keyed);
 	for (const qp_member *m = qp_keyed_newest(keyed); m != NULL && !p.is_full;
 	     m = m->made_before) {
 		if (!is_there(m))
 			continue;
-		c = read_counts(&m->pool);
+		c = read_counts(&m->pool, slots_there(&m->pool));
 		put_pool(&p, &m->pool, &c);
 	}
 	flush(&p);

@@ -29,12 +29,19 @@ chunk_start(const qpool *pool, uint32_t chunk)
 	return ((1u << chunk) - 1) << pool->chunk_shift;
 }
 
+/* relaxed: see pool.h. */
+static qp_slot *
+chunk_of(const qpool *pool, uint32_t chunk)
+{
+	return (qp_slot *)(uintptr_t)qp_loadptr_relaxed(&pool->chunks[chunk]);
+}
+
 qp_slot *
 qp_pool_slot(const qpool *pool, uint32_t index)
 {
 	uint32_t chunk = 31u - (uint32_t)__builtin_clz((index >> pool->chunk_shift) + 1);
 
-	return &pool->chunks[chunk][index - chunk_start(pool, chunk)];
+	return &chunk_of(pool, chunk)[index - chunk_start(pool, chunk)];
 }
 
 /* The first chunk that is not needed for so many slots. */
@@ -71,8 +78,9 @@ qp_pool_reserve(qpool *pool, uint32_t slots)
 	}
 	qp_lock_acquire(&pool->root->lock);
 	for (uint32_t i = first; i < end && enough; i++)
-		if (pool->chunks[i] == NULL) {
-			pool->chunks[i] = chunks[i];
+		if (chunk_of(pool, i) == NULL) {
+			/* release, pairs with the acquire in slots_there: who sees it sees its zeroes. */
+			qp_storeptr_release(&pool->chunks[i], chunks[i]);
 			chunks[i] = NULL;
 		}
 	if (enough && slots > pool->slots)
@@ -111,7 +119,7 @@ qp_pool_held(const qpool *pool)
 {
 	uint32_t chunk = 0;
 
-	while (chunk < QP_CHUNKS && pool->chunks[chunk] != NULL)
+	while (chunk < QP_CHUNKS && chunk_of(pool, chunk) != NULL)
 		chunk++;
 	return chunk_start(pool, chunk);
 }
@@ -137,7 +145,7 @@ void
 qp_pool_dispose(qpool *pool)
 {
 	for (uint32_t chunk = 0; chunk < QP_CHUNKS; chunk++)
-		qp_alloc_free(pool->chunks[chunk]);
+		qp_alloc_free(chunk_of(pool, chunk));
 	pool->magic = 0;
 	if (pool->share != NULL)
 		return; /* the rest is its family's */

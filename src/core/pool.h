@@ -119,8 +119,9 @@ struct qpool {
 	qp_lock lock;              /* of a root */
 	/* guarded by root->lock, but for what options.h calls fixed */
 	qp_config config;
-	/* each one fixed when it is there; those below `slots` are */
-	qp_slot *chunks[QP_CHUNKS];
+	/* atomic: each is written once, under the lock, by release: pairs with the acquire in dump.c, which holds no
+	 * lock and sees a chunk's zeroes.  Else relaxed: who knows of a slot below `slots` learnt it under the lock. */
+	qp_atomic_ptr chunks[QP_CHUNKS];
 	/* atomic: the config's copies for verbs that hold no lock */
 	qp_dials dials;
 	/* atomic: grow under the lock, read by anyone.  A slot whose `renewal`, or `asked`, is older is to

@@ -405,6 +405,51 @@ a_wedged_pool_is_dumped_from_a_signal_handler(void **state)
 	end_pool(wedge.pool, peer);
 }
 
+static qp_atomic_u32 grown;
+
+/* Nothing orders it after the growth: it has only its own look to go by. */
+static void *
+dumps_until_grown(void *argument)
+{
+	int sink = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	bool last;
+
+	do {
+		last = qp_load_relaxed(&grown) != 0;
+		qpool_dump(argument, sink);
+	} while (!last);
+	close(sink);
+	return NULL;
+}
+
+/* ThreadSanitizer says whether they are. */
+static void
+slots_that_are_added_are_seen_whole(void **state)
+{
+	fake *peer = fake_new();
+	qpool_options o = qpool_options_init();
+	qpool_lease leases[17];
+	pthread_t thread;
+	qpool *pool;
+
+	(void)state;
+	o.max_size = 16; /* the first chunk */
+	pool = pool_of(peer, fake_ops(), &o);
+	for (unsigned i = 0; i < 16; i++)
+		leases[i] = must_acquire(pool);
+	qp_store_relaxed(&grown, 0);
+	actor_runs(&thread, dumps_until_grown, pool);
+	o = qpool_options_init();
+	o.max_size = 17;
+	assert_int_equal(qpool_configure(pool, &o, NULL), QPOOL_OK);
+	leases[16] = must_acquire(pool);
+	qp_store_relaxed(&grown, 1);
+	pthread_join(thread, NULL);
+	for (unsigned i = 0; i < 17; i++)
+		qpool_release(&leases[i]);
+	end_pool(pool, peer);
+}
+
 int
 main(void)
 {
@@ -418,6 +463,7 @@ main(void)
 	    cmocka_unit_test(a_large_pool_is_dumped_whole),
 	    cmocka_unit_test(a_descriptor_that_takes_nothing_is_left),
 	    cmocka_unit_test(lines_are_whole_while_everything_moves),
+	    cmocka_unit_test(slots_that_are_added_are_seen_whole),
 	    cmocka_unit_test(a_wedged_pool_is_dumped_from_a_signal_handler),
 	};
 

@@ -225,6 +225,12 @@ no_pool_has_no_name(void **state)
 	assert_string_equal(qpool_version(), "0.1.0");
 }
 
+static const qp_slot *
+chunk(const qpool *pool, unsigned number)
+{
+	return qp_loadptr_relaxed(&pool->chunks[number]);
+}
+
 static void
 slots_lie_where_their_number_says(void **state)
 {
@@ -237,9 +243,9 @@ slots_lie_where_their_number_says(void **state)
 	pool = pool_of(peer, fake_ops(), &o);
 	for (uint32_t i = 1; i < 65535; i++)
 		assert_ptr_not_equal(qp_pool_slot(pool, i), qp_pool_slot(pool, i - 1));
-	assert_ptr_equal(qp_pool_slot(pool, 16), pool->chunks[1]);
-	assert_ptr_equal(qp_pool_slot(pool, 15), pool->chunks[0] + 15);
-	assert_ptr_equal(qp_pool_slot(pool, 65534), pool->chunks[12] + (65534 - 16 * 4095));
+	assert_ptr_equal(qp_pool_slot(pool, 16), chunk(pool, 1));
+	assert_ptr_equal(qp_pool_slot(pool, 15), chunk(pool, 0) + 15);
+	assert_ptr_equal(qp_pool_slot(pool, 65534), chunk(pool, 12) + (65534 - 16 * 4095));
 	end_pool(pool, peer);
 }
 
