@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * exchange, the plain engine: everything under the pool's one lock.  It is easy to believe, and stays as the
- * oracle of any faster one.
+ * exchange, the plain engine: everything under the pool's one lock.  It is easy to believe, and
+ * stays as the reference for any faster one.
  *
- * Why no wake-up is lost.  Every change that could serve a waiter (a slot becomes idle or empty, an open
- * ends, the head leaves, a pause is over, the crew goes) is made under the lock and followed by settle in
- * the same hold.  settle leaves the line only in one of these cases: nobody waits; nothing is there (then
- * the next change calls settle again); the head has been woken and not yet looked (then it calls settle
- * itself, under the lock, before it sleeps or leaves); a pause runs (then the head, or the crew's
- * timekeeper, has an alarm not later than its end); the pool is paused (resume calls settle).  A waiter joins, and goes to sleep, under the lock.
+ * Why no wake-up is lost.  Every change that could serve a waiter (a slot becomes idle or empty, an
+ * open ends, the head leaves, a pause is over, the crew goes) is made under the lock, and settle
+ * follows before the lock is released.  settle leaves a waiter unserved only in these cases:
+ *   - nothing is there for it: the next change calls settle again;
+ *   - the head has been woken and has not looked yet: it calls settle itself, under the lock,
+ *     before it sleeps or leaves;
+ *   - the pause after a failed open runs: the head, or the crew's timekeeper, has an alarm set
+ *     no later than its end;
+ *   - the pool is paused: resume calls settle.
+ * A waiter joins the line and decides to sleep under the lock; if it is served before it is parked,
+ * its word has changed, and the park returns at once.
  */
 #include "core/exchange.h"
 
@@ -69,7 +74,8 @@ qp_exchange_open_due_locked(const qpool *pool, bool somebody_asks)
 	return qp_backoff_due(&pool->backoff, somebody_asks);
 }
 
-/* A probe of a failing key, which would take its place from another key: that somebody asks does not hasten it. */
+/* Must a failing key's probe rest?  It would take its place from another key, so it waits for the
+ * whole pause, even if somebody asks. */
 static bool
 must_rest(const qpool *pool, int64_t now_ns)
 {
@@ -93,7 +99,7 @@ qp_exchange_opens_locked(const qpool *pool, int64_t now_ns)
 	return pool->opening + (may_begin < room ? may_begin : room);
 }
 
-/* When the head is to look whether it may open one. */
+/* When the head is to look whether it may open. */
 static int64_t
 probe_due_locked(const qpool *pool)
 {
@@ -102,7 +108,7 @@ probe_due_locked(const qpool *pool)
 	if (pool->share == NULL || due_ns == 0 || due_ns == QP_TIME_NEVER ||
 	    !must_rest(pool, qp_clock_now()))
 		return due_ns;
-	/* Nobody tells it of a place that comes free meanwhile. */
+	/* Nobody wakes the head when a place comes free meanwhile, so it looks now and then. */
 	rested_ns = qp_backoff_due(&pool->backoff, false);
 	soon_ns = qp_clock_after(qp_clock_now(), QP_BACKOFF_ASKED_NS);
 	soon_ns = soon_ns < rested_ns ? soon_ns : rested_ns;
@@ -113,11 +119,11 @@ int64_t
 qp_exchange_alarm_locked(const qpool *pool)
 {
 	int64_t alarm_ns = QP_TIME_NEVER, due_ns;
-	/* Then it is a place that is waited for, and settle says when there is one. */
+	/* The open may begin and lacks only a place: settle begins it as soon as there is one. */
 	bool is_due = pool->share != NULL && pool->share->want == QP_WANTS_PLACE;
 
 	if (pool->paused)
-		return QP_TIME_NEVER; /* resume settles */
+		return QP_TIME_NEVER; /* resume calls settle */
 	if (!qp_exchange_any_exist_locked(pool))
 		alarm_ns = qp_backoff_hopeless_at(&pool->backoff);
 	if (!is_due && !qp_crew_serves(&pool->crew)) {
@@ -144,7 +150,7 @@ pop_empty(qpool *pool)
 	return slot;
 }
 
-/* What this key's pool could use now. */
+/* What this key's pool can use now. */
 static qp_want
 wants(const qpool *pool, int64_t now_ns)
 {
@@ -165,8 +171,8 @@ stand(const qpool *pool, int64_t now_ns)
 	qp_family_stand(pool->share, pool->waitq.count > 0, wants(pool, now_ns));
 }
 
-/* An idle slot whose place was taken; whoever took it will close it.  If its key has waiters, settle sees to
- * them: hand_over looks again. */
+/* An idle slot loses its place; the thread that took the place will close it.  If the slot's key
+ * has waiters, hand_over looks again at what they can use. */
 static void
 oust(qp_slot *victim)
 {
@@ -180,14 +186,15 @@ oust(qp_slot *victim)
 	qp_pool_count_locked(pool);
 }
 
-/* The place must be its own already, or be taken in the same hold. */
+/* The caller has a place for it, or takes one in the same hold of the lock. */
 static qp_slot *
 begin_open(qpool *pool)
 {
 	qp_slot *slot = pop_empty(pool);
 
 	qp_slot_move(slot, QP_EMPTY, QP_OPENING);
-	/* relaxed: as in qp_pool_is_renewed and qp_suspect_last.  What they number happened before this open. */
+	/* relaxed, as in qp_pool_is_renewed and qp_suspect_last: what these count happened
+	 * before this open. */
 	slot->renewal = qp_load64_relaxed(&pool->renewals);
 	slot->asked = qp_load64_relaxed(&pool->suspicions);
 	qp_store_relaxed(&slot->generation, qp_forkmark_now());
@@ -222,7 +229,7 @@ qp_exchange_begin_adopt_locked(qpool *pool)
 	return qp_pool_room_locked(pool) > 0 ? begin_open(pool) : NULL;
 }
 
-/* Those in line, but for those whose turn it is not. */
+/* How many are asked for: by those in line, by the one that collects several, by a nudge. */
 static uint32_t
 asked_for(const qpool *pool)
 {
@@ -274,7 +281,7 @@ wake(qpool *pool, qp_waiter *waiter, qp_wakes *wakes)
 	qp_wakes_add(wakes, &waiter->word);
 }
 
-/* Something is idle and `head` is first.  True: it is served, look at the next one. */
+/* A slot is idle and `head` is first.  True: the head is served; look at the next one. */
 static bool
 offer_idle(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 {
@@ -286,7 +293,7 @@ offer_idle(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, 
 	return false;
 }
 
-/* The head keeps the time.  If it would sleep too long, let it look and see. */
+/* The head keeps the time.  If it would sleep past its alarm, wake it to set the alarm anew. */
 static void
 keep_time(qpool *pool, qp_waiter *head, const qp_waiter *self, qp_wakes *wakes)
 {
@@ -294,13 +301,13 @@ keep_time(qpool *pool, qp_waiter *head, const qp_waiter *self, qp_wakes *wakes)
 		wake(pool, head, wakes);
 }
 
-/* Nothing is idle.  True: `head` has its outcome, look at the next one. */
+/* Nothing is idle.  True: the head is served; look at the next one. */
 static bool
 offer_open(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 {
 	qp_slot *slot = NULL;
 
-	if (!qp_crew_serves(&pool->crew)) /* else it is called at the end of settle */
+	if (!qp_crew_serves(&pool->crew)) /* else settle calls the crew at its end */
 		slot = qp_exchange_begin_open_locked(pool, now_ns, true);
 	if (slot != NULL) {
 		serve(pool, head, self, slot, wakes);
@@ -310,7 +317,7 @@ offer_open(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, 
 	return false;
 }
 
-/* Is there nothing for this head, whatever there is?  True: it has failed, look at the next one. */
+/* Must this head fail, whatever there is?  True: it has failed; look at the next one. */
 static bool
 turn_away(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 {
@@ -326,7 +333,8 @@ turn_away(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, q
 	return true;
 }
 
-/* Bring up to date what this key's pool could use, and see to its head if that is nothing. */
+/* Fail the heads that must fail, tell the family what this key's pool can use, and, unless that is
+ * an idle slot of its own, see that the head wakes in time. */
 static void
 attend(qpool *pool, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 {
@@ -340,7 +348,7 @@ attend(qpool *pool, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 		keep_time(pool, head, self, wakes);
 }
 
-/* It is this key's turn.  False: its head was woken to look, and everything waits for that. */
+/* It is this key's turn.  False: its head was woken to look, and all keys wait until it has. */
 static bool
 hand_over(qpool *pool, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 {
@@ -349,7 +357,7 @@ hand_over(qpool *pool, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 
 	if (head == NULL || wants(pool, now_ns) != pool->share->want ||
 	    turn_away(pool, head, self, now_ns, wakes))
-		return true; /* not any more */
+		return true; /* it has no use for its turn any more */
 	if (pool->share->want == QP_WANTS_PLACE) {
 		qp_slot *slot = qp_exchange_begin_open_locked(pool, now_ns, true);
 		QP_MUST(slot != NULL);
@@ -357,7 +365,7 @@ hand_over(qpool *pool, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 		serve(pool, head, self, slot, wakes);
 		return true;
 	}
-	/* Newcomers of the same key may pass a young head, but not while another key waits. */
+	/* A newcomer of the same key may overtake a young head, but not while another key waits. */
 	if (is_alone && !offer_idle(pool, head, self, now_ns, wakes))
 		return false;
 	qp_family_charge(pool->share);
@@ -366,8 +374,9 @@ hand_over(qpool *pool, const qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 	return true;
 }
 
-/* The same as below, of one line across all keys.  Every key but this one stands as the last settle that
- * touched it has left it; whose time has come looks by itself, as it keeps its time. */
+/* settle for one line across all keys.  What each other key can use is what the last
+ * settle that touched it found.  A key whose time has come since then looks by itself: its
+ * head keeps the time. */
 static QP_COLD void
 settle_family(qpool *pool, const qp_waiter *self, qp_wakes *wakes)
 {
@@ -411,7 +420,7 @@ qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
 	qp_crew_call_locked(pool, wakes);
 }
 
-/* May it not become idle?  It is one of the owned. */
+/* Why this slot, one of the owned, may not become idle; QP_WHY_NONE: it may. */
 static qpool_why
 why_not_idle(const qpool *pool, const qp_slot *slot)
 {
@@ -428,7 +437,7 @@ qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 	qpool_why why = why_not_idle(pool, slot);
 
 	if (why != QP_WHY_NONE) {
-		/* Counted here: of several that come back at once only those too many are to go. */
+		/* Counted at once: of several that come back together, only the surplus must go. */
 		slot->why = why;
 		slot->leaves = true;
 		qp_slot_move(slot, from, QP_CLOSING);
@@ -437,8 +446,8 @@ qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 	}
 	qp_slot_move(slot, from, QP_IDLE);
 	pool->owned--;
-	pool->nudged = false; /* here is one */
-	/* One that nobody had the time to ask out is taken last: others may be quick to answer. */
+	pool->nudged = false; /* the nudge is answered */
+	/* A resource that owes an answer to its check is taken last: others may answer sooner. */
 	if (QP_UNLIKELY(slot->unanswered_ns > 0) && !pool->config.oldest_first)
 		qp_idle_push_oldest(&pool->idle, slot);
 	else
