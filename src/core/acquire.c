@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * acquire: the way out.  Takes a slot (from what is idle, or through line), looks whether its resource may
- * still be lent, opens one where there is none, and makes a lease of it.  What it finds expired or broken
- * it retires and goes back for another, keeping its place.
+ * acquire: how a resource goes out.  Takes a slot (an idle one, or through line), looks whether its
+ * resource may still be lent, opens one where there is none, and makes a lease of it.  An expired
+ * or broken resource is retired, and the acquire goes back for another, keeping its place.  The
+ * public verbs below, many and keyed call in.  It never decides who is served: that is exchange.
  */
 #include "core/acquire.h"
 
@@ -35,10 +36,10 @@ qp_acquire_lend(
 	qp_store64_release(&slot->uses, qp_load64_relaxed(&slot->uses) + 1);
 	qp_slot_move(slot, QP_CHECKING, QP_LEASED);
 	qp_notice_slot(pool, QPOOL_EV_ACQUIRED, slot, asking->waited_ns);
-	qp_slot_begin(slot, out); /* from here on others may tell of the lease */
+	qp_slot_begin(slot, out); /* from here on another thread may tell of it */
 }
 
-/* Within what is left of the caller's time; OK: it is alive. */
+/* Run ops.check within what is left of the caller's time; OK: the resource is alive. */
 static QP_COLD qpool_err
 check(qp_asking *asking, qp_slot *slot)
 {
@@ -54,12 +55,12 @@ check(qp_asking *asking, qp_slot *slot)
 	return err;
 }
 
-/* Ask the resource, by look or by question; OK: it is alive, or the parent's. */
+/* Ask the resource, by peek and by check; OK: it is alive, or has become the parent's. */
 static qpool_err
 ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 {
 	qpool *pool = asking->pool;
-	/* Before we ask: an answer says nothing of a suspicion that came while it was given. */
+	/* Read before asking: an answer proves nothing about a suspicion that arose meanwhile. */
 	uint64_t suspicion = qp_suspect_last(pool);
 	bool needs_check =
 	    slot->asked != suspicion || qp_expiry_needs_check(&pool->dials.bounds, slot, now_ns);
@@ -71,7 +72,7 @@ ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 		if (err == QPOOL_ECHECK)
 			return err;
 		if (QP_UNLIKELY(qp_fork_is_inherited(slot)))
-			return QPOOL_OK; /* peek forked: nothing is sent on what is the parent's by now */
+			return QPOOL_OK; /* peek forked: the parent's now, send nothing */
 		needs_check = needs_check || err == QPOOL_EAGAIN;
 	}
 	if (needs_check && pool->ops.check != NULL) {
@@ -83,7 +84,7 @@ ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 	return QPOOL_OK;
 }
 
-/* Whoever was asked, or told, may have forked: then what we hold is the parent's, and not to be lent. */
+/* User code has run and may have forked: then the resource is the parent's and must not be lent. */
 static bool
 is_inherited(const qp_slot *slot, qpool_why *why)
 {
@@ -93,13 +94,13 @@ is_inherited(const qp_slot *slot, qpool_why *why)
 	return true;
 }
 
-/* May this one be lent?  If not, *why says as what it is to be closed. */
+/* May this slot be lent?  If not, *why is the reason to close it. */
 static bool
 is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
 {
 	qpool *pool = asking->pool;
-	/* One that was opened since we asked is fresh whatever the limits say: with a limit of zero an
-	 * acquire would else close what was opened for it, for ever. */
+	/* A resource opened since this acquire began is fresh, whatever the limits say: with a
+	 * limit of zero the acquire would otherwise close what was opened for it, for ever. */
 	bool is_fresh = qp_load64_relaxed(&slot->uses) == 0 && asking->since_ns != 0 &&
 	                qp_loadi64_relaxed(&slot->opened_ns) >= asking->since_ns;
 
@@ -119,7 +120,7 @@ is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
 	return !is_inherited(slot, why);
 }
 
-/* There was no answer, in less time than a check is given: is the verdict left to somebody else? */
+/* The check got no answer, in less than its full time: is the verdict left to somebody else? */
 static bool
 is_put_off(const qp_asking *asking, qp_slot *slot)
 {
@@ -151,7 +152,7 @@ qp_acquire_is_still_fit(qp_asking *asking, qp_slot *slot, bool was_kept, qpool_w
 	return is_fit(asking, slot, qp_clock_coarse(), why);
 }
 
-/* Does a failed open of its own end this acquire, or does it go back to the line? */
+/* Does a failed open of its own end this acquire?  If not, it goes back to the line. */
 static bool
 ends_here(const qp_asking *asking, qpool_err err)
 {
@@ -161,10 +162,10 @@ ends_here(const qp_asking *asking, qpool_err err)
 	if (asking->timeout_ns == 0)
 		return true;
 	if (!pool->config.tells)
-		return false; /* line fails it when it is hopeless */
+		return false; /* line fails it once the pool is hopeless */
 	if (err != QPOOL_EFULL)
 		return true;
-	/* The peer has no room for one more, but some of ours are there: one will come back. */
+	/* The peer has no room for one more, but if some of ours exist, one will come back. */
 	qp_pool_lock(pool);
 	any_exist = qp_exchange_any_exist_locked(pool);
 	qp_pool_unlock(pool, NULL);
@@ -203,10 +204,10 @@ qp_acquire_find(qp_asking *asking, qp_slot **out)
 	}
 }
 
-/* Counts for a sentence. */
+/* The counts in a sentence, all of one instant. */
 typedef struct picture {
 	uint32_t lent, existing, opening, waiting, max_size, max_waiters;
-	uint32_t places, taken, wait_for_any; /* of a key's pool: of all keys */
+	uint32_t places, taken, wait_for_any; /* of a key's pool: over all keys */
 	bool paused;
 	int64_t failing_ns;
 	qpool_error cause;
@@ -239,7 +240,7 @@ take_picture(qpool *pool)
 	return p;
 }
 
-/* Cause first, then what was waited for, then the counts, then the holders as they fit. */
+/* The cause or what was waited for, then the counts, then the holders as they fit. */
 static void
 explain_timeout(const qp_asking *asking, const qp_holders *holders, qpool_error *error)
 {
@@ -351,7 +352,8 @@ tell_failure(const qp_asking *asking, qpool_err err, const qpool_error *error)
 		qp_notice_pool(asking->pool, QPOOL_EV_REFUSED, took_ns, error, asking->site);
 }
 
-/* Leases that were in the way are looked at, as a pass would: who is gone only of those that were named. */
+/* Look at the leases that were in the way, as a pass would.  Whether a holder has exited is asked
+ * only of those that the sentence could name. */
 static void
 look_at_holders(qpool *pool, const qp_holders *holders)
 {
@@ -392,7 +394,8 @@ qp_acquire_fail(qp_asking *asking, qpool_err err, qpool_error *error)
 	return err;
 }
 
-/* Found, and told that it was waited for; again if the process forked while it was told. */
+/* Find a slot and tell that it was waited for; start over if the process forked while
+ * that was told. */
 static qpool_err
 find_and_tell(qp_asking *asking, qp_slot **slot)
 {
@@ -412,7 +415,7 @@ find_and_tell(qp_asking *asking, qp_slot **slot)
 	return err;
 }
 
-/* We are inside (qp_line_enter) and leave here. */
+/* The caller has entered (qp_line_enter); this leaves. */
 static QP_COLD qpool_err
 acquire_slowly(qp_asking *asking, qpool_lease *out, qpool_error *error)
 {
@@ -429,7 +432,7 @@ acquire_slowly(qp_asking *asking, qpool_lease *out, qpool_error *error)
 	return err;
 }
 
-/* What is idle, with nobody in front: the common case. */
+/* An idle slot, if the line lets a newcomer pass: the common case. */
 static qp_slot *
 take_at_once(qpool *pool)
 {
@@ -456,7 +459,7 @@ qp_acquire_go_on(qp_asking *asking, qp_slot *slot, qpool_lease *out, qpool_error
 			return QPOOL_OK;
 		}
 	}
-	/* Enter before an unfit slot goes: until then it is what keeps the pool alive for us. */
+	/* Enter before the unfit slot goes: so far, owning it has kept the pool alive for us. */
 	qp_line_enter(asking);
 	if (slot != NULL)
 		qp_acquire_retire(asking, slot, why);
@@ -474,7 +477,7 @@ prepare(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_error *error)
 {
 	qpool_err err;
 
-	/* Not the cause: it is large, and read only when its code says that there is one. */
+	/* Not `cause`: it is large, and read only when its code says that there is one. */
 	memset(asking, 0, offsetof(qp_asking, cause));
 	asking->cause.code = QPOOL_OK;
 	asking->pool = pool;

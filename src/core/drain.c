@@ -2,12 +2,13 @@
 /*
  * drain: refuse, wake, close, wait, and let go.
  *
- *   open ── close, free ──→ closing ── quiet ──→ ending ── destroy returned ──→ ended
  *
- * From closing on nothing becomes idle: what comes back is closed by whoever brings it.  quiet (pool.h)
- * means that nobody is left who could; then exactly one thread runs destroy: the closer that sees it, or,
- * of a pool that was freed, whoever leaves the lock last.  Closers may be inside qpool_close while a callback
- * of theirs, or another thread, frees the pool: then the last of them is the last of all.
+ *
+ * From closing on nothing becomes idle: the thread that brings a resource back closes it.  quiet
+ * (pool.h) means that nothing can come back any more.  Then exactly one thread runs destroy: a
+ * closer that sees it or, for a freed pool, the thread that leaves the lock last.  A pool may be
+ * freed while threads are inside qpool_close, by a callback of theirs or by another thread: then
+ * the last closer to leave ends the pool.
  */
 #include "core/drain.h"
 
@@ -39,7 +40,7 @@ has_ended(const qpool *pool)
 	return pool->ended;
 }
 
-/* Ending is one thread's work; the others wait for it. */
+/* One thread runs destroy; the other closers wait for it. */
 static bool
 end_when_quiet(qpool *pool, int64_t deadline_ns)
 {
@@ -50,7 +51,7 @@ end_when_quiet(qpool *pool, int64_t deadline_ns)
 	if (quiet && pool->ending) {
 		quiet = qp_pool_await_locked(pool, has_ended, deadline_ns);
 	} else if (quiet && qp_pool_is_quiet_locked(
-				pool)) { /* else the last lease of before a fork ends it */
+				pool)) { /* else the last lease from before the fork ends it */
 		pool->ending = true;
 		qp_pool_unlock(pool, NULL);
 		qp_step_destroy(pool);

@@ -13,7 +13,7 @@ qp_family_init(qp_family *family, uint32_t total)
 {
 	memset(family, 0, sizeof *family);
 	family->total = total;
-	family->pace = QP_CREDIT; /* so that pace - credit is a number */
+	family->pace = QP_CREDIT; /* so that pace - credit does not wrap */
 }
 
 void
@@ -102,7 +102,7 @@ qp_family_stand(qp_share *share, bool waits, qp_want want)
 	share->waits = waits;
 }
 
-/* The first of those with the smallest count. */
+/* The share with the smallest count; among equals, the first to come. */
 static qp_share *
 foremost(const qp_family *family, const qp_wheel *wheel)
 {

@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * family: pools that share one budget of places and one fair line, a pool a key.  Pure: it is told what each
- * pool could use, and says whose turn it is and which place there is; it knows no pool from inside.  Guarded
- * by the family's one lock; exchange and keyed come in.
+ * family: pools that share one budget of places and one fair line, one pool for each key.  exchange
+ * and keyed call in, under the family's one lock.  It is told what each pool can use, and says
+ * whose turn it is and which place there is.  It never looks into a pool.
  *
- * Places.  A place is the right to have a resource open.  There are `total`; one is taken from the begin of an
- * open until the slot is empty again.  When all are taken, what has been idle longest, of any key, is ousted:
- * its place goes over to the one that opens, who closes it first.  So the peer never sees more than total.
+ * Places.  A place is the right to have a resource open.  There are `total`; one is taken from the
+ * beginning of an open until the slot is empty again.  When all are taken, the slot that has been
+ * idle longest, of any key, is ousted: its place passes to the slot being opened, and its resource
+ * is closed first.  So the peer never sees more than total.
  *
- * Turns.  Each key counts what was handed to it while it waited (`served`).  Next is the one with the smallest
- * count of those that can use something:
+ * Turns.  Each key counts what it was handed while it waited (`served`).  Next is the key with the
+ * smallest count among those that can use something:
  *
- *      own:    has waiters and one of its own idle
+ *      own:    has waiters, and an idle slot of its own
  *      place:  has waiters, nothing idle, and may open one (max_per_key, max_opening, back-off)
  *
- * Equal counts go by turns: who came to that count first.  A key of `own` may be QP_SLACK hand-overs ahead of
- * one of `place`: else two busy keys would close and open one at every hand-over.  A key that begins to wait
- * starts at the pace (the smallest count at the last hand-over): it is not paid for the past.  One that went on
- * waiting but could use nothing (max_per_key) keeps at most QP_CREDIT of what it lags; to have had nobody in
- * line from one hand-over to the next is to have gone on waiting.
+ * Among equal counts, the key that came to that count first is next.  A key of `own` may be
+ * QP_SLACK hand-overs ahead of a key of `place`: else two busy keys would close and open a resource
+ * at every hand-over.  A key that begins to wait starts at the pace (the smallest count at the last
+ * hand-over): it is not paid for the past.  A key that went on waiting but could use nothing
+ * (max_per_key) keeps at most QP_CREDIT of its lag.  A key whose line was empty only between two
+ * hand-overs has gone on waiting.
  *
  *      pace - CREDIT    pace              pace + SLACK + 1
- *          |<-- credit -->|<-- those that wait -->|        hence 16 buckets are a wheel that never overlaps
+ *          |<-- credit -->|<-- those that wait -->|   so 16 buckets are a wheel without overlap
  *
- * So of H hand-overs among k keys that could use them all along, each gets at least H/k - (SLACK + 1).
+ * So of H hand-overs among k keys that could use all of them, each key gets at least H/k -
+ * (SLACK + 1).
  */
 #ifndef QP_CORE_FAMILY_H
 #define QP_CORE_FAMILY_H
@@ -45,13 +48,12 @@ typedef struct qp_share {
 	uint64_t served;
 	qp_want want;                     /* which wheel it is on */
 	bool waits;                       /* somebody is in its line */
-	uint64_t left;                    /* family.handed, when nobody was any more */
+	uint64_t left;                    /* family.handed when its line became empty */
 	struct qp_share *next, *previous; /* in its bucket */
 	uint32_t open, lent, waiting;     /* what it adds to the family's sums */
 } qp_share;
 
-/* The shares with one want, by their count; each bucket in the order in which they came.
- * filled has bit b set iff first[b] != NULL. */
+/* The shares with one want, by their count; each bucket in order of arrival. */
 typedef struct qp_wheel {
 	qp_share *first[QP_BUCKETS], *last[QP_BUCKETS];
 	uint32_t filled;
@@ -61,7 +63,7 @@ typedef struct qp_wheel {
  *     used + ousted = slots of all pools that are not EMPTY;   used <= total
  *     ousted = slots in CLOSING whose place is another's already
  *     someone wants a place  =>  used == total, and nothing is idle        (at every unlock)
- *     someone wants its own  =>  it alone wants anything, and its head was woken to look   (likewise)
+ *     someone wants its own  =>  it alone wants anything, and its head was woken   (likewise)
  */
 typedef struct qp_family {
 	uint32_t total, used, ousted;
@@ -75,23 +77,24 @@ typedef struct qp_family {
 
 void qp_family_init(qp_family *family, uint32_t total);
 void qp_share_init(qp_share *share, qp_family *family, struct qpool *pool);
-/* A key begins anew: it has been served nothing. */
+/* Begin anew for another key, which has been served nothing. */
 void qp_share_clear(qp_share *share);
-/* What the share could use now. */
+/* Set what the share can use now. */
 void qp_family_stand(qp_share *share, bool waits, qp_want want);
-/* Whose turn it is; NULL when nobody can use what there is. */
+/* Whose turn it is; NULL when no key can use what there is. */
 qp_share *qp_family_next(const qp_family *family);
-/* Somebody in its line is handed something: asked before, so that the pace is right. */
+/* Count a hand-over to the share.  Call it while the share still stands as qp_family_next saw it:
+ * the pace is the smallest count before the hand-over. */
 void qp_family_charge(qp_share *share);
-/* Nobody waits for anything there is. */
+/* No key can use anything. */
 bool qp_family_is_clear(const qp_family *family);
-/* Nobody but this one does. */
+/* Only this key can use anything, and that is an idle slot of its own. */
 bool qp_family_is_alone(const qp_share *share);
-/* Is there a place, free or to be had? */
+/* Is there a place, free or to be taken from an idle slot? */
 bool qp_family_has_place(const qp_family *family);
-/* Take one.  *ousted is the idle slot to be closed for it, or NULL. */
+/* Take one; false: there is none.  *ousted is the idle slot to be closed for it, or NULL. */
 bool qp_family_take_place(qp_family *family, qp_slot **ousted);
-/* A slot is empty again. */
+/* The slot is empty again: its place is free, unless it was ousted from it. */
 void qp_family_leave_place(qp_family *family, qp_slot *slot);
 /* What the share adds to the sums from now on. */
 void qp_family_count(qp_share *share, uint32_t open, uint32_t lent, uint32_t waiting);

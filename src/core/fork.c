@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fork: the pool made anew in a child, in the memory it has there.  The other threads were anywhere when the
- * memory was copied: in the middle of a list, with the lock held.  So nothing is believed but what is fixed,
- * what this thread knows of itself (its trail), and single words of each slot; all the rest is made from
- * these.  Nothing is allocated, and no callback runs before the pool is whole.
+ * fork: makes a pool anew in a child, in the memory that the child has of it.  The parent's other
+ * threads may have been anywhere when that memory was copied: in the middle of a list, or holding
+ * the lock.  So nothing is believed but what is fixed, what this thread knows of itself (its
+ * trail), and single words of each slot; all the rest is rebuilt from these.  It allocates nothing,
+ * and runs no callback before the pool is whole.
  *
- * Between the fork and here no thread but this one may have worked on a slot or been inside the pool: a fork
- * can only happen in user code, and who comes back from there looks first.  The pools inside whose callbacks
- * the thread forked are made anew at once, before another thread can exist (in_child).
+ * Between the fork and the rebuild only this thread may have worked on a slot or been inside the
+ * pool.  It is so because a fork can only happen in user code, and a thread that returns from there
+ * looks here first.  The pools inside whose callbacks the thread forked are rebuilt in the fork
+ * handler (in_child), before another thread can exist.
  */
 #include "core/fork.h"
 
@@ -41,7 +43,7 @@ is_mine(const qp_slot *slot)
 	return mine;
 }
 
-/* Slots that were ever used; both counts may have been changing. */
+/* How many slots were ever used; `slots` and `fresh` may have been changing during the fork. */
 static uint32_t
 count_used(qpool *pool)
 {
@@ -55,7 +57,7 @@ count_used(qpool *pool)
 	return used;
 }
 
-/* What becomes of this slot? */
+/* The state that this slot has in the child. */
 static qp_state
 fate_of(const qp_slot *slot)
 {
@@ -90,7 +92,7 @@ inherit_slot(qpool *pool, qp_slot *slot)
 	pool->owned++;
 	pool->opening += state == QP_OPENING;
 	pool->inherited += state != QP_OPENING;
-	/* Its thread has another number here, if it is here at all. */
+	/* The holder has another thread id here, if it is here at all. */
 	qp_store64_release(&slot->thread, 0);
 	if (state == QP_CLOSING && !mine)
 		qp_crew_queue_locked(&pool->closes, slot);
@@ -112,7 +114,7 @@ inherit_slots(qpool *pool)
 	}
 }
 
-/* Only this thread is here, as often as its trail says. */
+/* Only this thread is here, counted once for each mark of its trail. */
 static void
 inherit_people(qpool *pool)
 {
@@ -131,11 +133,11 @@ inherit_people(qpool *pool)
 		pool->gate.is_taken = pool->gate.is_taken || mark->place == QP_IN_GATE;
 		destroys = destroys || mark->place == QP_IN_DESTROY;
 	}
-	/* Half destroyed by a thread that is not here: that was all of it. */
+	/* A destroy begun by a thread that is not here will not go on: it counts as done. */
 	pool->ended = pool->ended || (pool->ending && !destroys);
 }
 
-/* Counters are the child's own, from the fork on; what is inherited counts as opened. */
+/* The child's counters begin at the fork; what it inherited counts as opened. */
 static void
 start_counting(qpool *pool)
 {
@@ -152,7 +154,8 @@ make_one_anew(qpool *pool)
 	start_counting(pool);
 	qp_backoff_calm(&pool->backoff);
 	pool->nudged = false;
-	pool->random = qp_random_seed(); /* siblings should not open and expire in step */
+	pool->random =
+	    qp_random_seed(); /* siblings must not open in step */
 	/* relaxed: published with the pool. */
 	qp_store64_relaxed(&pool->renewals, qp_load64_relaxed(&pool->renewals) + 1);
 }
@@ -173,7 +176,8 @@ make_anew(qpool *root, uint32_t now)
 	root->anew = now;
 }
 
-/* One after the other, unlocked; a fork inside goes on from the same queue. */
+/* Abandon one slot after the other, unlocked; if that forks, the child goes on from
+ * the same queue. */
 static void
 abandon_all(qpool *pool)
 {
@@ -204,7 +208,7 @@ abandon_family(qpool *root)
 	qp_pool_leave(root, &visit);
 }
 
-/* In the handler of pthread_atfork: only of a thread that forked inside a callback. */
+/* The fork handler: rebuilds the pools that this thread was inside when it forked. */
 static void
 in_child(void)
 {
@@ -253,7 +257,7 @@ qp_fork_rebuild(qpool *root)
 		abandon_family(root);
 		return;
 	}
-	/* Somebody is at it, and waits for nobody. */
+	/* Another thread is rebuilding it, and waits for nobody. */
 	while (qp_load_acquire(&root->generation) != now)
 		qp_yield();
 }

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fork: a pool in a forked child.  Whoever comes to a pool, by a verb or back from user code, looks here;
- * the first one to come in a child makes the pool the child's: empty, with whole capacity, and nobody in
- * it but this thread.  What the parent had open is abandoned.
+ * fork: a pool in a forked child.  Every verb looks here when it enters a pool, and every thread
+ * when it comes back from user code.  The first to look in a child makes the pool the child's:
+ * empty, with its whole capacity, and nobody in it but this thread.  What the parent had open is
+ * abandoned; this room never sends anything on it.
  *
- * A slot is *inherited* while it holds something of before the fork: a lease that is out, what this thread
- * was working on inside the callback it forked in, and what waits to be abandoned.  Inherited slots are not
- * counted against max_size, never become idle, and end empty.  Nothing is sent on their resources:
+ * A slot is *inherited* while it holds something from before the fork: a lease that is out, what
+ * this thread was working on in the callback in which it forked, or a resource that waits to be
+ * abandoned.  Inherited slots do not count against max_size, never become idle, and end empty:
  *
  *   IDLE, queued ──→ CLOSING ──→ abandoned ──→ EMPTY
  *   LEASED ──→ stays; its end is EFORKED ──→ CLOSING ──→ abandoned ──→ EMPTY
  *   this thread's own ──→ stays; where it would become idle or be lent ──→ CLOSING, as above
- *   another thread's ──→ EMPTY; the resource leaks, as nobody knows in what state it is
+ *   another thread's ──→ EMPTY; the resource leaks, because nobody knows its state
  *
- * To those who judge resources a fork is a renewal: what is older goes.  A family of pools with one lock is made
- * anew as one.
+ * For the rooms that judge resources a fork is a renewal: what is older goes.  The pools of a
+ * family have one lock, and are made anew together.
  */
 #ifndef QP_CORE_FORK_H
 #define QP_CORE_FORK_H
@@ -22,22 +23,22 @@
 #include "core/pool.h"
 #include "platform/forkmark.h"
 
-/* Before the first pool: ESYS when the system would not tell us of forks. */
+/* Call before the first pool.  ESYS: the system would not tell us of forks. */
 qpool_err qp_fork_watch(qpool_error *error);
-/* A root that is being made is this process's. */
+/* Mark a root that is being made as this process's. */
 void qp_fork_begin(qpool *root);
 void qp_fork_rebuild(qpool *root);
 
-/* Nothing but a load and a compare, except in a child that has not been here. */
+/* One load and one compare, except in a child that has not been here. */
 static inline void
 qp_fork_look(qpool *pool)
 {
-	/* acquire, pairs with the release in qp_fork_rebuild: the pool is the child's. */
+	/* acquire, pairs with the release in qp_fork_rebuild: the rebuilt pool is seen whole. */
 	if (QP_UNLIKELY(qp_load_acquire(&pool->root->generation) != qp_forkmark_now()))
 		qp_fork_rebuild(pool->root);
 }
 
-/* Does this slot, which is not EMPTY, hold something of before the fork? */
+/* Does this slot, which is not EMPTY, hold something from before the fork? */
 static inline bool
 qp_fork_is_inherited(const qp_slot *slot)
 {
