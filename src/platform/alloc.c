@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * alloc: libc's heap, errno kept.
+ * alloc: the heap of libc, errno kept.
  */
 #include "platform/alloc.h"
 

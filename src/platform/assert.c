@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * assert: the last words.  Async-signal-safe in spirit: one formatted buffer, one write, abort; it takes no
- * lock, so it works whatever the caller holds.
+ * assert: the last words.  One formatted buffer, one write, abort: it takes no lock of ours, so it
+ * works whatever the caller holds.
  */
 #include "platform/assert.h"
 
@@ -20,7 +20,8 @@ qp_assert_fail(const char *kind, const char *what, const char *file, int line)
 	if (length > 0) {
 		size_t room = (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
 		ssize_t ignored;
-		/* Else a cancelled thread would end in write(2), and the process live on. */
+		/* Otherwise a cancelled thread would end in write(2), and the process
+		 * would live on. */
 		(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 		ignored = write(STDERR_FILENO, text, room);
 		(void)ignored;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * assert: three ways to say "this is so", told apart by what they cost.  None has a side effect, all end
- * the process with one line naming the place: a pool that goes on after a broken invariant lends one
- * connection to two threads.
+ * assert: three ways to say "this is so", told apart by their cost.  Every room calls in.  None has
+ * a side effect; each ends the process with one line naming the place, because a pool that went on
+ * after a broken invariant would lend one connection to two threads.
  */
 #ifndef QP_PLATFORM_ASSERT_H
 #define QP_PLATFORM_ASSERT_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * atomic: the only atomic operations there are, each with its memory order in its name, so that a reader
- * sees orders by scanning and a test can put a model of memory underneath.  No seq_cst by default: who
- * needs it adds it here with a paragraph.
+ * atomic: all atomic operations of the core, each with its memory order in its name, so that a
+ * reader sees the orders by scanning and a test can put a model of memory underneath.  None is
+ * seq_cst: if you need one, add it here with a paragraph that says why.
  */
 #ifndef QP_PLATFORM_ATOMIC_H
 #define QP_PLATFORM_ATOMIC_H
@@ -23,7 +23,7 @@ typedef struct qp_atomic_i64 {
 	_Atomic int64_t value;
 } qp_atomic_i64;
 
-/* Points at what is never written: static text. */
+/* Points to static text, or to something else that is complete before it is published. */
 typedef struct qp_atomic_ptr {
 	_Atomic(const void *) value;
 } qp_atomic_ptr;
@@ -88,7 +88,7 @@ qp_add64_relaxed(qp_atomic_u64 *a, uint64_t more)
 	return atomic_fetch_add_explicit(&a->value, more, memory_order_relaxed);
 }
 
-/* Make it at least `value`. */
+/* Raise it to `value`, unless it is as large already. */
 static inline void
 qp_max64_relaxed(qp_atomic_u64 *a, uint64_t value)
 {
@@ -96,7 +96,7 @@ qp_max64_relaxed(qp_atomic_u64 *a, uint64_t value)
 
 	while (seen < value && !atomic_compare_exchange_weak_explicit(&a->value, &seen, value,
 				   memory_order_relaxed, memory_order_relaxed))
-		; /* seen is what it is now */
+		; /* a failed exchange has updated `seen` */
 }
 
 static inline int64_t
@@ -141,7 +141,7 @@ qp_storeptr_release(qp_atomic_ptr *a, const void *value)
 	atomic_store_explicit(&a->value, value, memory_order_release);
 }
 
-/* True when `a` was `expected` and is `desired` now. */
+/* True when `a` was `expected`; then it is `desired` now. */
 static inline bool
 qp_cas_acq_rel(qp_atomic_u32 *a, uint32_t expected, uint32_t desired)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * clock: CLOCK_MONOTONIC and its coarse twin, both answered in user space by Linux.
+ * clock: CLOCK_MONOTONIC and its coarse twin, which Linux answers in user space.
  */
 #include "platform/clock.h"
 
@@ -40,8 +40,9 @@ qp_clock_coarse(void)
 	return read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
-/* The boot clock goes on while the machine is suspended, the monotonic one stands.  Read in this order, so
- * that being interrupted in between never looks like a freeze that has ended. */
+/* The boot clock goes on while the machine is suspended; the monotonic clock stands still.  Boot
+ * first: an interruption between the two reads makes the difference smaller, never larger, so it
+ * never looks like a freeze. */
 int64_t
 qp_clock_frozen(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * compiler: the few things the language leaves to the compiler.  Every other room of platform/ and core/
- * comes in here; extensions appear nowhere else.
+ * compiler: the hints and attributes that the language leaves to the compiler, under names of ours.
+ * All other rooms of platform/ and core/ call in; it holds macros only, no code.
  */
 #ifndef QP_PLATFORM_COMPILER_H
 #define QP_PLATFORM_COMPILER_H
@@ -19,7 +19,8 @@
 #define QP_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define QP_NORETURN     __attribute__((noreturn))
 #define QP_THREAD_LOCAL _Thread_local
-/* A function that reads what others write, on purpose; says beside it why that does no harm. */
+/* For a function that reads, on purpose, what others are writing; a comment there says why
+ * that is harmless. */
 #define QP_NO_TSAN __attribute__((no_sanitize("thread"), noinline))
 
 #endif

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * forkmark: pthread_atfork and MADV_WIPEONFORK.  The generation is kept twice: `forks` is copied by a fork
- * and says how far we were; the page is wiped by one and says whether that was this process.
+ * forkmark: pthread_atfork and MADV_WIPEONFORK.  The generation is kept twice.  A fork copies
+ * `forks`, which says how far the count has come, and wipes the page, which says whether this
+ * process has counted.
  *
  *   page: generation ── fork ──→ 0 ── first look ──→ COUNTING ──→ generation + 1
  *
- * Nobody can hold the new generation before it stands in the page, and `forks` has grown by then.  So a
- * child forked at any moment in between, where the page is 0 again, goes on from a number that nobody used.
+ * Nobody can hold the new generation before it stands in the page, and by then `forks` has grown.
+ * So a child forked at any moment in between, whose page is 0 again, goes on from a number that
+ * nobody used.
  */
 #include "platform/forkmark.h"
 
@@ -21,22 +23,23 @@
 
 #define COUNTING UINT32_MAX
 
-/* Before the first watch, and where no page can be wiped. */
+/* Used before the first watch, and where no page can be wiped. */
 static qp_atomic_u32 plain;
 qp_atomic_u32 *qp_forkmark_page = &plain;
 
-/* relaxed: written by who counts, and read by those whom the page lets through, by its release. */
+/* relaxed: written by the thread that counts; other threads read it only after the page, whose
+ * release publishes it. */
 static qp_atomic_u32 forks;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int installed; /* ordered by pthread_once */
-/* Written by release, pairs with the acquire in in_child: all that the function needs is there. */
+/* Written by release, pairs with the acquire in in_child: what the function needs is in place. */
 static void (*_Atomic told)(void);
 
 static void
 count(void)
 {
 	qp_store_relaxed(&forks, qp_load_relaxed(&forks) + 1);
-	/* release, pairs with the acquire in qp_forkmark_settle: `forks` goes first. */
+	/* release, pairs with the acquire in qp_forkmark_settle: `forks` is written first. */
 	qp_store_release(qp_forkmark_page, qp_load_relaxed(&forks));
 }
 
@@ -54,8 +57,9 @@ qp_forkmark_settle(void)
 	return now;
 }
 
-/* The child's only thread, which may have forked anywhere: no lock, no memory, nothing another thread of the
- * parent may have held.  Handlers that ran before this one may have looked already; then it is counted. */
+/* Runs on the child's only thread, which may have forked anywhere: it takes no lock and no memory,
+ * nothing that another thread of the parent may have held.  An earlier fork handler may have looked
+ * already; then this fork is counted. */
 static void
 in_child(void)
 {
@@ -69,7 +73,7 @@ in_child(void)
 		tell();
 }
 
-/* A page that is wiped in every child; NULL where there is none to be had. */
+/* A page that the kernel wipes in every child; NULL where there is none to be had. */
 static qp_atomic_u32 *
 wiped_page(void)
 {

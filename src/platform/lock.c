@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lock: pthread's normal mutex.  Debug builds count the locks a thread holds, so that "no user code under a
- * lock" is a check at every callback and not a hope.
+ * lock: pthread's normal mutex.  Debug builds count the locks that a thread holds, so that every
+ * callback checks "no user code under a lock" instead of hoping for it.
  */
 #include "platform/lock.h"
 

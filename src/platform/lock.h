@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lock: a mutex that, in debug builds, knows who holds it.  Not recursive.  The memory of a lock may be
- * freed as soon as its last holder has released it.
+ * lock: a mutex that, in debug builds, knows who holds it.  pool, steps and park call in.  It is
+ * never recursive.  Its memory may be freed as soon as the last holder has released it.
  */
 #ifndef QP_PLATFORM_LOCK_H
 #define QP_PLATFORM_LOCK_H
@@ -23,7 +23,7 @@ void qp_lock_init(qp_lock *lock);
 void qp_lock_destroy(qp_lock *lock);
 void qp_lock_acquire(qp_lock *lock);
 void qp_lock_release(qp_lock *lock);
-/* Debug builds: aborts unless the calling thread holds it. */
+/* Debug builds: aborts unless the calling thread holds the lock. */
 void qp_lock_must_hold(const qp_lock *lock);
 /* Debug builds: aborts if the calling thread holds any qp_lock. */
 void qp_lock_must_hold_none(void);

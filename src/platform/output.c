@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * output: write(2), as often as it takes.
+ * output: write(2), as often as needed.
  */
 #include "platform/output.h"
 

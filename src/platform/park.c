@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * park: futex(2), with an absolute deadline so that waking for no reason never starts the time again.
+ * park: futex(2), with an absolute deadline, so that a spurious wake-up never starts
+ * the time again.
  *
- * syscall(2) is no cancellation point, so a sleep that may be cancelled makes the thread's cancel type
- * asynchronous around the system call and nothing else.
+ * syscall(2) is no cancellation point.  So a sleep that may be cancelled sets the thread's cancel
+ * type to asynchronous around the system call, and around nothing else.
  */
 #ifdef __EXCEPTIONS
-/* Where C is built with -fexceptions pthread_cleanup_push relies on tables of the places that may throw, and
- * an asynchronous cancel comes at any place.  Without this it saves registers, which always works. */
+/* With -fexceptions pthread_cleanup_push relies on tables of the places that may throw, but
+ * an asynchronous cancel comes at any place.  Without __EXCEPTIONS it saves registers
+ * instead, which always works. */
 #undef __EXCEPTIONS
 #endif
 #include "platform/park.h"
@@ -25,15 +27,15 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Bound when the library is loaded.  A first call by name would look the name up, in the middle of which a
- * cancel must not come. */
+/* Bound when the library is loaded: a first call by name would look the symbol up, and a cancel
+ * must not come in the middle of that. */
 static long (*const volatile call)(long number, ...) = syscall;
 
 static qp_parked
 park_in_kernel(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns)
 {
-	/* For ever is a date too: without one the kernel would go on sleeping after a signal whose handler
-	 * restarts system calls, and the waiter's hook would not be asked. */
+	/* For ever is a date too: without a deadline the kernel would sleep on after a signal whose
+	 * handler restarts system calls, and the waiter's hook would not run. */
 	struct timespec deadline = {
 	    .tv_sec = (time_t)(deadline_ns / 1000000000),
 	    .tv_nsec = (long)(deadline_ns % 1000000000),
@@ -80,7 +82,8 @@ park_open_to_cancel(qp_atomic_u32 *word, uint32_t expected, int64_t deadline_ns)
 	if (qp_testing_park(word, expected, deadline_ns, &how))
 		return how;
 #endif
-	/* Nothing but the system call may stand between these two: it owns nothing. */
+	/* Nothing but the system call may stand between these two: a cancel there leaves nothing
+	 * to clean up. */
 	(void)pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
 	how = park_in_kernel(word, expected, deadline_ns);
 	(void)pthread_setcanceltype(type, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * random: SplitMix64, seeded by the kernel; the clock must do where the kernel refuses.
+ * random: SplitMix64, seeded by the kernel, or by the clock where the kernel refuses.
  */
 #include "platform/random.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * testing: one mutex, one condition, a list of parked threads.  Slow and simple on purpose: it is the floor
- * the tests stand on.  Not compiled into release builds.
+ * testing: one mutex, one condition variable, a list of parked threads.  Slow and simple on
+ * purpose: the tests stand on it.  Not compiled into release builds.
  */
 #include "platform/testing.h"
 
@@ -162,7 +162,7 @@ forget(const struct parked *gone)
 	*link = gone->next;
 }
 
-/* Its thread was cancelled in its sleep; the condition has taken the mutex again. */
+/* The parked thread was cancelled; pthread_cond_wait has taken the mutex again. */
 static void
 cancelled(void *argument)
 {
@@ -248,7 +248,7 @@ qp_testing_fault(qp_fault fault)
 void
 qp_testing_forked(void)
 {
-	/* Those who held it, waited for it or were parked are not here. */
+	/* The threads that held the mutex, waited for it or were parked are not in the child. */
 	(void)pthread_mutex_init(&t.mutex, NULL);
 	(void)pthread_cond_init(&t.changed, NULL);
 	t.list = NULL;

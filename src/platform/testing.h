@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * testing: what a test can put underneath the real core, compiled only with QP_TESTING: a virtual clock
- * that moves when told, threads that park in it, and fault points that fail the n-th time.  Release builds
- * hold nothing of it.
+ * testing: what a test can put under the real core: a virtual clock that moves when told, threads
+ * that park in virtual time, and fault points that fail the n-th time.  Compiled only with
+ * QP_TESTING: release builds contain none of it.  Tests call the first half, platform/ the second.
  */
 #ifndef QP_PLATFORM_TESTING_H
 #define QP_PLATFORM_TESTING_H
@@ -21,32 +21,34 @@
 
 typedef enum qp_fault { QP_FAULT_ALLOC, QP_FAULT_THREAD, QP_FAULT_WIPE, QP_FAULTS } qp_fault;
 
-/* Time stands at `now_ns` until moved.  Call before any pool exists. */
+/* Time stands still at `now_ns` until moved.  Call before any pool exists. */
 void qp_testing_clock_virtual(int64_t now_ns);
 /* The real clock again.  Call after the last pool is gone. */
 void qp_testing_clock_real(void);
-/* Move time; every thread whose deadline that passes is awake (not parked) when this returns. */
+/* Move time; when this returns, every thread whose deadline has passed is awake (not parked). */
 void qp_testing_clock_advance(int64_t by_ns);
-/* The machine was frozen for so long: virtual time stands, and the boot clock has gone on. */
+/* The machine was suspended for so long: virtual time stands still, the boot clock has gone on. */
 void qp_testing_freeze(int64_t for_ns);
-/* Wait until at least / exactly `count` threads are parked (and not yet woken) in virtual time. */
+/* Wait until at least `count` threads are parked, and not woken yet, in virtual time; and
+ * how many are. */
 void qp_testing_await_parked(unsigned count);
 unsigned qp_testing_parked(void);
-/* How often a thread has gone to sleep in virtual time so far: who is woken for nothing parks again. */
+/* How often threads have gone to sleep in virtual time: one that is woken for
+ * nothing parks again. */
 uint64_t qp_testing_parks(void);
-/* The earliest deadline any parked thread has; QP_TIME_NEVER when none has one. */
+/* The earliest deadline of a parked thread; QP_TIME_NEVER when none has one. */
 int64_t qp_testing_next_deadline(void);
-/* Wake every parked thread for no reason, or as by a signal. */
+/* Wake every parked thread, spuriously or as if by a signal. */
 void qp_testing_wake_all(bool as_signal);
-/* From now on those that are woken do not run, as if they were not scheduled; false: they run. */
+/* true: threads that are woken do not run, as if they were not scheduled.  false: they run. */
 void qp_testing_hold(bool held);
-/* Fail the n-th call from now (1 is the next), and all later ones if `for_good`; 0 fails none. */
+/* Fail the n-th call from now (1 is the next), and all later ones if `for_good`; 0: fail none. */
 void qp_testing_fail(qp_fault fault, unsigned nth, bool for_good);
-/* Calls since qp_testing_fail was last used on it. */
+/* Calls since qp_testing_fail was last called for this fault. */
 unsigned qp_testing_calls(qp_fault fault);
 
-/* In a child made by a raw clone, before anything else: nobody is parked, and the mutex is free.  fork() sees
- * to it by itself. */
+/* In a child made by a raw clone, call this first: nobody is parked and the mutex is free.  After
+ * fork() it has been called. */
 void qp_testing_forked(void);
 
 /* ---- for platform/ ---- */

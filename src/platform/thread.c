@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * thread: POSIX threads.  Signals are blocked because a handler of the program must run on a thread of the
- * program: a worker that takes SIGTERM would run it in a place nobody looked at.
+ * thread: POSIX threads.  Workers have all signals blocked: a handler of the program must run on a
+ * thread of the program, not in a place that nobody has thought of.
  */
 #include "platform/thread.h"
 
@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 static QP_THREAD_LOCAL void *pocket;
-/* The number, and the process it was asked in: a forked child's only thread has another one. */
+/* The thread's number, and the generation of the process that asked for it: in a forked child the
+ * only thread has another number. */
 static QP_THREAD_LOCAL uint32_t own_id, own_forks;
 
 int
@@ -33,7 +34,7 @@ qp_thread_start(qp_thread *thread, const char *name, void *(*body)(void *), void
 	failed = pthread_create(&thread->handle, NULL, body, argument);
 	QP_MUST(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
 	if (failed == 0)
-		(void)pthread_setname_np(thread->handle, name); /* too long a name: none */
+		(void)pthread_setname_np(thread->handle, name); /* a longer name: none */
 	errno = keep;
 	return failed;
 }
@@ -41,7 +42,7 @@ qp_thread_start(qp_thread *thread, const char *name, void *(*body)(void *), void
 void
 qp_thread_join(qp_thread *thread)
 {
-	int before = qp_thread_shield(); /* it is a cancellation point */
+	int before = qp_thread_shield(); /* pthread_join is a cancellation point */
 
 	QP_MUST(pthread_join(thread->handle, NULL) == 0);
 	qp_thread_unshield(before);
@@ -80,7 +81,8 @@ ask_id(void)
 	int keep = errno;
 	uint32_t id = (uint32_t)syscall(SYS_gettid);
 
-	/* Without the mark a child could not tell: then it is asked each time. */
+	/* Without the mark a child could not tell that it is one; then the system is
+	 * asked each time. */
 	own_id = qp_forkmark_watch() == 0 ? id : 0;
 	own_forks = qp_forkmark_settle();
 	errno = keep;

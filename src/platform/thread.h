@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * thread: start, join, name; one pointer a thread may keep for the core; and the shield against
- * pthread_cancel, without which a cancelled thread would end in the middle of a list.
+ * thread: start, join and name threads; one pointer that the core may keep for each thread; and the
+ * shield against pthread_cancel, without which a cancelled thread would end in the middle of a
+ * list.  The core calls in; this room knows no pool.
  */
 #ifndef QP_PLATFORM_THREAD_H
 #define QP_PLATFORM_THREAD_H
@@ -14,22 +15,23 @@ typedef struct qp_thread {
 	pthread_t handle;
 } qp_thread;
 
-/* Start `body(argument)` with every signal blocked, under a name of at most 15 characters.  0, or an errno
- * and nothing started.  Keeps errno. */
+/* Start `body(argument)` with every signal blocked, under a name of at most 15 characters.  0, or
+ * an errno and nothing started.  Keeps errno. */
 int qp_thread_start(qp_thread *thread, const char *name, void *(*body)(void *), void *argument);
-/* Wait for its end.  Not from the thread itself. */
+/* Wait until the thread ends.  Not from the thread itself. */
 void qp_thread_join(qp_thread *thread);
-/* Let it end by itself; no join. */
+/* Let the thread end by itself; then it cannot be joined. */
 void qp_thread_detach(qp_thread *thread);
-/* From here to the unshield that is given what this returned, this thread acts upon no cancel; one that
- * comes meanwhile stays pending.  May nest. */
+/* From here to the unshield that is given what this returned, the thread acts on no cancel; one
+ * that arrives stays pending.  May nest. */
 int qp_thread_shield(void);
 void qp_thread_unshield(int before);
-/* The calling thread's own pointer, NULL at first; its address is stable while the thread lives. */
+/* The calling thread's own pointer, at first NULL; the address is stable while the thread lives. */
 void **qp_thread_pocket(void);
-/* The calling thread's number with the system, never 0; only the first call in a process asks the system. */
+/* The calling thread's number with the system, never 0.  Only the first call in a process
+ * asks the system. */
 uint32_t qp_thread_id(void);
-/* No thread of this process has that number (any more).  The system may give a number again: then a new
+/* No thread of this process has that number now.  The system may reuse a number; then the new
  * thread is taken for the old one.  Async-signal-safe, keeps errno. */
 bool qp_thread_is_gone(uint32_t id);
 

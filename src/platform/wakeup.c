@@ -39,7 +39,7 @@ qp_wakeup_raise(const qp_wakeup *wakeup)
 {
 	int keep = errno, before = qp_thread_shield();
 	uint64_t one = 1;
-	/* EAGAIN: the count is full, so it is readable already. */
+	/* EAGAIN: the counter is full, so the descriptor is readable already. */
 	ssize_t ignored = write(wakeup->fd, &one, sizeof one);
 
 	(void)ignored;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * wakeup: a descriptor that becomes readable when told to, for programs that wait in poll(2) and not in us.
+ * wakeup: a descriptor that becomes readable when told to, for programs that wait in poll(2) and
+ * not in the pool.  It never blocks.
  */
 #ifndef QP_PLATFORM_WAKEUP_H
 #define QP_PLATFORM_WAKEUP_H
