@@ -6,8 +6,8 @@
 
 #include "core/error.h"
 
-/* No struct that comes in is as long, of this version or a later one: such a size was never set, and reading so
- * far might end outside of memory. */
+/* No struct of this or a later version is as long: such a size was never set, and reading that far
+ * could leave the memory. */
 #define MOST 4096u
 
 static size_t

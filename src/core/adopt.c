@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * adopt: a resource that the pool did not open.  It takes an empty slot as if it had just been opened there, and
- * serves who waits; it does not wait for a pause, nor for other opens.
+ * adopt: qpool_adopt, for a resource that the pool did not open.  The resource takes an empty slot
+ * as if it had just been opened there, and serves a waiter if there is one.  It never waits:
+ * neither for the pause after a failed open, nor for other opens.
  */
 #include "core/error.h"
 #include "core/exchange.h"
@@ -9,7 +10,7 @@
 
 #include <inttypes.h>
 
-/* A slot, OPENING and ours, and a visit; from here on the resource is the pool's. */
+/* Take a slot, OPENING and ours, and begin a visit; on OK the resource is the pool's. */
 static qpool_err
 begin_locked(qpool *pool, qp_slot **slot, qp_mark *visit, qpool_error *error)
 {

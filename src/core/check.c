@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * check: a verdict needs its whole time.
+ * check: the verdict on a resource, which needs a check's whole time.
  */
 #include "core/check.h"
 
@@ -34,9 +34,10 @@ qp_check_put_off(qpool *pool, qp_slot *slot, int64_t asked_ns, bool is_late)
 	if (qp_crew_offer(pool, slot))
 		return true;
 	if (!is_late)
-		return false; /* it said no before the time was up */
-	/* All who ask may be so short of time.  What did not answer them for as long as a check may take has
-	 * been asked long enough, or nobody would ever be rid of it. */
+		return false; /* check gave up before its time was over */
+	/* All callers may be as short of time as this one.  A resource that has not answered them
+	 * for as long as one check may take has been asked long enough; else nobody would ever be
+	 * rid of it. */
 	slot->unanswered_ns += asked_ns;
 	if (slot->unanswered_ns >= qp_loadi64_relaxed(&pool->dials.step_budget_ns))
 		return false;
@@ -44,7 +45,7 @@ qp_check_put_off(qpool *pool, qp_slot *slot, int64_t asked_ns, bool is_late)
 	return true;
 }
 
-/* Not when workers stop or the pool closes: nobody will use it for the answer. */
+/* Not while workers stop or the pool closes: nobody would use the resource after the answer. */
 static bool
 is_worth_asking(qpool *pool)
 {
@@ -60,7 +61,7 @@ void
 qp_check_on_worker(qpool *pool, qp_slot *slot)
 {
 	int64_t budget_ns = qp_loadi64_relaxed(&pool->dials.step_budget_ns);
-	/* Before we ask, as in acquire. */
+	/* Read before asking, as in acquire. */
 	uint64_t suspicion = qp_suspect_last(pool);
 	qpool_error error;
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * configure: other limits for a pool at work.  Everything is looked at, and allocated, before anything
- * changes; then all changes in one hold of the lock, and whoever is served or too many by it is looked after.
+ * configure: qpool_configure, new limits for a pool at work.  Everything is checked, and allocated,
+ * before anything changes; then all limits change in one hold of the lock, waiters that can now be
+ * served are served, and idle resources that are now too many are closed.  It never takes a
+ * resource from its holder.
  */
 #include "core/error.h"
 #include "core/exchange.h"
@@ -11,7 +13,8 @@
 
 #include <inttypes.h>
 
-/* One that collects more than there will be would wait for ever with what it has, and others behind it. */
+/* A collector that wants more than max_size would wait for ever, holding what it has and keeping
+ * others behind it. */
 static void
 refuse_collector_locked(qpool *pool, qp_wakes *wakes)
 {
@@ -20,7 +23,7 @@ refuse_collector_locked(qpool *pool, qp_wakes *wakes)
 
 	while (waiter != NULL && waiter->wants <= pool->config.max_size)
 		waiter = waiter->next;
-	if (waiter == NULL || waiter->away) /* that one sees it when it is back */
+	if (waiter == NULL || waiter->away) /* a collector that is away sees it when it is back */
 		return;
 	word = &waiter->word;
 	qp_waitq_fail(&pool->waitq, waiter, QPOOL_EINVAL);
@@ -39,7 +42,7 @@ change_locked(qpool *pool, const qp_config *merged, qp_wakes *wakes)
 	qp_exchange_settle_locked(pool, NULL, wakes);
 }
 
-/* True: it is done, *err says how.  False: there are not slots enough yet, *slots are needed. */
+/* True: done, *err says how.  False: *slots slots are needed first. */
 static bool
 try_locked(qpool *pool, const qpool_options *options, qpool_err *err, uint32_t *slots,
     qp_wakes *wakes, qpool_error *error)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * control: what an operator says to a pool that is at work: hold on, go on, and begin anew.
+ * control: what an operator says to a pool at work: pause, resume, renew.  It closes nothing itself
+ * and never takes a resource from its holder.
  */
 #include "core/exchange.h"
 #include "core/maintain.h"
@@ -30,8 +31,8 @@ qpool_resume(qpool *pool)
 	set_paused(pool, false);
 }
 
-/* What is idle goes by a pass; what is lent, opening, or taken at this moment, is seen for what it is by its owner
- * before it would be lent or put back. */
+/* A maintenance pass closes what is idle.  What is lent, opening, or just taken is found outdated
+ * by its owner, before it would be lent or put back. */
 void
 qpool_renew(qpool *pool)
 {

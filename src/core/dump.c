@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dump: the pool as text, from a signal handler, of a pool that is wedged.  So no lock, no memory, no stdio:
- * a buffer on the stack, a formatter of its own, and one way out.  It reads what others write meanwhile; what
- * it shows may then be old and new at once, and it never follows what may have gone.
+ * dump: qpool_dump, the pool as text, fit for a signal handler and for a wedged pool.  So it takes
+ * no lock, no memory and no stdio: it has a buffer on the stack, a formatter of its own, and one
+ * way out.  It reads what other threads are writing, so it may show old and new at once; it never
+ * follows a pointer whose target may be gone.
  */
 #include "core/backoff.h"
 #include "core/keyed.h"
@@ -42,7 +43,7 @@ put(page *p, const char *text)
 		put_byte(p, *text++);
 }
 
-/* Somebody else's text: it must not look like a line of ours. */
+/* Somebody else's text, kept from looking like a line of ours. */
 static void
 put_foreign(page *p, const char *text)
 {
@@ -86,15 +87,15 @@ put_count(page *p, const char *before, uint64_t count, const char *behind)
 	put(p, behind);
 }
 
-/* What is the lock's, copied without it. */
+/* What the lock guards, copied without it. */
 typedef struct counts {
 	uint32_t fresh, max_size, waiting, workers, failures;
 	int64_t failing_since_ns, next_open_ns;
 	bool down, closing;
 } counts;
 
-/* How many slots there are memory for: the chunks once seen stay as long as the pool, and a slot that is not set up
- * yet is all zero, which is EMPTY.  acquire, pairs with the release in qp_pool_reserve. */
+/* For how many slots there is memory.  A chunk once seen stays as long as the pool, and a slot that is
+ * not set up yet is all zero, which is EMPTY.  acquire, pairs with the release in qp_pool_reserve. */
 static uint32_t
 slots_there(const qpool *pool)
 {
@@ -106,8 +107,9 @@ slots_there(const qpool *pool)
 }
 
 /*
- * Plain fields, which the lock's holder may be writing.  Each is one aligned word, read once: old or new, never
- * a mixture, on every machine this runs on.  Nothing is followed.  `there`: slots beyond are not looked at.
+ * Reads plain fields that the lock's holder may be writing.  Each is one aligned word, read once:
+ * old or new, never a mixture, on every machine this runs on.  It follows no pointer.  Slots beyond
+ * `there` are not looked at.
  */
 static QP_NO_TSAN counts
 read_counts(const qpool *pool, uint32_t there)
@@ -227,7 +229,8 @@ page_of(int fd)
 	return p;
 }
 
-/* A key's pool may be given another name meanwhile: this may be some of each, and has an end always. */
+/* A key's pool may be given another name meanwhile: then this is some of each, but always ends
+ * in a NUL. */
 static QP_NO_TSAN void
 copy_name(const qpool *pool, char name[QP_KEYED_NAME])
 {

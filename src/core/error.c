@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * error: names and sentences come from the one table in the public header.
+ * error: the names and sentences of the one table in the public header.
  */
 #include "core/error.h"
 
@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* A sentence that was cut may end inside a character: drop the stump. */
+/* A sentence that was cut may end inside a UTF-8 character: drop the stump. */
 static void
 trim_utf8(char *text, size_t length)
 {

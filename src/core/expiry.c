@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * expiry: three limits and the order in which they are named.
+ * expiry: the limits, and the order in which they are named.
  */
 #include "core/expiry.h"
 
-/* relaxed, all of them: each limit is right by itself, and one that was just changed may be seen a moment late. */
+/* relaxed, all of them: each limit is valid by itself, and a changed one may be seen
+ * a moment late. */
 void
 qp_expiry_set(qp_bounds *bounds, const qp_limits *limits)
 {
@@ -43,7 +44,7 @@ of_age_or_uses(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns)
 qpool_why
 qp_expiry_of_idle(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns)
 {
-	/* Nothing is idle for longer than for ever: no limit needs no question of its own. */
+	/* Nothing is idle for longer than for ever, so "no limit" needs no case of its own. */
 	if (now_ns - qp_loadi64_relaxed(&slot->used_ns) > qp_loadi64_relaxed(&bounds->max_idle_ns))
 		return QPOOL_WHY_IDLE;
 	return of_age_or_uses(bounds, slot, now_ns);

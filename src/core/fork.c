@@ -154,8 +154,7 @@ make_one_anew(qpool *pool)
 	start_counting(pool);
 	qp_backoff_calm(&pool->backoff);
 	pool->nudged = false;
-	pool->random =
-	    qp_random_seed(); /* siblings must not open in step */
+	pool->random = qp_random_seed(); /* siblings must not open in step */
 	/* relaxed: published with the pool. */
 	qp_store64_relaxed(&pool->renewals, qp_load64_relaxed(&pool->renewals) + 1);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * gate: a line of its own, in which nothing is decided but whose turn it is.
+ * gate: a line of its own, which decides nothing but whose turn it is.
  */
 #include "core/gate.h"
 
@@ -16,8 +16,8 @@ typedef struct standing {
 	int64_t began_ns;
 } standing;
 
-/* The hook forked, and this is the child, where nobody stands at the gate: it is ours, or somebody's who came
- * meanwhile. */
+/* The hook forked, and this is the child, where nobody stands at the gate: this thread takes it,
+ * unless another thread has come meanwhile. */
 static QP_COLD void
 stand_in_child_locked(qpool *pool, qp_waiter *waiter)
 {
@@ -31,7 +31,7 @@ stand_in_child_locked(qpool *pool, qp_waiter *waiter)
 	}
 }
 
-/* Run the hook; the lock is held at entry and at exit.  True: it says stop. */
+/* Run the hook, unlocked; the lock is held at entry and at exit.  True: the hook says stop. */
 static bool
 run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
 {
@@ -47,7 +47,7 @@ run_hook_locked(const qp_asking *asking, qp_waiter *waiter)
 	return stop;
 }
 
-/* The gate is free: the next one's, if there is one in time. */
+/* The gate is free: give it to the first whose time is not over. */
 static void
 pass_on_locked(qpool *pool, qp_wakes *wakes)
 {
@@ -74,7 +74,7 @@ is_final(const qp_waiter *waiter)
 	return qp_waitq_outcome(waiter) == QP_SERVED || qp_waitq_outcome(waiter) == QP_FAILED;
 }
 
-/* The thread was cancelled at the gate: it holds nothing but, perhaps, the gate. */
+/* The thread was cancelled at the gate, where it holds nothing but, perhaps, the gate. */
 static void
 cancelled(void *argument)
 {
@@ -92,7 +92,8 @@ cancelled(void *argument)
 	qp_line_leave(s->asking, QPOOL_ECANCEL);
 }
 
-/* The lock is held at entry and at exit.  A hook that said stop while the gate became ours is obeyed. */
+/* The lock is held at entry and at exit.  If the hook says stop while the gate became
+ * ours, stop wins. */
 static qpool_err
 wait_locked(standing *s, qp_wakes *wakes)
 {
