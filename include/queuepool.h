@@ -381,7 +381,8 @@ struct qpool_event {
 	uint64_t           resource_id; /* never reused in a pool; 0 where none */
 	qpool_nsec         took;        /* by type: time to open, in line, lent; CLOSED: open */
 	const qpool_error *error;       /* of a failure, or of what led to a CLOSED; else NULL */
-	const char        *site;        /* ACQUIRED, RELEASED, WAITED, TIMED_OUT, REFUSED; or NULL */
+	const char        *site;        /* ACQUIRED, RELEASED, WAITED, TIMED_OUT, REFUSED;
+	                                 * or NULL */
 	const struct qpool_entry *entry; /* the lease: HELD_LONG, HELD_BACK, HOLDER_GONE; or NULL */
 	const char        *key;         /* the key, in a keyed pool; else NULL */
 };

@@ -4,13 +4,13 @@
  *
  * Resource. A `sqlite3 *`, opened with SQLITE_OPEN_NOMUTEX: one thread at a time uses it, which is
  *           what a lease promises.  Extended result codes are on.
- * Opening.  Sets busy_timeout, then journal_mode, runs at_open, then reads the schema: so a missing,
+ * Opening.  Sets busy_timeout, then journal_mode, runs at_open, then reads the schema: a missing,
  *           unreadable or corrupt file, a directory or a file of another kind fails the open, not
  *           the first user.  A fault that will not mend itself is EDENIED, too many open files is
  *           EFULL, a lock or a full disk is EOPEN; the message says what to try.
  * Return.   Busy statements are reset, an open transaction is rolled back; busy_timeout, the
  *           progress handler and extended result codes are set as after opening.  Prepared
- *           statements, temp tables, ATTACHed files, PRAGMAs, functions and hooks stay, but `strict`
+ *           statements, temp tables, ATTACHed files, PRAGMAs, functions and hooks stay; `strict`
  *           closes a session with temp tables or ATTACHed files.  docs/SQLITE.md has the table.
  * Checking. Runs a statement that reads the file.  Fails when the file was moved, replaced or
  *           deleted since it was opened.  Somebody else's lock is no failure.  EAGAIN when the

@@ -94,8 +94,9 @@ typedef struct counts {
 	bool down, closing;
 } counts;
 
-/* For how many slots there is memory.  A chunk once seen stays as long as the pool, and a slot that is
- * not set up yet is all zero, which is EMPTY.  acquire, pairs with the release in qp_pool_reserve. */
+/* For how many slots there is memory.  A chunk once seen stays as long as the pool,
+ * and a slot that is not set up yet is all zero, which is EMPTY.  acquire, pairs with
+ * the release in qp_pool_reserve. */
 static uint32_t
 slots_there(const qpool *pool)
 {

@@ -293,7 +293,7 @@ offer_idle(qpool *pool, qp_waiter *head, const qp_waiter *self, int64_t now_ns, 
 	return false;
 }
 
-/* The head keeps the time.  If it would sleep past its alarm, wake it to set the alarm anew. */
+/* The head keeps the time.  If it would sleep past the time to look, wake it: it looks again. */
 static void
 keep_time(qpool *pool, qp_waiter *head, const qp_waiter *self, qp_wakes *wakes)
 {

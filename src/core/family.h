@@ -25,8 +25,8 @@
  *      pace - CREDIT    pace              pace + SLACK + 1
  *          |<-- credit -->|<-- those that wait -->|   so 16 buckets are a wheel without overlap
  *
- * So of H hand-overs among k keys that could use all of them, each key gets at least H/k -
- * (SLACK + 1).
+ * So of H hand-overs among k keys that could use all of them, each gets at least
+ * H/k - (SLACK + 1).
  */
 #ifndef QP_CORE_FAMILY_H
 #define QP_CORE_FAMILY_H
@@ -94,7 +94,7 @@ bool qp_family_is_alone(const qp_share *share);
 bool qp_family_has_place(const qp_family *family);
 /* Take one; false: there is none.  *ousted is the idle slot to be closed for it, or NULL. */
 bool qp_family_take_place(qp_family *family, qp_slot **ousted);
-/* The slot is empty again: its place is free, unless it was ousted from it. */
+/* The slot is empty again: its place is free, unless another slot has it already. */
 void qp_family_leave_place(qp_family *family, qp_slot *slot);
 /* What the share adds to the sums from now on. */
 void qp_family_count(qp_share *share, uint32_t open, uint32_t lent, uint32_t waiting);
