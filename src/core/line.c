@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * line: the order in which an acquire looks (what is idle, then an empty slot to open, then a place in
- * line), and the wait itself.  Decides nothing about others: that is settle.
+ * line: an acquire looks for an idle slot, then for an empty slot to open, then joins the line and
+ * waits.  What others get is decided by settle alone (exchange.h).
  */
 #include "core/line.h"
 
@@ -21,8 +21,9 @@ qp_line_start(qp_asking *asking)
 	asking->deadline_ns = qp_clock_after(asking->since_ns, asking->timeout_ns);
 }
 
-/* Of a key's pool: each visitor may open one, and whoever releases may begin that open for it, in settle: there
- * must be a slot by then.  In a child, what is lent of before the fork takes slots besides. */
+/* How many slots must exist before this acquire goes on.  In a key's pool each visitor may open
+ * one, and settle in another thread may begin that open for it: the slot must exist by then.  In a
+ * forked child, inherited leases occupy slots on top of max_size. */
 static void
 count_slots_locked(qp_asking *asking)
 {
@@ -46,7 +47,7 @@ qp_line_visit_locked(qp_asking *asking)
 	count_slots_locked(asking);
 }
 
-/* Where there is no memory for more, those there are must do. */
+/* Without memory for more, the acquire makes do with the slots there are. */
 static void
 reserve(qp_asking *asking)
 {
@@ -54,7 +55,7 @@ reserve(qp_asking *asking)
 	    QP_UNLIKELY(asking->slots > 0) && !qp_pool_reserve(asking->pool, asking->slots);
 }
 
-/* The process forked since, and this is the child: other slots are taken here. */
+/* The process forked since, and this is the child: here the count is different. */
 static QP_COLD void
 reserve_again(qp_asking *asking)
 {
@@ -112,7 +113,8 @@ qp_line_budget(qp_asking *asking, int64_t budget_ns)
 	return left_ns < budget_ns ? left_ns : budget_ns;
 }
 
-/* Nobody in front, under any key that could use it: what is empty may be opened. */
+/* True when no waiter is in front, and no key waits for a place: the acquire may open
+ * an empty slot. */
 static bool
 is_first(const qpool *pool, const qp_asking *asking)
 {
@@ -123,7 +125,8 @@ is_first(const qpool *pool, const qp_asking *asking)
 	return head == NULL || (asking->ticket != 0 && asking->ticket < head->ticket);
 }
 
-/* With a crew also those stand in line who would else be opening for themselves: they do not count. */
+/* With a crew, threads that would otherwise open for themselves wait in line too: they
+ * do not count. */
 static bool
 is_full(const qpool *pool, int64_t now_ns)
 {
@@ -134,7 +137,8 @@ is_full(const qpool *pool, int64_t now_ns)
 	return pool->waitq.count + pool->gate.line.count >= most;
 }
 
-/* Nothing is idle for it.  An open of its own, or a reason to fail at once; OK with no slot: neither. */
+/* Nothing is idle for this acquire.  Sets *slot to open, or returns a reason to fail
+ * at once; OK without a slot: neither. */
 static qpool_err
 look_to_open_locked(
     qp_asking *asking, int64_t now_ns, bool in_time, qp_slot **slot, qp_wakes *wakes)
@@ -162,8 +166,9 @@ look_to_open_locked(
 	return QPOOL_OK;
 }
 
-/* It may open one, but for want of memory.  A key's pool is full then, as if by max_per_key, unless nothing of this
- * process is in it: nobody could be waited for. */
+/* It could open one, but there was no memory for the slot.  A key's pool is then
+ * treated as full, as if by max_per_key; but if it holds only inherited leases, or
+ * none, there is nobody to wait for. */
 static bool
 has_no_slot(const qp_asking *asking)
 {
@@ -173,13 +178,13 @@ has_no_slot(const qp_asking *asking)
 	return asking->starved && !waits_for_some && pool->fresh - pool->empties == pool->slots;
 }
 
-/* Something at once, or a reason to fail at once; OK with no slot: wait. */
+/* A slot at once, or a reason to fail at once; OK without a slot: wait in line. */
 static qpool_err
 look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 {
 	qpool *pool = asking->pool;
-	/* What is idle is not for one that is late: with no time left it would fail its check and be closed,
-	 * and the next one after it. */
+	/* An acquire past its deadline must not take an idle slot: with no time left the check
+	 * would fail, the resource would be closed, and the same would happen to the next one. */
 	bool in_time = asking->timeout_ns == 0 || now_ns < asking->deadline_ns;
 	qpool_err err;
 
@@ -187,7 +192,7 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 	if (pool->closing)
 		return QPOOL_ECLOSED;
 	if (QP_UNLIKELY(pool->share != NULL && pool->key == NULL))
-		return QPOOL_EMISUSE; /* somebody kept the pool of a key that is gone */
+		return QPOOL_EMISUSE; /* the caller kept the pool of a key that is gone */
 	if (asking->wants > pool->config.max_size)
 		return QPOOL_EINVAL;
 	if (in_time && pool->idle.count > 0 && qp_exchange_may_pass_locked(pool, asking->ticket)) {
@@ -212,7 +217,8 @@ look_locked(qp_asking *asking, int64_t now_ns, qp_slot **slot, qp_wakes *wakes)
 	return QPOOL_OK;
 }
 
-/* When must this waiter wake by itself?  Its deadline, its hook, and, as the head, what only it looks to. */
+/* When this waiter must wake by itself: at its deadline, for its hook, and as the head for
+ * whatever nobody else will wake it for. */
 static int64_t
 alarm_locked(const qp_asking *asking, const qp_waiter *waiter, int64_t hook_ns)
 {
@@ -232,7 +238,7 @@ qp_line_next_hook(const qp_asking *asking)
 	           : qp_clock_after(qp_clock_now(), asking->interrupt_every_ns);
 }
 
-/* Out of the line without an outcome of its own: whoever comes next is looked after. */
+/* Leave the line with this error, and settle for those behind. */
 static void
 give_up_locked(qpool *pool, qp_waiter *waiter, qpool_err err, qp_wakes *wakes)
 {
@@ -254,7 +260,7 @@ qp_line_hook_is_due(const qp_asking *asking, qp_parked how, int64_t hook_ns)
 	return how == QP_PARK_SIGNAL || (hook_ns != QP_TIME_NEVER && qp_clock_now() >= hook_ns);
 }
 
-/* The hook forked, and this is the child, where nobody is in line: join again, in the old place. */
+/* The hook forked, and this is the child, where the line is empty: join again, in the old place. */
 static QP_COLD qpool_err
 join_in_child_locked(qp_asking *asking, qp_waiter *waiter)
 {
@@ -267,8 +273,8 @@ join_in_child_locked(qp_asking *asking, qp_waiter *waiter)
 	return has_no_slot(asking) ? QPOOL_ENOMEM : QPOOL_OK;
 }
 
-/* Away while the hook runs, whose time nobody knows; what comes meanwhile is for those behind.  The lock is
- * held at entry and at exit.  Anything but OK: wait no longer. */
+/* Be away while the hook runs, however long it takes; what comes free meanwhile goes to those
+ * behind.  The lock is held at entry and at exit.  Any result but OK: stop waiting. */
 static qpool_err
 run_hook_locked(qp_asking *asking, qp_waiter *waiter)
 {
@@ -289,15 +295,16 @@ run_hook_locked(qp_asking *asking, qp_waiter *waiter)
 	return stop ? QPOOL_ECANCEL : err;
 }
 
-/* One wait in line, as its thread's cancel sees it. */
+/* One wait in line: all that the clean-up of a cancelled thread needs. */
 typedef struct wait {
 	qp_asking *asking;
 	qp_waiter waiter;
 	int64_t began_ns;
 } wait;
 
-/* The thread was cancelled in its sleep and never comes back: all that its acquire owes is settled here.  What
- * it was handed at the same moment goes to the next. */
+/* The thread was cancelled in its sleep and never returns to its acquire, so
+ * everything the acquire owes is done here.  A slot that was handed over at the same
+ * moment goes to the next waiter. */
 static void
 cancelled(void *argument)
 {
@@ -317,7 +324,7 @@ cancelled(void *argument)
 	qp_line_leave(w->asking, QPOOL_ECANCEL);
 }
 
-/* In line from here on.  The lock is held at entry and released at exit. */
+/* Join the line and wait.  The lock is held at entry and released at exit. */
 static qpool_err
 wait_and_unlock(wait *w, qp_wakes *wakes)
 {
@@ -338,13 +345,13 @@ wait_and_unlock(wait *w, qp_wakes *wakes)
 			give_up_locked(pool, waiter, QPOOL_ETIMEOUT, wakes);
 			break;
 		}
-		if (waiter->wants > pool->config.max_size) { /* configured while it was away */
+		if (waiter->wants > pool->config.max_size) { /* max_size was lowered meanwhile */
 			give_up_locked(pool, waiter, QPOOL_EINVAL, wakes);
 			break;
 		}
 		waiter->alarm_ns = alarm_locked(asking, waiter, hook_ns);
 		qp_pool_unlock(pool, wakes);
-		/* Parked on ASLEEP: any other value is a reason to get up. */
+		/* Sleeps only while the word is ASLEEP; any other value ends the sleep. */
 		how = qp_park_cancellable(&waiter->word, QP_ASLEEP, waiter->alarm_ns, cancelled, w);
 		if (is_final(qp_waitq_outcome(waiter)))
 			return waiter->err;

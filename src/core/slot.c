@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * slot: the table of moves, and the turn that makes a second end detectable.
+ * slot: the table of legal moves, and the turn that makes a second end detectable.
  */
 #include "core/slot.h"
 
@@ -30,7 +30,7 @@ qp_slot_init(qp_slot *slot, struct qpool *pool)
 uint32_t
 qp_slot_moved(const qp_slot *slot)
 {
-	/* relaxed: a state by itself orders nothing; the lock, or being the owner, does. */
+	/* relaxed: a state by itself orders nothing; the lock or ownership does. */
 	return qp_load_relaxed(&slot->moved);
 }
 
@@ -54,7 +54,8 @@ qp_slot_move(qp_slot *slot, qp_state from, qp_state to)
 	QP_MUST(slot->magic == QP_SLOT_MAGIC);
 	QP_MUST(qp_slot_state_of(moved) == from);
 	QP_MUST(moves[from] & TO(to));
-	/* release, pairs with the acquire in show.c: who sees the new state sees what was written before it. */
+	/* release, pairs with the acquire in show.c: a thread that sees the new state
+	 * sees what was written before. */
 	qp_store_release(&slot->moved, (((moved >> 3) + 1) << 3) | (uint32_t)to);
 }
 
@@ -87,7 +88,8 @@ qp_slot_describe(qp_slot *slot, const char *about)
 void
 qp_slot_description(const qp_slot *slot, char *out)
 {
-	/* Word by word: a text that changes meanwhile may come out mixed, but never without its end. */
+	/* Word by word: a text that changes meanwhile may come out mixed, but always ends in
+	 * NUL. */
 	for (size_t i = 0; i < QP_ABOUT / 8; i++) {
 		uint64_t word = qp_load64_acquire(&slot->about[i]);
 		memcpy(out + i * 8, &word, sizeof word);
@@ -144,19 +146,21 @@ qp_slot_inherit(qp_slot *slot, qp_state state)
 void
 qp_slot_begin(qp_slot *slot, qpool_lease *lease)
 {
-	/* relaxed: only the owner begins a lease, and nobody can hold the new turn before we return. */
+	/* relaxed: only the owner begins a lease, and nobody can know the new turn
+	 * before we return. */
 	uint64_t turn = after(qp_load64_relaxed(&slot->turn));
 
 	QP_MUST(turn & 1);
 	slot->spoiled = false;
-	/* release, pairs with the acquire in qp_slot_peer_into: who sees this turn sees since when. */
+	/* release, pairs with the acquire in qp_slot_peer_into: a thread that sees
+	 * this turn sees leased_ns. */
 	qp_store64_release(&slot->turn, turn);
 	lease->resource = slot->resource;
 	lease->slot_ = slot;
 	lease->turn_ = turn;
 }
 
-/* Something was told of this lease, or is being told now. */
+/* Something was told of this lease or is being told now, or the turn is stale. */
 static QP_COLD qp_ended
 end_watched(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told)
 {
@@ -181,8 +185,8 @@ qp_slot_end(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told)
 	*told = 0;
 	if (!(turn & 1) || turn > QP_TURN_MOST)
 		return QP_ENDED_STALE;
-	/* acq_rel, pairs with itself: two threads that end copies of one lease race here, one wins, and
-	 * what the holder wrote is seen by whoever works on the slot next. */
+	/* acq_rel, pairs with itself.  Of two threads that end copies of one lease, one wins; and
+	 * the next owner of the slot sees what the holder wrote. */
 	if (QP_LIKELY(qp_cas64_acq_rel(&slot->turn, turn, after(turn))))
 		return QP_ENDED_OURS;
 	return end_watched(slot, turn, how, told);
@@ -214,8 +218,8 @@ qp_slot_unwatch(qp_slot *slot, unsigned *told)
 	uint64_t word, next;
 
 	do {
-		/* relaxed: the exchange orders: acquire, as what the holder wrote is the teller's to go on
-		 * with. */
+		/* relaxed: the exchange orders.  It acquires, because the teller may
+		 * go on with what the holder wrote. */
 		word = qp_load64_relaxed(&slot->turn);
 		next = number_of(word) & 1 ? word & ~TELLING : number_of(word);
 	} while (!qp_cas64_acq_rel(&slot->turn, word, next));
@@ -233,6 +237,7 @@ qp_slot_is_lent(const qp_slot *slot)
 bool
 qp_slot_is_out(const qp_slot *slot, uint64_t turn)
 {
-	/* relaxed: for the holder the turn cannot change; for a stale copy any newer value says so. */
+	/* relaxed: for the holder the turn cannot change; a stale copy sees a newer
+	 * value, whichever it is. */
 	return (turn & 1) && number_of(qp_load64_relaxed(&slot->turn)) == turn;
 }

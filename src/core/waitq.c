@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * waitq: a sorted list of stack frames.
+ * waitq: a sorted, doubly linked list of stack frames.
  */
 #include "core/waitq.h"
 
@@ -33,7 +33,7 @@ qp_waitq_join(qp_waitq *waitq, qp_waiter *waiter)
 {
 	qp_waiter *before = waitq->tail;
 
-	/* One that comes back belongs in front of all who never left; ask there first. */
+	/* A waiter that comes back belongs in front of all who never left: try the head first. */
 	if (waitq->head != NULL && waiter->ticket < waitq->head->ticket)
 		before = NULL;
 	while (before != NULL && before->ticket > waiter->ticket)
@@ -103,7 +103,7 @@ qp_waitq_wake(qp_waitq *waitq, qp_waiter *waiter)
 {
 	QP_MUST(waitq->woken == NULL);
 	waitq->woken = waiter;
-	/* relaxed: it publishes nothing; the waiter takes the lock before it looks. */
+	/* relaxed: publishes nothing; the waiter takes the lock before it looks. */
 	qp_store_relaxed(&waiter->word, QP_LOOKING);
 }
 
@@ -112,7 +112,8 @@ qp_waitq_looked(qp_waitq *waitq, qp_waiter *waiter)
 {
 	if (waitq->woken == waiter)
 		waitq->woken = NULL;
-	/* relaxed: only the waiter itself reads it before somebody writes it again under the lock. */
+	/* relaxed: only the waiter reads the word before somebody changes it again under the
+	 * lock. */
 	qp_store_relaxed(&waiter->word, QP_ASLEEP);
 }
 

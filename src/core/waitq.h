@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * waitq: the line.  A waiter lives on the stack of the thread that waits, and sleeps on its own word, so
- * that a release wakes the one it means.  Guarded by the pool's lock; exchange comes in.
+ * waitq: the line of waiters.  A waiter lives on the stack of the thread that waits and sleeps on
+ * its own word, so a release wakes exactly the thread it means.  exchange, line, gate and open
+ * call in, under the pool's lock.  waitq never decides who gets what.
  *
  *            woken to look                  looked, found nothing
  *  ASLEEP ──────────────────→ LOOKING ────────────────────────────→ ASLEEP
@@ -10,11 +11,12 @@
  *                ├── a slot is its own, CHECKING or OPENING → SERVED   (left the line)
  *                └── refused: closed, down, past its deadline → FAILED (left the line)
  *
- * Both ends are final and are written last, with everything else in place: the waiter may leave, and its
- * memory with it, as soon as it reads one.  A hand-over is therefore a transfer: from SERVED on the slot is
- * the waiter's.  One whose deadline has passed is not offered it (qp_waitq_refuses), so the slot goes on to
- * the next and never to nobody.  A waiter that runs its interrupt hook is away: it keeps its place, and until
- * it is back the line is looked at as if it were not there, so that it holds up nobody behind it.
+ * SERVED and FAILED are final, and are written last, after everything else is in place: as soon as
+ * the waiter reads one of them, it may return and its stack frame is gone.  Hand-over is a
+ * transfer of ownership: from SERVED on, the slot is the waiter's.  A waiter past its deadline is
+ * not offered a slot (qp_waitq_refuses), so the slot goes to the next waiter and is never lost.  A
+ * waiter that runs its interrupt hook is away.  It keeps its place, but until it returns it is
+ * skipped, so that it holds up nobody behind it.
  */
 #ifndef QP_CORE_WAITQ_H
 #define QP_CORE_WAITQ_H
@@ -25,26 +27,27 @@
 typedef enum qp_waiting { QP_ASLEEP = 0, QP_LOOKING, QP_SERVED, QP_FAILED } qp_waiting;
 
 typedef struct qp_waiter {
-	/* atomic: qp_waiting, and what the waiter parks on.  Written under the lock; SERVED and FAILED
-	 * by release, pairs with the acquire in qp_waitq_outcome: publishes slot and err. */
+	/* atomic: a qp_waiting; the word that the waiter parks on.  Written under the lock.
+	 * SERVED and FAILED are stored by release, which pairs with the acquire in
+	 * qp_waitq_outcome: they publish slot and err. */
 	qp_atomic_u32 word;
 	/* fixed before it joins */
 	int64_t since_ns;    /* when its acquire began to wait */
 	int64_t deadline_ns; /* absolute */
-	uint64_t ticket;     /* its place: smaller is earlier */
-	uint32_t thread;     /* its number with the system */
-	uint32_t wants;      /* of one that collects: how many in all; else 0 */
-	qpool_error *cause;  /* where a failed open's cause goes, before the final word; or NULL */
+	uint64_t ticket;     /* its place in line: smaller is earlier */
+	uint32_t thread;     /* the OS thread id */
+	uint32_t wants;      /* qpool_acquire_many: how many in all; else 0 */
+	qpool_error *cause;  /* gets a failed open's cause, before the final word; or NULL */
 	/* guarded by the lock */
 	struct qp_waiter *next, *previous;
-	int64_t alarm_ns; /* when it wakes by itself; QP_TIME_NEVER until it parks */
-	bool away;        /* ASLEEP, and cannot be woken */
+	int64_t alarm_ns; /* when the waiter wakes by itself; QP_TIME_NEVER until it parks */
+	bool away;        /* inside its interrupt hook: ASLEEP, but cannot be woken */
 	/* written before the final word */
 	qp_slot *slot; /* SERVED */
 	qpool_err err; /* FAILED */
 } qp_waiter;
 
-/* Sorted by ticket.  count = members; woken is a member in LOOKING, or NULL: at most one looks. */
+/* Sorted by ticket.  count = members.  woken = the one member in LOOKING, or NULL. */
 typedef struct qp_waitq {
 	qp_waiter *head, *tail;
 	qp_waiter *woken;
@@ -52,27 +55,27 @@ typedef struct qp_waitq {
 	uint64_t tickets; /* given so far */
 } qp_waitq;
 
-/* A place at the end. */
+/* A new ticket: a place at the end. */
 uint64_t qp_waitq_ticket(qp_waitq *waitq);
-/* Take the place the waiter's ticket says; near the tail, or at the head for one that comes back. */
+/* Insert by ticket: near the tail, or at the head when a waiter comes back. */
 void qp_waitq_join(qp_waitq *waitq, qp_waiter *waiter);
-/* Out of the line, with no outcome. */
+/* Remove from the line, without an outcome. */
 void qp_waitq_leave(qp_waitq *waitq, qp_waiter *waiter);
-/* The first that is not away; NULL when nobody is there. */
+/* The first waiter that is not away, or NULL. */
 qp_waiter *qp_waitq_first(const qp_waitq *waitq);
-/* Gone for a while, which is also to have looked; back again by clearing `away`. */
+/* Mark as away, and as having looked.  Clear `away` when the hook returns. */
 void qp_waitq_away(qp_waitq *waitq, qp_waiter *waiter);
-/* Past its deadline: may not be given anything any more. */
+/* Is the waiter past its deadline?  Then it must not be served. */
 bool qp_waitq_refuses(const qp_waiter *waiter, int64_t now_ns);
-/* Final: out of the line; *slot is the waiter's.  Unpark its word after unlocking. */
+/* Final: remove from the line; the slot is the waiter's.  Unpark its word after unlocking. */
 void qp_waitq_serve(qp_waitq *waitq, qp_waiter *waiter, qp_slot *slot);
-/* Final: out of the line, with an error. */
+/* Final: remove from the line, with an error.  Unpark likewise. */
 void qp_waitq_fail(qp_waitq *waitq, qp_waiter *waiter, qpool_err err);
-/* The head is to look again; nobody else may be looking. */
+/* Tell the head to look again; no other waiter may be LOOKING. */
 void qp_waitq_wake(qp_waitq *waitq, qp_waiter *waiter);
-/* The waiter looks now: it sleeps again unless somebody wakes it anew. */
+/* The waiter looks now: its word is ASLEEP again, and only another wake keeps it from sleeping. */
 void qp_waitq_looked(qp_waitq *waitq, qp_waiter *waiter);
-/* From the waiter's own thread, no lock needed. */
+/* Called by the waiter's own thread; needs no lock. */
 qp_waiting qp_waitq_outcome(const qp_waiter *waiter);
 bool qp_waitq_is_valid(const qp_waitq *waitq);
 
