@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * open: what success and failure of an open change, and the way back, closing.
+ * open: what the success or failure of an open changes, and the way back: closing.
  */
 #include "core/open.h"
 
@@ -14,7 +14,8 @@
 #include "platform/assert.h"
 #include "platform/random.h"
 
-/* A resource has come to be, opened or adopted: its times, its number, its event.  The slot is OPENING. */
+/* A resource was opened or adopted: set its times and its id, and tell EV_OPENED.  The
+ * slot is OPENING. */
 static void
 come_to_be(qpool *pool, qp_slot *slot, int64_t took_ns)
 {
@@ -38,10 +39,10 @@ come_to_be(qpool *pool, qp_slot *slot, int64_t took_ns)
 	qp_notice_slot(pool, QPOOL_EV_OPENED, slot, took_ns);
 }
 
-/* Give this to publish instead of a time: nobody opened it. */
+/* Passed to publish in place of a duration: the pool did not open it. */
 #define ADOPTED ((int64_t)-1)
 
-/* Close what is CLOSING: by a worker if there is one, else now. */
+/* Close a CLOSING slot: on a worker if there is one, else now. */
 static void
 let_go(qpool *pool, qp_slot *slot)
 {
@@ -49,9 +50,9 @@ let_go(qpool *pool, qp_slot *slot)
 		qp_open_undo(pool, slot);
 }
 
-/* Count it as open.  What is for everybody goes idle, or to a waiter, in the same hold of the lock: in between it
- * would be neither opening nor idle, and another one would be opened for the same waiter.  Else it is the
- * caller's. */
+/* Count the resource as open.  With `for_all` it goes to the head of the line or idle under the
+ * same hold of the lock: in between it would be neither opening nor idle, and a second one would
+ * be opened for the same waiter.  Otherwise it is the caller's. */
 static void
 publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 {
@@ -70,7 +71,7 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 		qp_hist_add(&pool->hists->open, took_ns);
 	}
 	pool->opening--;
-	if (QP_UNLIKELY(qp_fork_is_inherited(slot))) { /* the process forked while it told of it */
+	if (QP_UNLIKELY(qp_fork_is_inherited(slot))) { /* forked while EV_OPENED was told */
 		pool->inherited++;
 		if (pool->share != NULL)
 			qp_family_leave_place(pool->share->family, slot);
@@ -83,7 +84,7 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 		qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 		qp_watch_lent_locked(pool, &wakes);
 	}
-	qp_exchange_settle_locked(pool, NULL, &wakes); /* and the next may open now */
+	qp_exchange_settle_locked(pool, NULL, &wakes); /* the next open may begin now */
 	qp_pool_unlock(pool, &wakes);
 	if (was_down)
 		qp_notice_holding(pool, !for_all || goes ? slot : NULL, QPOOL_EV_UP, 0, NULL, NULL);
@@ -124,7 +125,7 @@ qp_open_tell_down(qpool *pool)
 	qp_pool_unlock(pool, NULL);
 }
 
-/* With TELL an open that failed on a worker is told to the one it was for: the head. */
+/* With QPOOL_OPEN_TELL, an open that failed on a worker fails the waiter it was for: the head. */
 static void
 tell_head_locked(qpool *pool, const qpool_error *error, qp_wakes *wakes)
 {
@@ -136,8 +137,7 @@ tell_head_locked(qpool *pool, const qpool_error *error, qp_wakes *wakes)
 		return;
 	if (head->cause != NULL)
 		*head->cause = *error;
-	word =
-	    &head->word; /* its memory may go with the final word, and only the address is used */
+	word = &head->word; /* the waiter may be gone after the final word */
 	qp_waitq_fail(&pool->waitq, head, error->code);
 	qp_wakes_add(wakes, word);
 }
@@ -151,7 +151,7 @@ failed(qpool *pool, qp_slot *slot, int64_t began_ns, bool on_worker, const qpool
 
 	qp_notice_holding(pool, slot, QPOOL_EV_OPEN_FAILED, now_ns - began_ns, error, NULL);
 	qp_pool_lock(pool);
-	forked = qp_fork_is_inherited(slot); /* then it says nothing about the peer */
+	forked = qp_fork_is_inherited(slot); /* then the failure says nothing about the peer */
 	pool->opening--;
 	qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
 	qp_tally_open(&pool->tally, now_ns - began_ns, false);
@@ -165,7 +165,7 @@ failed(qpool *pool, qp_slot *slot, int64_t began_ns, bool on_worker, const qpool
 	qp_open_tell_down(pool);
 }
 
-/* Open and stamp; the slot is still OPENING. */
+/* Open, and stamp the resource; the slot is still OPENING. */
 static qpool_err
 try_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, int64_t *took_ns,
     qpool_error *error)
@@ -233,7 +233,7 @@ qp_open_pass_on(qpool *pool, qp_slot *slot)
 		qp_open_keep(pool, slot, QP_CHECKING);
 		return;
 	}
-	qp_open_make_room(slot); /* its place is given back free */
+	qp_open_make_room(slot); /* gives back the place, free */
 	qp_pool_lock(pool);
 	pool->opening--;
 	qp_exchange_put_empty_locked(pool, slot, QP_OPENING);
@@ -267,7 +267,7 @@ qp_open_retire(qpool *pool, qp_slot *slot, qp_state from, qpool_why why, const q
 	slot->why = why;
 	qp_slot_move(slot, from, QP_CLOSING);
 	if (cause != NULL && !qp_fork_is_inherited(slot)) {
-		qp_notice_closed(pool, slot, cause); /* here, as the cause does not outlive us */
+		qp_notice_closed(pool, slot, cause); /* now: `cause` does not outlive us */
 		slot->told = true;
 	}
 	let_go(pool, slot);
@@ -300,8 +300,7 @@ qp_open_make_room(qp_slot *slot)
 	qp_trail_enter(&here, slot->pool, QP_IN_HAND, slot);
 	qp_open_undo(victim->pool, victim);
 	qp_trail_leave(&here);
-	if (QP_UNLIKELY(
-		qp_fork_is_inherited(slot))) { /* nothing is in it yet: it is this process's now */
+	if (QP_UNLIKELY(qp_fork_is_inherited(slot))) { /* still empty: now this process's */
 		qp_store_relaxed(&slot->generation, qp_forkmark_now());
 		slot->renewal =
 		    qp_load64_relaxed(&slot->pool->renewals); /* relaxed: as in begin_open */

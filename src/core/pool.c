@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pool: birth, memory, the lock and the equations.  How a pool ends is told in drain.
+ * pool: creation, memory, the lock and the equations.  For its end see drain.
  */
 #include "core/pool.h"
 
@@ -20,7 +20,7 @@
 #include <limits.h>
 #include <stdio.h>
 
-/* Above this many used slots the debug check is left out: it would make tests quadratic. */
+/* Above this many used slots the debug check is skipped: it would make tests quadratic. */
 #define CHECKED_SLOTS 64u
 
 static uint32_t
@@ -44,7 +44,7 @@ qp_pool_slot(const qpool *pool, uint32_t index)
 	return &chunk_of(pool, chunk)[index - chunk_start(pool, chunk)];
 }
 
-/* The first chunk that is not needed for so many slots. */
+/* The first chunk that is not needed for `slots` slots. */
 static uint32_t
 chunks_for(const qpool *pool, uint32_t slots)
 {
@@ -55,9 +55,10 @@ chunks_for(const qpool *pool, uint32_t slots)
 	return chunk;
 }
 
-/* Slots are allocated before they can be asked for, so that no verb wants for memory; zero pages until used.
- * Chunks are never moved: a lease points into them, and stats reads them without the lock.  When two reserve
- * at once, one has allocated in vain.  Not by qp_pool_unlock: a pool that is being made is not valid yet. */
+/* Slots are allocated before a verb can ask for one, so that taking one never allocates; their
+ * pages stay zero until used.  Chunks never move: a lease points into them, and stats reads them
+ * without the lock.  When two threads reserve at once, one allocates in vain and frees its chunk.
+ * The lock is not left by qp_pool_unlock, because a pool under construction is not valid yet. */
 bool
 qp_pool_reserve(qpool *pool, uint32_t slots)
 {
@@ -96,7 +97,7 @@ qp_pool_room_locked(const qpool *pool)
 {
 	uint32_t taken = pool->idle.count + pool->owned - pool->inherited;
 	uint32_t room = taken < pool->config.max_size ? pool->config.max_size - taken : 0;
-	/* Fewer in a key's pool, or beside what is inherited, when there was no memory for more. */
+	/* A key's pool, or one with inherited leases, may lack slots when there was no memory. */
 	uint32_t spare = pool->slots - (pool->fresh - pool->empties);
 
 	return room < spare ? room : spare;
@@ -148,7 +149,7 @@ qp_pool_dispose(qpool *pool)
 		qp_alloc_free(chunk_of(pool, chunk));
 	pool->magic = 0;
 	if (pool->share != NULL)
-		return; /* the rest is its family's */
+		return; /* the rest belongs to the family */
 	qp_intern_end(&pool->words);
 	qp_alloc_free(pool->hists);
 	qp_alloc_free(pool->name);
@@ -241,7 +242,7 @@ qp_wakes_add(qp_wakes *wakes, qp_atomic_u32 *word)
 {
 	const uint32_t room = sizeof wakes->words / sizeof wakes->words[0];
 
-	/* More than fit happen when a pool closes on a long line: those go out under the lock. */
+	/* Full only when a pool closes on a long line: then wake under the lock. */
 	if (wakes->count == room)
 		qp_unpark(word, 1);
 	else
@@ -260,7 +261,7 @@ qp_pool_lent_locked(const qpool *pool)
 	return pool->owned - pool->inherited - pool->opening - pool->leaving;
 }
 
-/* But for what it owns. */
+/* Quiet, apart from owned slots? */
 static bool
 is_deserted(const qpool *pool)
 {
@@ -315,7 +316,7 @@ qp_pool_unlock(qpool *pool, qp_wakes *wakes)
 		qp_store_relaxed(&root->changes, qp_load_relaxed(&root->changes) + 1);
 		watched = &root->changes;
 	}
-	/* ending != ended: somebody runs destroy, and looks again afterwards. */
+	/* ending != ended: another thread runs destroy, and looks again afterwards. */
 	if (QP_UNLIKELY(root->freed && root->closers == 0 && root->ending == root->ended)) {
 		last = qp_pool_is_quiet_locked(root);
 		root->ending = root->ending || last;
@@ -335,7 +336,8 @@ qp_pool_watch_locked(qpool *pool, int64_t deadline_ns)
 	uint32_t seen = qp_load_relaxed(&pool->changes);
 
 	pool->watchers++;
-	/* Not qp_pool_unlock: that would count as a change, and two who watch would never sleep. */
+	/* Not qp_pool_unlock: it would count as a change, and two watchers would keep
+	 * each other awake. */
 	qp_lock_release(&pool->root->lock);
 	(void)qp_park(&pool->changes, seen, deadline_ns);
 	qp_lock_acquire(&pool->root->lock);
@@ -385,7 +387,7 @@ qp_pool_is_valid_locked(const qpool *pool)
 	    pool->fresh != pool->idle.count + pool->empties + pool->owned ||
 	    pool->opening > pool->owned || pool->inherited > pool->owned)
 		return false;
-	/* The sentence the whole library exists for. */
+	/* The sentence the whole library exists for: nobody sleeps unwoken beside an idle slot. */
 	if (qp_waitq_first(&pool->waitq) != NULL && pool->waitq.woken == NULL &&
 	    pool->idle.count > 0 && !pool->paused)
 		return false;
@@ -412,7 +414,7 @@ qp_pool_look(const qpool *pool, qpool_error *error)
 	qpool_err err = qp_pool_is_one(pool, error);
 
 	if (QP_LIKELY(err == QPOOL_OK))
-		qp_fork_look((qpool *)(uintptr_t)pool); /* it may have to be made anew */
+		qp_fork_look((qpool *)(uintptr_t)pool); /* in a child it may have to be rebuilt */
 	return err;
 }
 
@@ -470,7 +472,7 @@ qp_pool_misuse(qpool *pool, const char *what)
 	qp_pool_lock(pool);
 	pool->tally.misuses++;
 	qp_pool_visit_locked(pool, &visit);
-	tells = !pool->root->ending; /* after close no callback runs, not even for this */
+	tells = !pool->root->ending; /* after close no callback runs, not even this one */
 	qp_pool_unlock(pool, NULL);
 	(void)qp_error_set(&error, QPOOL_EMISUSE, "pool '%s': %s", pool->name, what);
 	if (tells)

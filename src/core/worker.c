@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * worker: threads that do, one at a time and with no lock held, what callers need not wait for: resets handed
- * to them, opens that somebody wants, closes and checks handed to them, and the closes of the maintenance pass;
- * in this order, so that nobody waits for an open behind a hundred closes.
+ * worker: each worker does one job at a time, with no lock held.  Resets come first, then opens
+ * that somebody wants, then queued closes, then queued checks, then the closes of the maintenance
+ * pass: nobody waits for an open behind a hundred closes.
  *
- * Who wakes whom: at most one worker is called and on its way; one that takes work looks whether there is
- * more and calls the next.  Of those that sleep at most one keeps the time, so an idle crew wakes one
- * thread a pass, and none at all when nothing can expire.
+ * Who wakes whom: at most one worker is called and on its way.  When it takes a job it looks
+ * whether there is more, and calls the next worker.  At most one sleeping worker keeps the time,
+ * so an idle crew wakes one thread per pass, and none when nothing can expire.
  */
 #include "core/worker.h"
 
@@ -28,7 +28,7 @@ qp_crew_serves(const qp_crew *crew)
 
 /* ---- what there is to do ---- */
 
-/* While something is idle that can expire, a pass is due every maintain_every. */
+/* While something idle can expire, a pass is due every maintain_every. */
 static void
 set_maintenance_locked(qpool *pool)
 {
@@ -49,7 +49,7 @@ somebody_asks(const qpool *pool)
 	return pool->readies != NULL || (!pool->paused && (pool->waitq.count > 0 || pool->nudged));
 }
 
-/* When a worker is needed next: 0 at once, QP_TIME_NEVER not at all. */
+/* When a worker is needed next; 0: at once, QP_TIME_NEVER: not at all. */
 static int64_t
 due_locked(const qpool *pool)
 {
@@ -75,7 +75,7 @@ qp_crew_pass_locked(qpool *pool, qp_wakes *wakes)
 	if (!qp_crew_serves(crew))
 		return false;
 	crew->passing = true;
-	crew->pass_index = 0; /* also of one that is under way */
+	crew->pass_index = 0; /* restarts a pass that is under way */
 	qp_crew_call_locked(pool, wakes);
 	return true;
 }
@@ -90,7 +90,8 @@ qp_crew_hasten_locked(qpool *pool, qp_wakes *wakes)
 	set_maintenance_locked(pool);
 	if (was_ns < crew->maintain_ns && crew->maintain_ns != QP_TIME_NEVER)
 		crew->maintain_ns = was_ns;
-	/* What is lent may be held long now: one look says, and when to look again. */
+	/* Under the new limit a lease may already be held long: look once, and the
+	 * look sets the next time. */
 	crew->watch_ns = qp_watch_after(pool) != QP_TIME_NEVER && qp_pool_lent_locked(pool) > 0
 	                     ? qp_clock_now()
 	                     : QP_TIME_NEVER;
@@ -179,7 +180,8 @@ qp_crew_offer(qpool *pool, qp_slot *slot)
 
 /* ---- a worker's life ---- */
 
-/* The next one the pass closes.  It is under way until the last slot was looked at; others may take part. */
+/* The next slot that the pass closes, or NULL.  The pass is under way until the last slot was
+ * looked at; several workers may take part. */
 static qp_slot *
 pass_on_locked(qpool *pool, int64_t now_ns)
 {
@@ -200,9 +202,9 @@ pass_on_locked(qpool *pool, int64_t now_ns)
 	return slot;
 }
 
-/* What is to be done now, most wanted first: what was lent comes back, then what is asked for is opened, then
- * closes, then checks, each of which may take its whole time on a dead peer.  Those who stop do only what was
- * handed to them.  NULL: nothing. */
+/* The next job, most wanted first: resets, because they bring back what was lent; then opens that
+ * are wanted; then closes; then checks, each of which may take its whole budget on a dead peer;
+ * then the pass.  A stopping crew does only what was handed to it.  NULL: nothing to do. */
 static qp_slot *
 next_locked(qpool *pool)
 {
@@ -239,8 +241,9 @@ work(qpool *pool, qp_slot *slot)
 	}
 }
 
-/* Look at the leases, if it is time; first of all, or a crew that is never idle would never look.  But not twice
- * in a row, or one whose looks take longer than they are apart would do nothing else. */
+/* Look at the leases if it is time.  This comes before any job, or a crew that is
+ * never idle would never look.  But not twice in a row, or a crew whose looks take
+ * longer than their interval would do nothing else. */
 static bool
 watch_locked(qpool *pool)
 {
@@ -249,7 +252,7 @@ watch_locked(qpool *pool)
 
 	if (pool->crew.stopping || qp_clock_now() < pool->crew.watch_ns)
 		return false;
-	pool->crew.watch_ns = QP_TIME_NEVER; /* leases that begin meanwhile set it */
+	pool->crew.watch_ns = QP_TIME_NEVER; /* leases that begin meanwhile set it again */
 	qp_crew_call_locked(pool, &wakes);
 	qp_pool_unlock(pool, &wakes);
 	due_ns = qp_watch_all(pool, true);
@@ -259,7 +262,7 @@ watch_locked(qpool *pool)
 	return true;
 }
 
-/* Do one thing, unlocked meanwhile; false: there is nothing to do now. */
+/* Do one job, with the lock left meanwhile; false: nothing to do now. */
 static bool
 work_locked(qpool *pool)
 {
@@ -293,7 +296,7 @@ forget_sleeper_locked(qp_crew *crew, const qp_worker *self)
 		crew->called = NULL;
 }
 
-/* Sleep until called, or until the time comes if nobody else wakes by then. */
+/* Sleep until called, or until work is due if no other worker wakes by then. */
 static void
 sleep_locked(qpool *pool, qp_worker *self)
 {
@@ -301,7 +304,7 @@ sleep_locked(qpool *pool, qp_worker *self)
 	int64_t alarm_ns = due_locked(pool);
 
 	if (alarm_ns < crew->alarm_ns) {
-		/* One that kept a later time wakes then, for nothing. */
+		/* A worker that kept a later time still wakes then, for nothing. */
 		crew->timekeeper = self;
 		crew->alarm_ns = alarm_ns;
 	} else {
@@ -309,7 +312,8 @@ sleep_locked(qpool *pool, qp_worker *self)
 	}
 	qp_store_relaxed(&self->word, QP_WORKER_ASLEEP);
 	if (crew->timekeeper == self && crew->asleep != NULL) {
-		/* Behind the first: who is called first should not be the one that keeps the time. */
+		/* Behind the first one: the worker that is called first should not be
+		 * the timekeeper. */
 		self->next_asleep = crew->asleep->next_asleep;
 		crew->asleep->next_asleep = self;
 	} else {
@@ -327,13 +331,14 @@ is_wanted(qp_worker *self)
 {
 	uint32_t word;
 
-	/* acquire, pairs with the release in publish: what start prepared is seen. */
+	/* acquire, pairs with the release in publish: the worker sees what qpool_start prepared. */
 	while ((word = qp_load_acquire(&self->word)) == QP_WORKER_HELD)
 		(void)qp_park(&self->word, QP_WORKER_HELD, QP_TIME_NEVER);
 	return word != QP_WORKER_UNWANTED;
 }
 
-/* A callback of this worker forked and returned in the child, where there is no crew: it is a visitor. */
+/* A callback of this worker forked, and this is the child, which has no crew: the
+ * worker counts as a visitor there. */
 static QP_COLD void
 leave_in_child_locked(qp_worker *self, const qp_mark *here)
 {
