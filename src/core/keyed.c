@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * keyed: who is where, and when that changes: at the unlock of a member's pool, by whether it is quiet.
+ * keyed: where each member stands.  That changes when the lock of its pool is left, by
+ * whether the pool is quiet.
  */
 #include "core/keyed.h"
 
@@ -12,10 +13,11 @@
 
 #include <stdio.h>
 
-/* Above this many members the debug check is left out: it would make tests quadratic. */
+/* Above this many members the debug check is skipped: it would make tests quadratic. */
 #define CHECKED_MEMBERS 48u
 
-/* How many are made to rest no longer by one acquire: more than one, so that they do not grow in number. */
+/* How many resting members one acquire may forget: more than one, so that their number
+ * does not grow. */
 #define REAPED_AT_ONCE 2u
 
 static qp_member *
@@ -92,7 +94,8 @@ remove_rest(qpool_keyed *keyed, qp_member *member)
 
 /* ---- a member's life ---- */
 
-/* Its name in messages: the family's, and as much of the key as fits, without what would break a line. */
+/* The member's name in messages: the family's name, and as much of the key as fits,
+ * without control characters. */
 static void
 name_it(qp_member *member, const char *family)
 {
@@ -115,7 +118,7 @@ make(qpool_keyed *keyed)
 
 	if (member == NULL)
 		return NULL;
-	ops.destroy = NULL; /* the root's to run */
+	ops.destroy = NULL; /* only the root runs it */
 	qp_pool_init(&member->pool, &keyed->root, &ops, keyed->root.user, &keyed->each);
 	member->pool.name = keyed->root.name;
 	member->pool.hists = keyed->root.hists;
@@ -128,7 +131,7 @@ make(qpool_keyed *keyed)
 	return NULL;
 }
 
-/* A SPARE one becomes the key's. */
+/* Turn a SPARE member into this key's. */
 static qp_member *
 take_on_locked(qpool_keyed *keyed, const char *key, size_t length)
 {
@@ -144,7 +147,7 @@ take_on_locked(qpool_keyed *keyed, const char *key, size_t length)
 	return member;
 }
 
-/* What it counted is the family's; what it knew of its key is forgotten. */
+/* Add the member's counters to the root's, and forget what it knew of its key. */
 static void
 let_go_locked(qpool_keyed *keyed, qp_member *member)
 {
@@ -172,7 +175,7 @@ forget_locked(qpool_keyed *keyed, qp_member *member)
 	let_go_locked(keyed, member);
 }
 
-/* It has become quiet. */
+/* The member has become quiet. */
 static void
 retire_locked(qpool_keyed *keyed, qp_member *member)
 {
@@ -192,7 +195,7 @@ retire_locked(qpool_keyed *keyed, qp_member *member)
 	push_rest(keyed, member);
 }
 
-/* It is not quiet any more. */
+/* The member is no longer quiet. */
 static void
 rouse_locked(qpool_keyed *keyed, qp_member *member)
 {
@@ -224,7 +227,7 @@ qp_keyed_left_locked(qpool *pool)
 
 /* ---- in and out ---- */
 
-/* Forget at most so many that need not rest any more. */
+/* Forget at most `most` members whose rest is over. */
 static void
 reap_locked(qpool_keyed *keyed, uint32_t most)
 {
@@ -245,7 +248,7 @@ qp_keyed_reap(qpool_keyed *keyed)
 	qp_pool_unlock(&keyed->root, NULL);
 }
 
-/* The key's member; NULL: there is none yet, and none to spare. */
+/* The key's member, or a spare one taken on; NULL: there is neither. */
 static qp_member *
 claim_locked(qpool_keyed *keyed, const char *key, size_t length)
 {
@@ -258,7 +261,7 @@ claim_locked(qpool_keyed *keyed, const char *key, size_t length)
 	return keyed->spares != NULL ? take_on_locked(keyed, key, length) : NULL;
 }
 
-/* One more to spare, with the lock left meanwhile; false: no memory. */
+/* Make one more spare member, with the lock left meanwhile; false: no memory. */
 static bool
 make_locked(qpool_keyed *keyed)
 {
@@ -345,7 +348,7 @@ qp_keyed_leave(qp_member *member, const qp_mark *here)
 qp_member *
 qp_keyed_newest(const qpool_keyed *keyed)
 {
-	/* acquire, pairs with the release in make_locked: the member is seen whole. */
+	/* acquire, pairs with the release in make_locked: the caller sees the whole member. */
 	return (qp_member *)(uintptr_t)qp_loadptr_acquire(&keyed->made);
 }
 
@@ -407,7 +410,8 @@ qp_keyed_is_quiet_locked(const qpool_keyed *keyed)
 	return keyed->live + keyed->strays == 0;
 }
 
-/* Is its key whole, and nobody else's?  One that was being taken on, or let go, need not be. */
+/* Is the member's key whole, and no other member's?  A member that was being taken on
+ * or let go at the fork may fail this. */
 static bool
 has_key(const qpool_keyed *keyed, const qp_member *member)
 {
@@ -418,8 +422,9 @@ has_key(const qpool_keyed *keyed, const qp_member *member)
 	       qp_keys_find(&keyed->keys, key->text, key->length) == NULL;
 }
 
-/* Where a member stands in a child.  One that has anything of before keeps its key: this thread may go on with it,
- * and who asks the pool of a lease for another one means that key.  All the others are to spare. */
+/* Where a member stands in a child.  It keeps its key while it holds anything from
+ * before: this thread may go on with it, and an acquire from the pool of a lease means
+ * that key.  All other members lose their key. */
 static void
 stand_anew(qpool_keyed *keyed, qp_member *member)
 {
@@ -427,7 +432,7 @@ stand_anew(qpool_keyed *keyed, qp_member *member)
 	const qp_family *family = &keyed->family;
 
 	qp_share_init(&member->share, &keyed->family, pool);
-	pool->closing = keyed->root.closing; /* who was telling them all is not here */
+	pool->closing = keyed->root.closing; /* the thread that was closing them is not here */
 	keyed->family.used += pool->owned - pool->inherited;
 	QP_MUST(family->used <= family->total);
 	keyed->count++;
@@ -476,7 +481,7 @@ qp_keyed_dispose(qpool_keyed *keyed)
 	qp_alloc_free(keyed);
 }
 
-/* Where it stands, by what it has. */
+/* Does the member stand where its contents say? */
 static bool
 member_is_valid(const qpool_keyed *keyed, const qp_member *member)
 {
@@ -489,7 +494,8 @@ member_is_valid(const qpool_keyed *keyed, const qp_member *member)
 	       qp_pool_is_valid_locked(&member->pool);
 }
 
-/* All that is idle is in one list of all, all that is owned in the other; in a child, but for what it inherits. */
+/* Every idle slot is in the family's idle list, every owned one in its busy list; in a
+ * child, without what it inherited. */
 static bool
 lists_are_valid(const qpool_keyed *keyed, uint32_t idle, uint32_t owned)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * keyed_verbs: what users call.  Looks at what they wrote, finds the key's pool (keyed), and goes on as any
- * acquire does; what concerns all keys visits one after the other and never holds the lock for long, but for
- * the snapshot, whose counts are of one instant.
+ * keyed_verbs: the public functions of keyed pools.  Each checks its arguments, finds the key's
+ * pool (keyed), and goes on as the verb of an ordinary pool does.  A verb for all keys visits them
+ * one after the other and never holds the lock for long; only the snapshot, whose counts must be
+ * of one instant, holds it across all keys.
  */
 #include "core/abi.h"
 #include "core/acquire.h"
@@ -157,7 +158,7 @@ qpool_err(qpool_keyed_acquire)(
 
 /* ---- all keys, or one ---- */
 
-/* The visits of one verb: the keyed pool stays while we are inside, and a member. */
+/* The visits of one verb: they keep the root and one member alive. */
 typedef struct marks {
 	qp_mark root, member;
 } marks;
@@ -200,7 +201,7 @@ qpool_keyed_each(qpool_keyed *keyed, qpool_each_fn *fn, void *user)
 	return count;
 }
 
-/* Of one key, or of every key there is. */
+/* Call `verb` for one key, or for every key. */
 static void
 tell(qpool_keyed *keyed, const char *key, void (*verb)(qpool *pool))
 {
@@ -232,7 +233,7 @@ qpool_keyed_suspect(qpool_keyed *keyed, const char *key)
 	tell(keyed, key, qpool_suspect);
 }
 
-/* One key's; all zero but the limits where there is no such key. */
+/* The snapshot of one key; all zero except the limits when there is no such key. */
 static void
 report_one(qpool_keyed *keyed, const char *key, qpool_stats *now)
 {
@@ -248,7 +249,8 @@ report_one(qpool_keyed *keyed, const char *key, qpool_stats *now)
 	qp_keyed_leave(member, &here);
 }
 
-/* One hold of the lock: places go from key to key, and the sum must be of one instant. */
+/* The snapshot of all keys, in one hold of the lock: places pass from key to key, and
+ * the sum must be of one instant. */
 static void
 report_all(qpool_keyed *keyed, qpool_stats *now)
 {
@@ -258,7 +260,7 @@ report_all(qpool_keyed *keyed, qpool_stats *now)
 
 	memset(&sum, 0, sizeof sum);
 	qp_pool_lock(&keyed->root);
-	sum.tally = keyed->root.tally; /* of keys that are gone */
+	sum.tally = keyed->root.tally; /* of keys now gone */
 	sum.lent = keyed->root.lent_before;
 	for (const qp_member *m = qp_keyed_newest(keyed); m != NULL; m = m->made_before)
 		if (m->standing != QP_SPARE)
@@ -269,7 +271,8 @@ report_all(qpool_keyed *keyed, qpool_stats *now)
 	now->open_peak = family->open_peak;
 	now->leased_peak = family->lent_peak;
 	now->waiting_peak = family->waiting_peak;
-	/* Whose place is another's already is still closing, and that other one not yet opening. */
+	/* An ousted slot is still closing, while the slot that got its place is
+	 * already OPENING: count one of them. */
 	now->opening -= family->ousted;
 	taken =
 	    now->opening + now->idle + now->checking + now->leased + now->resetting + now->closing;

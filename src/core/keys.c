@@ -44,12 +44,12 @@ qp_keys_clear(qp_keys *keys)
 	for (; chunk < QP_KEYS_CHUNKS && keys->chunks[chunk] != NULL; chunk++)
 		memset(keys->chunks[chunk], 0,
 		    ((size_t)QP_KEYS_LEAST << (chunk - 1)) * sizeof(qp_key *));
-	/* All the buckets there are: those who are put in again need no more. */
+	/* Keep all buckets in use, so that keys inserted again need no more. */
 	keys->level = chunk - 1;
 	keys->split = keys->count = 0;
 }
 
-/* Chunk 0 has 16 buckets, and each next one as many as all before it. */
+/* Chunk 0 has 16 buckets; each next chunk has as many as all before it together. */
 static uint32_t
 chunk_of(uint32_t bucket)
 {
@@ -91,7 +91,7 @@ qp_keys_find(const qp_keys *keys, const char *text, size_t length)
 	return key;
 }
 
-/* One bucket more: the one at `split` goes into two. */
+/* Add one bucket: the bucket at `split` is split in two. */
 static void
 grow(qp_keys *keys)
 {
