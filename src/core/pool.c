@@ -242,7 +242,7 @@ qp_wakes_add(qp_wakes *wakes, qp_atomic_u32 *word)
 {
 	const uint32_t room = sizeof wakes->words / sizeof wakes->words[0];
 
-	/* Full only when a pool closes on a long line: then wake under the lock. */
+	/* Full only when a long line fails or a large crew stops: then wake under the lock. */
 	if (wakes->count == room)
 		qp_unpark(word, 1);
 	else
