@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * hire: how a crew comes and goes.  Those hired are held until all are there, so that a start is all or
- * nothing; those dismissed do what they were given, and are joined by whoever dismissed them, or by nobody.
- * What a worker does in between is worker's.
+ * hire: how a crew starts and stops.  New threads are held until all exist, so a start is all or
+ * nothing.  Dismissed workers do the jobs they were given, and are joined by the thread that
+ * dismissed them, or free themselves.  qpool_start, qpool_stop and drain call in.  What a worker
+ * does in between is worker's business.
  */
 #include "core/error.h"
 #include "core/exchange.h"
@@ -48,7 +49,7 @@ join_and_free(qp_worker *worker)
 	}
 }
 
-/* Once another one has joined them a new crew may be there: not ours to wait for. */
+/* Once another thread has joined them there may be a new crew, which is not ours to wait for. */
 static bool
 all_have_left(const qpool *pool)
 {
@@ -98,14 +99,15 @@ qp_crew_abandon_locked(qpool *pool)
 	crew->hired = 0;
 }
 
-/* `count` threads that wait to be wanted; NULL and an error when not all could be had. */
+/* Start `count` threads that wait until published.  On failure *error is set, and the threads that
+ * did start are returned. */
 static qp_worker *
 hire(qpool *pool, unsigned count, qpool_error *error)
 {
 	qp_worker *all = NULL;
 	char name[16];
 
-	/* 15 characters are all the system shows. */
+	/* The system shows 15 characters at most. */
 	(void)snprintf(name, sizeof name, "qp:%s", pool->name);
 	for (unsigned i = 0; i < count; i++) {
 		qp_worker *worker = qp_alloc_zero(1, sizeof *worker);
@@ -133,7 +135,7 @@ hire(qpool *pool, unsigned count, qpool_error *error)
 	return all;
 }
 
-/* Let those that are held go on, as workers or away. */
+/* Release held threads, to work (ASLEEP) or to leave (UNWANTED). */
 static void
 publish(qp_worker *worker, uint32_t word)
 {
@@ -163,7 +165,7 @@ may_start_locked(const qpool *pool, unsigned count, qpool_error *error)
 	return QPOOL_OK;
 }
 
-/* From held threads to a crew. */
+/* Make the held threads members of the crew, if the pool still allows it. */
 static qpool_err
 commit(qpool *pool, qp_worker *hired, unsigned count, qpool_error *error)
 {
@@ -177,7 +179,8 @@ commit(qpool *pool, qp_worker *hired, unsigned count, qpool_error *error)
 	qp_pool_lock(pool);
 	err = may_start_locked(pool, count, error);
 	if (err == QPOOL_OK) {
-		/* Before they are in the list of all: publish walks to the end of ours. */
+		/* Before they join the list of all: publish walks to the end of the list it
+		 * gets. */
 		publish(hired, QP_WORKER_ASLEEP);
 		last->next = crew->all;
 		crew->all = hired;
@@ -192,7 +195,7 @@ commit(qpool *pool, qp_worker *hired, unsigned count, qpool_error *error)
 	return err;
 }
 
-/* Misuse is counted and told like any other. */
+/* Count and tell EMISUSE like any other misuse. */
 static qpool_err
 refuse(qpool *pool, qpool_err err)
 {
@@ -237,7 +240,8 @@ qpool_start(qpool *pool, unsigned count, qpool_error *error)
 	return refuse(pool, err);
 }
 
-/* A pass that nobody is left to go on with may be one that somebody asked for: renew, configure. */
+/* An unfinished pass that no worker is left to finish may have been asked for by renew or
+ * configure: finish it here. */
 static void
 finish_pass(qpool *pool)
 {
@@ -265,7 +269,7 @@ qpool_stop(qpool *pool)
 	qp_pool_lock(pool);
 	qp_pool_visit_locked(pool, &visit);
 	qp_crew_dismiss_locked(pool, &wakes);
-	qp_exchange_settle_locked(pool, NULL, &wakes); /* waiters open for themselves from now on */
+	qp_exchange_settle_locked(pool, NULL, &wakes); /* from now on waiters open for themselves */
 	qp_pool_unlock(pool, &wakes);
 	(void)qp_crew_await(pool, QP_TIME_NEVER);
 	finish_pass(pool);

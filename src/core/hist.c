@@ -5,7 +5,7 @@
 #include "core/hist.h"
 
 #define STEP_BITS 4u
-#define STEPS     (1u << STEP_BITS) /* to a doubling */
+#define STEPS     (1u << STEP_BITS) /* per doubling */
 #define LAST      959u              /* INT64_MAX is in it */
 
 unsigned
@@ -64,20 +64,20 @@ qp_hist_samples(uint64_t nth)
 	return (nth - 1) % QP_HIST_EVERY == 0;
 }
 
-/* Which of `count` in order, from 1, is the first that a share q is not above. */
+/* The rank, from 1 to `count`, of the shortest duration that a share q does not exceed. */
 static uint64_t
 rank_of(double q, uint64_t count)
 {
 	double exact = q * (double)count;
 	uint64_t rank;
 
-	if (!(q > 0)) /* no number, too */
+	if (!(q > 0)) /* also NaN */
 		return 1;
 	if (q >= 1)
 		return count;
 	rank = (uint64_t)exact;
 	rank += (double)rank < exact;
-	return rank < count ? rank : count; /* a large count was rounded */
+	return rank < count ? rank : count; /* a large count is rounded as a double */
 }
 
 qpool_nsec
@@ -97,6 +97,6 @@ qpool_hist_quantile(const qpool_hist *hist, double q)
 	while ((seen += hist->bucket[bucket]) < rank)
 		bucket++;
 	bound = qpool_hist_bound(bucket);
-	/* The longest there was is known exactly. */
+	/* The maximum is known exactly. */
 	return hist->max_ns < (uint64_t)bound ? (qpool_nsec)hist->max_ns : bound;
 }

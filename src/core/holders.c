@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * holders: the look, and the words.
+ * holders: finding them, and putting them into words.
  */
 #include "core/holders.h"
 
@@ -11,23 +11,22 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* As many of those in line are asked whether they are holders, and as many of all keys' slots are looked at, under
- * the lock. */
+/* Under the lock, at most so many waiters, and so many slots of all keys, are looked at. */
 #define LOOKED_AT 1024u
-/* More of a file's name or a label than this is not said. */
+/* Bytes of a file's name and of a label shown at most. */
 #define SITE_MOST  48
 #define LABEL_MOST 32
 
-/* One holder's words: "1.2 min by worker.c:88 (import) under 'db7', thread gone". */
+/* One holder in words: "1.2 min by worker.c:88 (import) under 'db7', thread gone". */
 typedef struct words {
 	char text[220];
 } words;
 
-/* Somebody else's text, cut between characters, on one line. */
+/* Copy a text that is not ours: cut between characters, on one line. */
 static void
 copy_foreign(char *out, const char *text, size_t most)
 {
-	qpool_error scratch; /* it knows how to cut */
+	qpool_error scratch; /* qp_error_cut cuts */
 
 	(void)qp_error_set(&scratch, QPOOL_OK, "%.*s", (int)most + 1, text);
 	qp_error_cut(&scratch, most);
@@ -51,21 +50,21 @@ keep(qp_holder *kept, uint32_t *count, const qp_holder *found)
 	kept[at] = *found;
 }
 
-/* Would it be among the kept ones? */
+/* Would a lease that began then be among those kept? */
 static bool
 counts(const qp_holder *kept, uint32_t count, int64_t leased_ns)
 {
 	return count < QP_HOLDERS || leased_ns < kept[count - 1].shown.leased_ns;
 }
 
-/* Lent: what is of before a fork takes nobody's place. */
+/* Lent by this process: an inherited lease takes nobody's place. */
 static bool
 takes_a_place(const qp_slot *slot)
 {
 	return qp_slot_state(slot) == QP_LEASED && !qp_fork_is_inherited(slot);
 }
 
-/* `key`: which other one's it is, or NULL. */
+/* `key`: the other key that the slot is of, or NULL. */
 static void
 consider(qp_holders *h, qp_slot *slot, uint64_t self, const char *key)
 {
@@ -83,7 +82,7 @@ consider(qp_holders *h, qp_slot *slot, uint64_t self, const char *key)
 	found.key[0] = '\0';
 	if (key != NULL)
 		copy_foreign(found.key, key, QP_HOLDER_KEY);
-	/* It may have been given back meanwhile: then it is counted, and not named. */
+	/* It may have been given back meanwhile: then it is counted but not named. */
 	if (qp_show_slot(slot, &found.shown) && found.shown.state == QP_LEASED)
 		keep(kept, kept_count, &found);
 }
@@ -100,7 +99,7 @@ mark_waiting_locked(qp_holders *h, const qp_waitq *line)
 	}
 }
 
-/* Could this key open one, if there were a place? */
+/* Is it a place that this key waits for? */
 static bool
 wants_a_place_locked(const qpool *pool)
 {
@@ -108,7 +107,8 @@ wants_a_place_locked(const qpool *pool)
 	       qp_pool_room_locked(pool) > 0;
 }
 
-/* In the order in which they were taken: the longest are the first ones, however many keys there are. */
+/* The busy list is in the order of taking: the longest held come first, however many
+ * keys there are. */
 static void
 find_of_all_locked(qpool *pool, qp_holders *h, uint64_t self)
 {
@@ -158,7 +158,7 @@ qp_holders_find(qpool *pool, qp_holders *h)
 
 /* ---- the words ---- */
 
-/* "worker.c:88": the file without its folders. */
+/* "worker.c:88": the file name without its folders. */
 static void
 say_site(const qp_shown *shown, char out[SITE_MOST + 1])
 {
@@ -219,7 +219,7 @@ say_rest(uint32_t rest)
 	return w;
 }
 
-/* Add `intro`, then the items as they fit; whatever follows there is room for " and so many more". */
+/* Append `intro` and then items while they fit, always leaving room for " and N more". */
 static void
 say_all(const words *items, uint32_t kept, uint32_t all, const char *intro, size_t spare,
     qpool_error *error)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * holders: who has what somebody waited for in vain, as the end of a sentence.  Only an acquire that has timed
- * out comes in: it pays for the look, and nobody else does.
+ * holders: names the leases that a timed-out acquire waited for, as the end of its error message.
+ * Only such an acquire calls in, so only it pays for the look.  holders takes the lock briefly,
+ * and never ends a lease.
  */
 #ifndef QP_CORE_HOLDERS_H
 #define QP_CORE_HOLDERS_H
@@ -9,17 +10,17 @@
 #include "core/pool.h"
 #include "core/show.h"
 
-#define QP_HOLDERS    6u  /* more than are ever said: a sentence has 239 bytes */
-#define QP_HOLDER_KEY 32u /* more of a key is not said */
+#define QP_HOLDERS    6u  /* more than fit: a message has 239 bytes */
+#define QP_HOLDER_KEY 32u /* bytes of a key shown at most */
 
 typedef struct qp_holder {
 	qp_slot *slot;
 	qp_shown shown;
-	bool waits;                  /* its thread stands in line itself */
-	char key[QP_HOLDER_KEY + 1]; /* what it holds is of this other key; or "" */
+	bool waits;                  /* its thread waits in line too */
+	char key[QP_HOLDER_KEY + 1]; /* the lease is of this other key; or "" */
 } qp_holder;
 
-/* The calling thread's own leases are told apart: it waited for itself. */
+/* The calling thread's own leases are listed apart: with them, it waited for itself. */
 typedef struct qp_holders {
 	uint32_t own, others; /* how many */
 	uint32_t own_kept, others_kept;
@@ -27,10 +28,11 @@ typedef struct qp_holders {
 	qp_holder longest[QP_HOLDERS]; /* longest first */
 } qp_holders;
 
-/* Look at every slot, without the lock, and then at the front of the line.  Where a key could have a place and there
- * is none, whoever has one is in the way: there it is the slots of all keys that were taken first. */
+/* Look at every slot of the pool, without the lock, and then at the front of the line, under it.
+ * If a key's pool may open but no place is free, look instead, under the lock, at the slots of all
+ * keys that were taken first: any of them is in the way. */
 void qp_holders_find(qpool *pool, qp_holders *h);
-/* Go on with the sentence, by as many holders as fit when `spare` bytes of the message are to be left. */
+/* Append as many holders as fit, leaving `spare` bytes of the message. */
 void qp_holders_say(const qp_holders *h, size_t spare, qpool_error *error);
 
 #endif

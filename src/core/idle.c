@@ -49,7 +49,7 @@ qp_idle_end(qp_idle_all *all, qp_slot *slot)
 	slot->busy = false;
 }
 
-/* Out of line, so that a pool that is no key's pays for nothing but the question. */
+/* Out of line, so that an ordinary pool pays only for the test. */
 static QP_COLD void
 push_of_all(qp_idle_all *all, qp_slot *slot)
 {
@@ -64,7 +64,7 @@ remove_of_all(qp_idle_all *all, qp_slot *slot)
 	qp_idle_begin(all, slot);
 }
 
-/* Out of line like the above: few are put behind the others. */
+/* Out of line as well: few slots are pushed to the old end. */
 static QP_COLD void
 push_behind_all(qp_idle_all *all, qp_slot *slot)
 {

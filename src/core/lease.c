@@ -7,7 +7,7 @@
 #include "core/abi.h"
 #include "core/fork.h"
 
-/* Longer ago than this is this long ago: sums with it do not overflow, and no limit is as long. */
+/* Longer times are cut to this: sums with it do not overflow, and no limit is that long. */
 #define AGO_MOST (INT64_MAX / 2)
 
 static qp_slot *
@@ -72,7 +72,7 @@ qpool_of(const qpool_lease *lease)
 static qpool_nsec
 ago(int64_t now_ns, int64_t then_ns)
 {
-	/* used_ns may be of the coarse clock, which lags, but not behind the exact one's past. */
+	/* The exact and the coarse clock differ a little: never negative. */
 	return now_ns > then_ns ? now_ns - then_ns : 0;
 }
 
@@ -99,10 +99,10 @@ static int64_t
 before(int64_t now_ns, qpool_nsec ago_ns)
 {
 	return now_ns -
-	       (ago_ns < AGO_MOST ? ago_ns : AGO_MOST); /* the clock's beginning is no limit */
+	       (ago_ns < AGO_MOST ? ago_ns : AGO_MOST); /* may lie before the clock began */
 }
 
-/* In the lock, so that qpool_each sees all of it or nothing. */
+/* Under the lock, so that qpool_each sees all three or none. */
 static void
 set_times_locked(qp_slot *slot, const qpool_times *times, int64_t now_ns)
 {

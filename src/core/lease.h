@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lease: from what a caller holds to the slot it is of, if it is of one.  release comes in; the verbs that only
- * look at a lease, or write on it, live here.
+ * lease: from a caller's lease to its slot, if it has one.  release calls in; the verbs that only
+ * read a lease, or label it, are here.  lease never moves a slot.
  */
 #ifndef QP_CORE_LEASE_H
 #define QP_CORE_LEASE_H
 
 #include "core/pool.h"
 
-/* The slot a lease points at, or NULL when it points at none of ours.  In a child its pool is made the child's. */
+/* The slot a lease points at, or NULL when it is not one of ours.  In a child this
+ * rebuilds its pool. */
 qp_slot *qp_lease_slot(const qpool_lease *lease);
-/* The slot whose lease this is, while it is out; else NULL, and the misuse is told. */
+/* The slot, if it is ours and this lease is out.  NULL: not ours; or stale or ended, and then the
+ * misuse is told. */
 qp_slot *qp_lease_held(const qpool_lease *lease, const char *what);
 
 #endif

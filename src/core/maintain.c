@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * maintain: find one, take it, close it, go on after it.
+ * maintain: find a slot that must go, take it, close it, go on.
  */
 #include "core/maintain.h"
 
@@ -9,7 +9,7 @@
 #include "core/watch.h"
 #include "core/worker.h"
 
-/* How many slots are looked at in one hold of the lock. */
+/* At most so many slots are looked at in one hold of the lock. */
 #define STRIDE 64u
 
 static qp_slot *

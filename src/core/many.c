@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * many: several at once, all or none.  Whoever has passed the gate collects one slot after the other, with
- * one place in line; nothing is lent before all are there, and on failure what was collected goes back.
+ * many: qpool_acquire_many, several resources at once, all or none.  The thread that
+ * has passed the gate collects one slot after the other, with one place in line.
+ * Nothing is lent before all are there; on failure what was collected goes back.  A
+ * thread never collects while another one does.
  */
 #include "core/acquire.h"
 #include "core/error.h"
@@ -14,7 +16,7 @@
 /* "65535 of 65535 wanted at once came free: " */
 #define PREFIX_MOST 41u
 
-/* Until they are lent, the leases to be are where the slots are kept: nothing has to be allocated. */
+/* Until they are lent, the slots are kept in the caller's leases: nothing has to be allocated. */
 static qp_slot *
 kept(const qpool_lease *lease)
 {
@@ -28,15 +30,15 @@ clear(qpool_lease *out, uint32_t n)
 		out[i] = (qpool_lease)QPOOL_LEASE_INIT;
 }
 
-/* One call on its way.  `had` of `n` are kept in out. */
+/* One call in progress; `had` of `n` slots are kept in `out`. */
 typedef struct many {
 	qp_asking asking;
 	qpool_lease *out;
 	uint32_t n, had;
-	/* in line, or with an open, since it judged what it has but for the last one */
+	/* waited or opened since the kept slots, except the last, were judged */
 	bool has_lingered;
 	bool has_hand;
-	qp_mark hand; /* from the gate to the end: what it has collected is known to be its own */
+	qp_mark hand; /* from the gate to the end: marks the kept slots as this thread's */
 } many;
 
 static void
@@ -63,7 +65,7 @@ leave_gate(many *m)
 	qp_gate_leave(m->asking.pool);
 }
 
-/* Back, the last one first: what was newest is newest again. */
+/* Put back what was collected, last first, so that the order in the idle list is as before. */
 static void
 put_back(many *m)
 {
@@ -73,18 +75,19 @@ put_back(many *m)
 	close_hand(m);
 }
 
-/* Cancelled in line, with the gate ours. */
+/* The thread was cancelled in line while it held the gate. */
 static void
 undo(qp_asking *asking)
 {
-	many *m = (many *)(void *)asking; /* its first member */
+	many *m = (many *)(void *)asking; /* `asking` is its first member */
 
 	leave_gate(m);
 	put_back(m);
 }
 
-/* Others are still to come, also for those that went stale while the rest was waited for: nobody else looks to
- * what is neither idle nor lent. */
+/* Are slots still missing?  When all n are kept, judge them again: slots may have
+ * become unfit while the thread waited for the rest, and nobody else looks after a
+ * slot that is neither idle nor lent. */
 static bool
 is_incomplete(many *m)
 {
@@ -119,7 +122,7 @@ find_one(many *m)
 	return QPOOL_OK;
 }
 
-/* OK, and all n are kept; else m->had are. */
+/* Collect all n; on failure m->had of them are kept. */
 static qpool_err
 collect(many *m)
 {
@@ -139,7 +142,7 @@ collect(many *m)
 	return err;
 }
 
-/* All there, and told that they were waited for; again if the process forked while it was told. */
+/* Collect all, and tell EV_WAITED once.  Start again if the process forked while that was told. */
 static qpool_err
 collect_and_tell(many *m)
 {
@@ -212,7 +215,7 @@ qpool_acquire_many(
 	many m;
 	qpool_err err;
 
-	/* Also when n is more than this pool has: the way out of whoever asked ends them all. */
+	/* Also when n is too large for this pool: the caller's error path may end all n leases. */
 	if (out != NULL && n <= QP_MAX_SIZE)
 		clear(out, n);
 	err = look(pool, n, out, error);

@@ -23,7 +23,7 @@ qp_notice_lease(qpool *pool, qpool_event_type type, qp_slot *slot, int64_t took_
 
 	if (!qp_notice_is_wanted(pool, type))
 		return;
-	(void)qp_show_slot(slot, &shown); /* it does not move, so the first look will do */
+	(void)qp_show_slot(slot, &shown); /* it does not move, so one copy is enough */
 	qp_show_entry(&shown, qp_clock_now(), &entry);
 	entry.key = pool->key;
 	memset(&event, 0, sizeof event);
@@ -66,7 +66,7 @@ qp_notice_closed(qpool *pool, qp_slot *slot, const qpool_error *cause)
 	event.type = QPOOL_EV_CLOSED;
 	event.why = slot->why;
 	event.resource_id = qp_load64_relaxed(&slot->resource_id);
-	/* Not the coarse clock, which may be behind what has just been opened. */
+	/* The exact clock: the coarse one may lag behind a resource just opened. */
 	event.took = qp_clock_now() - qp_loadi64_relaxed(&slot->opened_ns);
 	event.error = cause;
 	qp_step_event(pool, slot, &event);

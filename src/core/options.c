@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * options: two tables, one for counts and one for durations, say each option's default and range; what
- * depends on two options is asked afterwards.
+ * options: two tables, one for counts and one for durations, with each option's default and range.
+ * Rules that involve two options are checked afterwards.
  */
 #include "core/options.h"
 
@@ -54,7 +54,7 @@ at(const void *base, size_t offset)
 	return (const char *)base + offset;
 }
 
-/* What 0 means to whoever reads an option. */
+/* What 0 means in an option: for create, for configure. */
 typedef enum meaning { DEFAULTS, STAYS } meaning;
 
 static qpool_err
@@ -145,7 +145,7 @@ read_tables(qp_config *config, const qpool_options *options, meaning zero, qpool
 	return QPOOL_OK;
 }
 
-/* Left out by those who cannot know it, and by those who know better than this version. */
+/* A caller that sets a reserved field expects a newer library. */
 static qpool_err
 read_rest(const qpool_options *options, qpool_error *error)
 {
@@ -202,7 +202,7 @@ compare(const qp_config *config, qpool_error *error)
 	return QPOOL_OK;
 }
 
-/* Where a name is written; it stays the caller's until the pool copies it. */
+/* The name to use; it stays the caller's until the pool copies it. */
 static const char *
 name_of(const qpool_options *known, const qpool_options *options, const char *kind)
 {
@@ -236,7 +236,7 @@ qp_options_read(
 	return compare(config, error);
 }
 
-/* The first option that is set and may not change; NULL: none. */
+/* The first option that is set although it may not change; or NULL. */
 static const char *
 fixed_option(const qpool_options *options)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * parse: options from text.  Counts and durations are read by the tables that options goes by; a copy is
- * filled, and the caller's struct is written once all words were understood.  Ranges that depend on two
- * options are for create and configure to look at.
+ * parse: qpool_options_parse, options from text.  Counts and durations are read by the tables of
+ * options.  A copy is filled, and the caller's struct is written only when every word was
+ * understood.  Rules that involve two options are left to create and configure.
  *
- * The text may be a whole address with a password in it, pasted to the wrong place: a message shows a name only
- * when it looks like one, and a value only of a name we know and when it looks like a value.
+ * The text may be a whole address with a password, pasted to the wrong place.  So a
+ * message shows a name only when it looks like a name, and a value only when its name
+ * is known and it looks like a value.
  */
 #include "core/abi.h"
 #include "core/error.h"
@@ -65,7 +66,7 @@ is_shown(const char *text, size_t most)
 					      "0123456789_.,+-") == length;
 }
 
-/* "max_size is '7x'; it must be " and what follows. */
+/* "max_size is '7x'; it must be " and `must`. */
 static qpool_err
 bad_value(const parse *p, const char *must)
 {
@@ -307,7 +308,7 @@ static const special specials[] = {{"name", read_name}, {"order", read_order},
 
 /* ---- names ---- */
 
-/* Option number i of all; NULL beyond the last. */
+/* The name of option number i; NULL beyond the last. */
 static const char *
 option_name(unsigned i)
 {
@@ -323,7 +324,7 @@ option_name(unsigned i)
 	return NULL;
 }
 
-/* How many letters must be changed, added or left out; both are shorter than NAME_ROOM. */
+/* The edit distance of two names, both shorter than NAME_ROOM. */
 static unsigned
 distance(const char *a, const char *b)
 {
@@ -344,7 +345,7 @@ distance(const char *a, const char *b)
 	return row[length];
 }
 
-/* Its name may not be shown, or cannot be. */
+/* The word's name must not be shown, or cannot be decoded. */
 static qpool_err
 nameless(const parse *p)
 {
@@ -356,8 +357,7 @@ static qpool_err
 unknown_name(const parse *p)
 {
 	const char *name, *nearest = NULL;
-	unsigned best =
-	    (unsigned)strlen(p->name) / 3 + 1; /* fewer letters than this may be wrong */
+	unsigned best = (unsigned)strlen(p->name) / 3 + 1; /* fewer edits than this */
 
 	if (!is_shown(p->name, NAME_ROOM))
 		return nameless(p);
@@ -385,7 +385,7 @@ hex(char digit)
 	return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
 }
 
-/* %XX and + as in a URL; false: it is none of these, or has no room. */
+/* Decode %XX and + as in a URL; false: malformed, or too long. */
 static bool
 decode(const char *from, size_t length, char *to, size_t room)
 {
@@ -409,7 +409,7 @@ decode(const char *from, size_t length, char *to, size_t room)
 	return true;
 }
 
-/* Set the option number *number that p->name names, by p->value. */
+/* Set option number `number` to p->value. */
 static qpool_err
 set(parse *p, unsigned number)
 {

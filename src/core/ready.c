@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ready: wait until so many are idle at once.  Stands in no line and takes nothing: it says how many it would
- * like to see, opens when there is no crew to do so and nobody in line who would, and looks again whenever
- * something changes.
+ * ready: qpool_wait_ready, waiting until n are idle at once.  It stands in no line and takes no
+ * slot.  It registers how many it wants to see, opens when there is neither a crew nor a waiter to
+ * do so, and looks again whenever something changes.
  */
 #include "core/error.h"
 #include "core/exchange.h"
@@ -16,11 +16,11 @@
 /* One wait; lives on its thread's stack. */
 typedef struct wait {
 	qpool *pool;
-	qp_ready ready; /* how many */
+	qp_ready ready; /* how many are wanted */
 	qp_mark visit;
 	int64_t timeout_ns, deadline_ns;
-	bool has_tried;    /* an open of its own failed */
-	qpool_error cause; /* the last one there was; code OK: none */
+	bool has_tried;    /* an open on this thread failed */
+	qpool_error cause; /* the last failed open; code OK: none */
 } wait;
 
 /* ---- what it says ---- */
@@ -77,8 +77,8 @@ is_hopeless_locked(const qpool *pool)
 	    &pool->backoff, qp_exchange_any_exist_locked(pool), qp_clock_now());
 }
 
-/* Is it for us to open what is wanted?  Not if there is a crew, and not before those in line, who would open for
- * themselves. */
+/* Must this thread open what is wanted?  Not if there is a crew, nor while somebody is in line:
+ * waiters open for themselves. */
 static bool
 opens_here_locked(const qpool *pool)
 {
@@ -86,7 +86,7 @@ opens_here_locked(const qpool *pool)
 	       (pool->paused || qp_waitq_first(&pool->waitq) == NULL);
 }
 
-/* A slot to open, OPENING and ours, or NULL. */
+/* A slot to open, OPENING and the caller's; or NULL. */
 static qp_slot *
 begin_open_locked(const wait *w)
 {
@@ -104,7 +104,7 @@ ask_locked(wait *w)
 	w->pool->readies = &w->ready;
 }
 
-/* With the lock held at entry and at exit, not meanwhile. */
+/* The lock is held at entry and at exit, but not during the open. */
 static void
 open_one_locked(wait *w, qp_slot *slot)
 {
@@ -125,10 +125,11 @@ open_one_locked(wait *w, qp_slot *slot)
 	}
 	qp_pool_lock(pool);
 	if (QP_UNLIKELY(here != qp_forkmark_now()))
-		ask_locked(w); /* nobody in the child has asked for anything yet */
+		ask_locked(w); /* the child's list of requests is empty */
 }
 
-/* When to look by itself: at the end, when an open of its own may go out, and when the pool is down. */
+/* When to wake without a change: at the deadline, when this thread may open again, and when the
+ * pool goes down. */
 static int64_t
 alarm_locked(const wait *w)
 {
@@ -146,7 +147,8 @@ alarm_locked(const wait *w)
 	return alarm_ns;
 }
 
-/* Down already?  A crew is asked for a probe all the same; an own one has gone out before. */
+/* Is the pool down?  A crew is then asked for one more probe; without one, this thread
+ * has probed already. */
 static bool
 gives_up_locked(const wait *w, qp_wakes *wakes)
 {
@@ -188,14 +190,14 @@ wait_locked(wait *w, qp_wakes *wakes, qpool_error *error)
 	}
 }
 
-/* Into the list of those who wait, and a worker is called; the pool stays while we are inside. */
+/* Join the list of requests, call a worker, and keep the pool alive. */
 static void
 enter(wait *w)
 {
 	qpool *pool = w->pool;
 	qp_wakes wakes = QP_WAKES_INIT;
 
-	/* Where there is no memory for more slots, those there are must do. */
+	/* Without memory for more, the call makes do with the slots there are. */
 	(void)qp_pool_have_slots(pool);
 	qp_pool_lock(pool);
 	qp_pool_visit_locked(pool, &w->visit);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * release: the way back.  Exactly one caller ends a turn; from then on the slot is that thread's until it
- * is idle, empty, or a worker's.  Nothing here allocates, and nothing can fail but misuse.
+ * release: the way back.  Exactly one caller ends a turn; from then on that thread
+ * owns the slot until it is idle, empty, or handed to a worker.  Nothing here
+ * allocates, and only misuse can fail.
  */
 #include "core/release.h"
 
@@ -19,7 +20,7 @@ is_empty(const qpool_lease *lease)
 	return lease->slot_ == NULL && lease->turn_ == 0 && lease->resource == NULL;
 }
 
-/* How long the lease was, by the clock it began with. */
+/* How long the lease lasted, by the clock it was stamped with. */
 static int64_t
 held_for(qpool *pool, const qp_slot *slot, int64_t coarse_ns)
 {
@@ -32,7 +33,7 @@ held_for(qpool *pool, const qp_slot *slot, int64_t coarse_ns)
 	return held_ns;
 }
 
-/* The holder has its resource for good. */
+/* The holder keeps the resource: the slot becomes empty. */
 static void
 give_up(qpool *pool, qp_slot *slot)
 {
@@ -80,8 +81,8 @@ qp_release_finish(qp_slot *slot, qp_end how, unsigned told)
 	give_back(pool, slot, now_ns);
 }
 
-/* End the lease and empty it; EMISUSE, and nothing changed, when it is not out or somebody else ends a copy of
- * it at this moment. */
+/* End the lease and empty it.  EMISUSE, with nothing changed, when it is not out or another thread
+ * ends a copy of it at the same moment. */
 static qpool_err
 end(qpool_lease *lease, qp_end how, const char *what)
 {
@@ -103,7 +104,7 @@ end(qpool_lease *lease, qp_end how, const char *what)
 		*lease = (qpool_lease)QPOOL_LEASE_INIT;
 		break;
 	}
-	/* The way back runs user code, which may have forked. */
+	/* Giving back runs user code, which may have forked. */
 	return QP_LIKELY(generation == qp_forkmark_now()) ? QPOOL_OK : QPOOL_EFORKED;
 }
 
@@ -153,8 +154,7 @@ qpool_detach(qpool_lease *lease)
 
 	if (lease == NULL || is_empty(lease))
 		return NULL;
-	resource =
-	    lease->resource; /* when the end is left to another one the slot is not ours to read */
+	resource = lease->resource; /* read it first: the end may be left to another thread */
 	return end(lease, QP_END_DETACH, "a lease was detached that is not out") != QPOOL_EMISUSE
 	           ? resource
 	           : NULL;

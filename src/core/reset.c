@@ -12,7 +12,7 @@
 static void
 finish(qpool *pool, qp_slot *slot, qpool_err err, const qpool_error *error)
 {
-	if (err == QPOOL_OK || qp_fork_is_inherited(slot)) { /* which keep refuses */
+	if (err == QPOOL_OK || qp_fork_is_inherited(slot)) { /* keep closes an inherited slot */
 		qp_open_keep(pool, slot, QP_RESETTING);
 		return;
 	}

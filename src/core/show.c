@@ -2,17 +2,19 @@
 /*
  * show: the copy, its public form, and qpool_each.
  *
- * Why a copy is of one instant.  Its owner writes a slot's fields without the lock, so the lock alone would not
- * do.  But what is shown of a state is written before the move into it, or is one word.  A reader that finds
- * the same count of moves before and after has seen no field of a later state: each is written by release
- * and read by acquire, and who sees it sees the moves before it, too.
+ * Why a copy is of one instant.  The owner writes a slot's fields without the lock, so taking the
+ * lock would not help.  But everything shown of a state is written before the move into that
+ * state, or is a single word.  A reader that finds the same count of moves before and after has
+ * seen no field of a later state: each field is stored by release and loaded by acquire, and a
+ * thread that sees it sees the moves before it, too.
  */
 #include "core/show.h"
 
 #include "core/pool.h"
 #include "core/steps.h"
 
-/* Of 64 slots, as in maintain: nobody waits for the lock behind the whole of a large pool. */
+/* Slots per hold of the lock, as in maintain: nobody waits for the lock during a walk
+ * over a large pool. */
 #define STRIDE 64u
 #define TRIES  8
 
@@ -45,7 +47,8 @@ qp_show_slot(const qp_slot *slot, qp_shown *shown)
 	return false;
 }
 
-/* What began with the resource, but was stamped by the coarse clock, is as old and not older. */
+/* A span that began with the resource but was stamped by the lagging coarse clock is cut to the
+ * resource's age. */
 static int64_t
 at_most_as_old(int64_t span_ns, int64_t age_ns)
 {
@@ -57,7 +60,7 @@ at_most_as_old(int64_t span_ns, int64_t age_ns)
 static int64_t
 since(int64_t now_ns, int64_t then_ns)
 {
-	/* Not all times are of the same clock: the coarse one lags. */
+	/* Times are of two clocks: the coarse one lags. */
 	return now_ns > then_ns ? now_ns - then_ns : 0;
 }
 
@@ -68,7 +71,7 @@ qp_show_entry(const qp_shown *shown, int64_t now_ns, qpool_entry *entry)
 	entry->size = sizeof *entry;
 	entry->state = qp_slot_state_name(shown->state);
 	entry->describe = "";
-	/* Until it is open, all else is left over from the one before. */
+	/* Until the resource is open, all other fields are left from the one before. */
 	if (shown->state == QP_EMPTY || shown->state == QP_OPENING)
 		return;
 	entry->resource_id = shown->resource_id;
@@ -86,7 +89,8 @@ qp_show_entry(const qp_shown *shown, int64_t now_ns, qpool_entry *entry)
 	entry->held = at_most_as_old(since(now_ns, shown->leased_ns), entry->age);
 }
 
-/* The next slot that is not empty, within a stride; false: look on from *index, if that is not the end. */
+/* The next slot that is not empty, within a stride; false: none here, go on from
+ * *index until the end. */
 static bool
 find_locked(const qpool *pool, uint32_t *index, qp_shown *shown)
 {
@@ -97,7 +101,7 @@ find_locked(const qpool *pool, uint32_t *index, qp_shown *shown)
 		if (qp_slot_state(slot) == QP_EMPTY)
 			continue;
 		while (!qp_show_slot(slot, shown))
-			; /* it comes to rest: what goes idle or empty needs the lock we hold */
+			; /* it comes to rest: IDLE and EMPTY need the lock we hold */
 		return true;
 	}
 	return false;

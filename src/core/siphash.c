@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * siphash: as Aumasson and Bernstein published it in 2012; their test vector is ours.
+ * siphash: as Aumasson and Bernstein published it in 2012; the unit test uses their test vector.
  */
 #include "core/siphash.h"
 

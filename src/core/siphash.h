@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * siphash: SipHash-2-4, a hash whose collisions nobody can choose who does not know the secret.  Keys come
- * from outside (tenants, hosts); keys comes in.  No state.
+ * siphash: SipHash-2-4.  Without the secret nobody can choose texts that collide, which matters
+ * because keys come from outside (tenants, hosts).  keys calls in.  Holds no state.
  */
 #ifndef QP_CORE_SIPHASH_H
 #define QP_CORE_SIPHASH_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * stats: the snapshot.  Each slot is read once, without the lock, so the counts add up whatever happens
- * meanwhile; a second pass over the same words says whether anything did.
+ * stats: the snapshot.  Each slot is read once, without the lock, so the counts add up whatever
+ * changes meanwhile.  A second pass over the same words tells whether anything changed.
  */
 #include "core/stats.h"
 
@@ -42,7 +42,8 @@ report_pool(qpool *pool, qpool_stats *now)
 	qp_tally_report(&pool->tally, now);
 }
 
-/* Nothing was opened or gone since `then` was filled: its counters belong to the same instant as the slots. */
+/* Was nothing opened or closed since `then` was filled?  Then its counters belong to the same
+ * instant as the slots. */
 static bool
 is_still_so_locked(const qpool *pool, const qpool_stats *then, uint32_t fresh)
 {

@@ -14,13 +14,13 @@ enter(qp_mark *here, qpool *pool, qp_place place, qp_slot *slot)
 {
 	qp_lock_must_hold_none();
 	here->kept_errno = errno;
-	/* A thread that ended inside would take the slot it works on with it. */
+	/* A thread cancelled inside would take the slot it works on with it. */
 	here->kept_cancel = qp_thread_shield();
 	qp_trail_enter(here, pool, place, slot);
 }
 
-/* The process may have forked inside, and this be the child: before anybody reads on in a pool, it is the
- * child's. */
+/* The callback may have forked, and this may be the child: rebuild the pool before
+ * anybody reads on in it. */
 static void
 leave(qp_mark *here)
 {
@@ -39,7 +39,7 @@ qp_step_is_inside(const qpool *pool)
 	return false;
 }
 
-/* What a callback returned, as one of our codes with a sentence. */
+/* Turn what a callback returned into one of our codes, with a message. */
 static qpool_err
 made_sense_of(
     const qpool *pool, qpool_err err, const char *step, qpool_err plain, qpool_error *error)
@@ -72,7 +72,8 @@ step_of(const qpool *pool, int64_t budget_ns, bool on_worker)
 	return step;
 }
 
-/* Whatever came of it was begun by the parent, and is the parent's. */
+/* The process forked inside ops.open: whatever came of it was begun by the parent, and
+ * is the parent's. */
 static QP_COLD qpool_err
 forked_inside_open(qpool *pool, qp_slot *slot, qpool_err err, qpool_error *error)
 {
@@ -191,7 +192,7 @@ qp_step_reset(qpool *pool, qp_slot *slot, bool on_worker, qpool_error *error)
 void
 qp_step_describe(qpool *pool, qp_slot *slot)
 {
-	/* Whatever was written, or not: it ends at the latest with the room it was given. */
+	/* One byte more than the callback gets: the text always ends. */
 	char about[QP_ABOUT + 1] = "";
 	qp_mark here;
 
@@ -240,8 +241,8 @@ qp_step_interrupted(qpool *pool, int (*hook)(void *user), void *user)
 	return answer;
 }
 
-/* Who misuses the pool each time he is told of a misuse would never come to an end: the second one is
- * counted only. */
+/* An event function that misuses the pool whenever it is told of a misuse would never end: the
+ * second misuse is only counted. */
 static bool
 is_told_of_misuse(const qpool *pool)
 {

@@ -8,14 +8,15 @@ void
 qp_suspect_begin(qpool *pool)
 {
 	pool->frozen_ns = qp_clock_frozen();
-	/* relaxed: nobody else knows the pool yet. */
+	/* relaxed: no other thread knows the pool yet. */
 	qp_storei64_relaxed(&pool->thaw_ns, qp_clock_after(qp_clock_coarse(), QP_SUSPECT_EVERY_NS));
 }
 
 uint64_t
 qp_suspect_last(const qpool *pool)
 {
-	/* relaxed: who was told of a suspicion by whoever had it sees it; others may be a moment late. */
+	/* relaxed: a thread that learned of a suspicion from the thread that raised it sees it;
+	 * others may see it a moment late. */
 	return qp_load64_relaxed(&pool->suspicions);
 }
 
@@ -34,7 +35,8 @@ qp_suspect_if_frozen_locked(qpool *pool, int64_t now_ns)
 	if (!qp_suspect_is_time(pool, now_ns))
 		return;
 	frozen_ns = qp_clock_frozen();
-	/* Since the last suspicion, not since the last look: many short freezes are a long one. */
+	/* Since the last suspicion, not since the last look: many short freezes add up
+	 * to a long one. */
 	if (frozen_ns - pool->frozen_ns > QP_SUSPECT_FROZEN_NS) {
 		pool->frozen_ns = frozen_ns;
 		suspect_locked(pool);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * trail: a chain of stack frames that hangs on the thread's pocket.
+ * trail: a chain of marks, held by one thread-local pointer.
  */
 #include "core/trail.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * watch: a pass over the slots, and the telling, during which an end is left to us (slot.h).
+ * watch: a pass over the slots, and the telling; a lease that ends meanwhile leaves
+ * its slot to us (slot.h).
  */
 #include "core/watch.h"
 
@@ -8,7 +9,7 @@
 #include "core/release.h"
 #include "core/worker.h"
 
-/* What there is to tell of, and now. */
+/* What listeners want, the limits, and the time. */
 typedef struct watch {
 	qpool *pool;
 	bool wants_long, wants_gone;
@@ -24,7 +25,8 @@ watch_of(qpool *pool)
 	/* relaxed: either value will do while it changes. */
 	w.held_long_ns = qp_loadi64_relaxed(&pool->dials.held_long_ns);
 	w.maintain_every_ns = qp_loadi64_relaxed(&pool->dials.maintain_every_ns);
-	/* HELD_BACK is told of those that were told HELD_LONG, heard or not. */
+	/* HELD_BACK follows a HELD_LONG that was told, whether or not anybody listens
+	 * to HELD_LONG. */
 	w.wants_long =
 	    w.held_long_ns != QPOOL_FOREVER && (qp_notice_is_wanted(pool, QPOOL_EV_HELD_LONG) ||
 						   qp_notice_is_wanted(pool, QPOOL_EV_HELD_BACK));
@@ -72,7 +74,8 @@ news(const watch *w, const qp_slot *slot, unsigned told, int64_t held_ns)
 	return what;
 }
 
-/* When there may be more to tell of a lease; never in the past, for somebody may be busy telling of it. */
+/* When there may be more to tell of a lease; never in the past, because another thread may be
+ * telling of it now. */
 static int64_t
 due(const watch *w, unsigned told, int64_t leased_ns)
 {
@@ -87,7 +90,7 @@ due(const watch *w, unsigned told, int64_t leased_ns)
 	return long_ns < gone_ns ? long_ns : gone_ns;
 }
 
-/* Tell what there is to tell; when it is due to be looked at again. */
+/* Tell what there is to tell of one slot's lease; returns when to look again. */
 static int64_t
 look(const watch *w, qp_slot *slot)
 {
@@ -97,11 +100,11 @@ look(const watch *w, qp_slot *slot)
 
 	if (!qp_slot_peer_into(slot, &turn, &told)) {
 		qp_state state = qp_slot_state(slot);
-		/* A lease is about to begin, and nobody will say so. */
+		/* A lease is about to begin, and nothing else will make us look. */
 		return state == QP_CHECKING || state == QP_LEASED ? due(w, 0, w->now_ns)
 		                                                  : QP_TIME_NEVER;
 	}
-	/* Of this turn, or of a later one, and then qp_slot_watch fails. */
+	/* Of this turn, or of a later one: then qp_slot_watch fails. */
 	leased_ns = qp_loadi64_acquire(&slot->leased_ns);
 	held_ns = w->now_ns - leased_ns;
 	what = news(w, slot, told, held_ns);
@@ -146,7 +149,7 @@ qp_watch_lent_locked(qpool *pool, qp_wakes *wakes)
 	qp_crew *crew = &pool->crew;
 	int64_t after_ns;
 
-	/* While a look is due no earlier one can become so: later leases are due later. */
+	/* While a look is scheduled none can be needed earlier: later leases are due later. */
 	if (QP_LIKELY(crew->alive == 0 || crew->watch_ns != QP_TIME_NEVER))
 		return;
 	after_ns = qp_watch_after(pool);
