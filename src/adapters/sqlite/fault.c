@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * fault: which results are final, what to advise on each, and how the sentence is put together:
- * what was opened, what failed, SQLite's own words, the system's, the code, what to try.
+ * fault: which results are final, what to advise on each, and how a message is composed: the
+ * target, the step, SQLite's words, the system's words, the code, the advice.
  */
 #include "fault.h"
 
@@ -17,7 +17,7 @@ qp_sqlite_fault_clean(char *text)
 			*text = '?';
 }
 
-/* A sentence that was cut may end inside a UTF-8 character: drop the stump. */
+/* A message that was cut may end inside a UTF-8 character: drop the fragment. */
 static void
 trim(char *text, size_t length)
 {
@@ -56,7 +56,7 @@ qp_sqlite_fault_say(qpool_error *error, qpool_err code, const char *format, ...)
 	return code;
 }
 
-/* A system out of something for now; any other errno means what it says until someone acts. */
+/* Is the system short of something for the moment?  Any other errno lasts until somebody acts. */
 static bool
 will_pass(int sys_errno)
 {
@@ -151,7 +151,7 @@ hint_on(int rc, int sys_errno)
 	}
 }
 
-/* Meaningful only for these; for others SQLite leaves an older one standing. */
+/* The errno is valid only for these codes; for others SQLite keeps an older one. */
 static int
 errno_of(sqlite3 *db, int rc)
 {
@@ -166,7 +166,7 @@ errno_of(sqlite3 *db, int rc)
 static const char *
 words_of(const qp_sqlite_source *source, sqlite3 *db, int rc)
 {
-	/* Its words may quote SQL, and with that a key. */
+	/* SQLite's message may quote SQL, and with it a key. */
 	return db == NULL || source->hides_sql ? sqlite3_errstr(rc) : sqlite3_errmsg(db);
 }
 

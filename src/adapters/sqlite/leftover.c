@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * leftover: a session is known by two prints, one over its temp objects and one over its
- * ATTACHed files.  The SQL that is run at open is the same for all sessions of a pool, so their
- * prints are, too; where it is not (CREATE TEMP TABLE ... only in some), the odd ones are closed
- * when they come back.
+ * leftover: two fingerprints describe a session, one of its temp objects, one of its ATTACHed
+ * files.  at_open runs the same SQL in all sessions of a pool, so their fingerprints are equal.
+ * Where they are not (SQL that creates a temp table only in some), the sessions that differ are
+ * closed when they come back.
  */
 #include "leftover.h"
 
@@ -19,7 +19,7 @@ typedef struct print {
 
 typedef struct prints {
 	print temp, attached;
-	bool has_temp; /* a temp database exists: only then is its schema worth a look */
+	bool has_temp; /* a temp database exists; only then is its schema read */
 } prints;
 
 static void
@@ -40,8 +40,8 @@ add_row(print *to, int columns, char **values)
 	to->count++;
 }
 
-/* PRAGMA database_list: number, name, file.  0 is main, 1 is temp, the others are ATTACHed.  No
- * values: PRAGMA empty_result_callbacks is on, and this is no row. */
+/* A row of PRAGMA database_list: number, name, file.  0 is main, 1 is temp, the others are
+ * ATTACHed.  Without values (PRAGMA empty_result_callbacks is on) this is no row. */
 static int
 on_database(void *arg, int columns, char **values, char **names)
 {
@@ -59,7 +59,7 @@ on_database(void *arg, int columns, char **values, char **names)
 	return 0;
 }
 
-/* type, name, sql. */
+/* A row of sqlite_temp_master: type, name, sql. */
 static int
 on_object(void *arg, int columns, char **values, char **names)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * open: the steps from a target to a connection that works.  Each step that fails says so in one
+ * open: the steps from a target to a working connection.  Each step that fails says so in one
  * sentence, and the handle is closed in one place.
  */
 #include "session.h"
@@ -28,8 +28,7 @@ refused(const opening *o, int rc, const char *step)
 	return qp_sqlite_fault_open(o->error, o->source, o->db, rc, step);
 }
 
-/* SQLite does not say that a path is too long for it; the system says what it makes of the
- * others. */
+/* SQLite does not say that a path is too long for it; other faults of a path the system reports. */
 static qpool_err
 look_at_path(const opening *o)
 {
@@ -41,7 +40,7 @@ look_at_path(const opening *o)
 	return QPOOL_OK;
 }
 
-/* SQLite would wait for ever in open() of a FIFO, and take /dev/null for an empty database. */
+/* SQLite would block for ever in open() of a FIFO, and take /dev/null for an empty database. */
 static qpool_err
 look_at_file(const opening *o)
 {
@@ -62,8 +61,9 @@ look_at_file(const opening *o)
 	    "opening: it is a device, pipe or socket", "name a database file");
 }
 
-/* SQLite opens a file that may not be written read-only without a word, and the first INSERT
- * fails.  Who asked for that by a flag or in the URI gets it; who asked for writing is told now. */
+/* When a file may not be written, SQLite silently opens it read-only, and the first
+ * INSERT fails.  A user who asked for read-only by a flag or in the URI gets it; a
+ * user who asked for writing is told now. */
 static qpool_err
 look_at_access(const opening *o)
 {
@@ -88,21 +88,20 @@ open_handle(opening *o, const qpool_step *step)
 {
 	int rc;
 
-	/* SQLite reports it as it finds it, set by this call or not; the pool keeps its
-	 * caller's. */
+	/* SQLite may report an errno that this call did not set; the pool keeps its caller's. */
 	errno = 0;
 	rc = sqlite3_open_v2(o->source->target, &o->db, o->source->open_flags, o->source->vfs);
 
 	if (rc != SQLITE_OK)
 		return refused(o, o->db != NULL ? sqlite3_extended_errcode(o->db) : rc, "opening");
 	(void)sqlite3_extended_result_codes(o->db, 1);
-	/* Before anything that takes a lock: without it the change to WAL meets SQLITE_BUSY at
-	 * once. */
+	/* Before anything that takes a lock: without the limit the change to WAL gets
+	 * SQLITE_BUSY at once. */
 	qp_sqlite_limit_lay(&o->limit, o->db, step->budget, o->source->busy_ms);
 	return look_at_access(o);
 }
 
-/* The one row of PRAGMA journal_mode: the mode there is now. */
+/* The one row of PRAGMA journal_mode: the present mode. */
 static int
 on_mode(void *arg, int columns, char **values, char **names)
 {
@@ -112,9 +111,9 @@ on_mode(void *arg, int columns, char **values, char **names)
 	return 0;
 }
 
-/* The change begins as a read and becomes a write.  SQLite does not ask the busy handler when
- * another writes meanwhile, as two openers of one new file do: for a read that goes on, waiting
- * could not help.  Starting over does. */
+/* The change begins as a read and becomes a write.  When another connection writes meanwhile, as
+ * happens when two open one new file, SQLite does not call the busy handler: while the read goes
+ * on, waiting cannot help.  Starting over does. */
 static int
 change_mode(opening *o, const char *mode, char *now)
 {
@@ -168,7 +167,7 @@ run_at_open(const opening *o)
 	return QPOOL_OK;
 }
 
-/* SQLite has not read a byte of the file before the first statement on it. */
+/* SQLite reads the file only at the first statement on it. */
 static qpool_err
 touch(const opening *o)
 {

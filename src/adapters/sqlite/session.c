@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * session: what happens to a connection between two holders, and when it ends.
+ * session: what happens to a connection between two holders, and at its end.
  */
 #include "session.h"
 
@@ -10,8 +10,8 @@
 
 #include <errno.h>
 
-/* The budget ended it, which says nothing of the connection: nothing was sent anywhere that could be
- * answered late, so it may be asked again. */
+/* The budget ended the check, which says nothing about the connection.  No late answer can arrive,
+ * so the connection may be asked again. */
 static qpool_err
 no_verdict(qpool_error *error, const qp_sqlite_source *source, sqlite3 *db, int rc)
 {
@@ -21,8 +21,8 @@ no_verdict(qpool_error *error, const qp_sqlite_source *source, sqlite3 *db, int 
 	return QPOOL_EAGAIN;
 }
 
-/* No lock is waited for: SQLITE_BUSY says that the file is there, that the connection reads it,
- * and that somebody else is at work, which is no reason to close this one. */
+/* The check waits for no lock.  SQLITE_BUSY proves that the file is there and that the connection
+ * reads it; that another connection is at work is no reason to close this one. */
 qpool_err
 qp_sqlite_session_check(void *user, void *resource, const qpool_step *step, qpool_error *error)
 {
@@ -32,14 +32,14 @@ qp_sqlite_session_check(void *user, void *resource, const qpool_step *step, qpoo
 	int rc, moved = 0;
 
 	qp_sqlite_limit_lay(&limit, db, step->budget, 0);
-	errno = 0; /* SQLite reports it as it finds it; the pool keeps its caller's */
+	errno = 0; /* SQLite may report an old errno; the pool keeps its caller's */
 	rc = sqlite3_exec(db, "PRAGMA main.schema_version", NULL, NULL, NULL);
 	qp_sqlite_limit_lift(db, source->busy_ms);
 	if ((rc & 0xff) == SQLITE_INTERRUPT && limit.stopped)
 		return no_verdict(error, source, db, rc);
 	if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED)
 		return qp_sqlite_fault_session(error, source, db, rc, "checking");
-	/* Stays 0 where there is no file, or where the VFS does not know. */
+	/* moved stays 0 without a file, or if the VFS cannot tell. */
 	(void)sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
 	if (moved)
 		return qp_sqlite_fault_say(error, QPOOL_ECHECK,
@@ -58,9 +58,9 @@ is_busy(sqlite3 *db)
 	return false;
 }
 
-/* What sqlite3_reset returns is the statement's last error, known to its holder, not one of
- * resetting.  A half-read INSERT ... RETURNING outside a transaction has done its work and is
- * committed. */
+/* sqlite3_reset returns the statement's last error, which its holder knows, not an
+ * error of resetting.  A half-read INSERT ... RETURNING outside a transaction has done
+ * its work and is committed. */
 static void
 reset_statements(sqlite3 *db)
 {
@@ -118,9 +118,9 @@ undo(qp_sqlite_source *source, sqlite3 *db, qpool_nsec budget, bool dirty, qpool
 	return err;
 }
 
-/* The usual session comes back with nothing to undo: that costs a walk over its statements.
- * Lifting a limit, also one that was never laid, and setting the codes undo what the holder
- * set. */
+/* A session usually comes back with nothing to undo, at the cost of a walk over its
+ * statements.  Lifting a limit, even one that was never set, and setting the result
+ * codes undo what the holder set. */
 qpool_err
 qp_sqlite_session_reset(void *user, void *resource, const qpool_step *step, qpool_error *error)
 {
@@ -146,11 +146,12 @@ qp_sqlite_session_end(qp_sqlite_source *source, sqlite3 *db)
 		(void)sqlite3_close_v2(db);
 }
 
-/* A connection with statements that nobody finalized lives on as a zombie, with its transaction
- * and its locks: one spoiled session would lock every writer out for good.  So both are ended
- * first.  The holder's callbacks are taken off before: what they point to may be gone, and
- * SQLite, too, calls none when it rolls back because a connection closes.  The statements are
- * their owner's; finalizing them here would leave him pointers to freed memory. */
+/* A connection whose statements were not finalized lives on as a zombie, with its transaction and
+ * its locks: one spoiled session would lock out every writer for good.  So its statements are
+ * reset and its transaction is rolled back first.  Before that, the holder's callbacks are
+ * removed: what they point to may be gone, and SQLite calls none either when it rolls back a
+ * connection that closes.  The statements belong to the holder; finalizing them here would leave
+ * the holder pointers to freed memory. */
 void
 qp_sqlite_session_close(void *user, void *resource, qpool_why why)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * source: validates the options, one rule a function, and copies what a connection needs later.
+ * source: checks the options, one rule per function, and copies what a connection needs later.
  */
 #include "source.h"
 
@@ -18,8 +18,8 @@
 
 enum { DEFAULT_BUSY_MS = 5000 };
 
-/* "off" is not among them: SQLite says that ROLLBACK does not work with it, and on ROLLBACK
- * stands what the next holder of a connection is promised. */
+/* "off" is missing: SQLite says that ROLLBACK does not work with it, and what the pool promises
+ * the next holder of a connection depends on ROLLBACK. */
 static const char *const journal_modes[] = {
     "wal", "delete", "truncate", "persist", "memory", "keep"};
 
@@ -135,9 +135,9 @@ is_word(const char *at, size_t length, const char *word)
 	return strlen(word) == length && sqlite3_strnicmp(at, word, (int)length) == 0;
 }
 
-/* A key is given by PRAGMA key = ..., ATTACH ... KEY ..., 'file:...?key=...' and their kin.
- * Taking one for a key that is none costs a message some detail; PRIMARY KEY and FOREIGN KEY
- * are told apart. */
+/* A key may be in PRAGMA key = ..., ATTACH ... KEY ..., 'file:...?key=...' and the
+ * like.  Mistaking other SQL for a key only costs a message some detail; PRIMARY KEY
+ * and FOREIGN KEY are recognised. */
 static bool
 holds_key(const char *sql)
 {
@@ -243,7 +243,8 @@ qp_sqlite_source_enter(qp_sqlite_source *source)
 {
 	int here = (int)getpid();
 
-	/* A second thread of the child that finds some alive finds the new process, too. */
+	/* Read `process` again: if the count is not 0 because a second thread of the child got
+	 * here first, that thread has set `process` before. */
 	if (atomic_load(&source->process) != here) {
 		if (atomic_load(&source->live) != 0 && atomic_load(&source->process) != here)
 			return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * sqlite: the door.  Callers come in here and get the ops of one source; the rooms behind are
- * session (a connection's life), source (options), target (paths and URIs), limit (time),
- * leftover (strict) and fault (messages).
+ * sqlite: the public functions.  Users call in and get the ops of one source.  The rooms behind
+ * are session (a connection's life), source (options), target (paths and URIs), limit (time),
+ * leftover (strict) and fault (messages).  sqlite itself never touches a connection.
  */
 #include "fault.h"
 #include "session.h"
@@ -23,9 +23,9 @@ describe(void *user, void *resource, char *out, size_t room)
 		(void)snprintf(out, room, "sqlite:%s", source->shown);
 }
 
-/* Nothing at all: in a forked child even sqlite3_close would be wrong, as it may roll back the
- * parent's transaction, or checkpoint and delete its WAL.  Its memory and its files, closed on exec,
- * are the price. */
+/* Do nothing: in a forked child even sqlite3_close would be wrong, as it may roll back the
+ * parent's transaction, or checkpoint and delete its WAL.  The price is the memory and the files
+ * of the connection, which exec closes. */
 static void
 abandon(void *user, void *resource)
 {
@@ -39,9 +39,9 @@ destroy(void *user)
 	qp_sqlite_source_free(user);
 }
 
-/* No peek: from here, without asking SQLite, nothing about a file's connection can be seen; and
- * what can be asked (was the file moved?) costs a system call, too much for every acquire: check
- * asks it. */
+/* There is no peek: nothing about a file's connection can be seen without asking
+ * SQLite.  What could be asked (was the file moved?) costs a system call, too much for
+ * every acquire; check asks it. */
 static void
 fill(qpool_ops *ops, size_t size)
 {
@@ -119,7 +119,7 @@ qpool_sqlite_db(const qpool_lease *lease)
 {
 	qpool *pool = lease == NULL ? NULL : qpool_of(lease);
 
-	/* By content: a wrapper or another copy of this library has its own "sqlite". */
+	/* Compared by content: a wrapper or another copy of this library has its own "sqlite". */
 	if (pool == NULL || strcmp(qpool_kind(pool), kind) != 0)
 		return NULL;
 	return lease->resource;

@@ -8,8 +8,8 @@
 
 #include <ctype.h>
 
-/* Parameters whose value is no secret.  Any other may be a key of an encrypting build, under
- * whatever name that gave it, or under one spelt with %HH. */
+/* Parameters whose value is no secret.  Any other may be the key of an encrypting build, under
+ * whatever name that build uses, even spelt with %HH. */
 static const char *const harmless[] = {
     "cache", "immutable", "mode", "modeof", "nolock", "psow", "vfs"};
 
@@ -45,7 +45,7 @@ qp_sqlite_target_check(const char *target, qpool_error *error)
 		return QPOOL_OK;
 	host = target + 7;
 	length = (size_t)(path_of(target) - host);
-	/* What stands here may be "user:password@host", so it is not repeated. */
+	/* This part may be "user:password@host", so the message does not repeat it. */
 	if (length > 0 && (length != 9 || memcmp(host, "localhost", 9) != 0))
 		return qp_sqlite_fault_say(error, QPOOL_EINVAL,
 		    "target names a host after \"file://\"; SQLite opens files of this machine: "
@@ -82,7 +82,7 @@ append_masked(sqlite3_str *text, const char *query)
 	}
 }
 
-/* So that a cut at `at` does not fall inside a UTF-8 character. */
+/* Move `at` back so that a cut there does not split a UTF-8 character. */
 static size_t
 boundary(const char *text, size_t at)
 {
@@ -153,7 +153,7 @@ decode(const char *from, size_t length, char *out)
 	*out = '\0';
 }
 
-/* The value of a parameter of the query begins with `value`. */
+/* Does the query have a parameter `name` whose value begins with `value`? */
 static bool
 query_has(const char *query, const char *name, const char *value)
 {
@@ -169,7 +169,7 @@ query_has(const char *query, const char *name, const char *value)
 	return false;
 }
 
-/* Only the VFSes of this system, "unix" and its kin, open the path they are given. */
+/* Only the "unix" VFSes of this system open the path they are given. */
 static bool
 is_unix(const char *vfs)
 {
