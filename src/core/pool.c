@@ -80,7 +80,8 @@ qp_pool_reserve(qpool *pool, uint32_t slots)
 	qp_lock_acquire(&pool->root->lock);
 	for (uint32_t i = first; i < end && enough; i++)
 		if (chunk_of(pool, i) == NULL) {
-			/* release, pairs with the acquire in slots_there: who sees it sees its zeroes. */
+			/* release, pairs with the acquire in slots_there: a dump sees
+			 * the chunk zeroed. */
 			qp_storeptr_release(&pool->chunks[i], chunks[i]);
 			chunks[i] = NULL;
 		}

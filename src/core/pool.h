@@ -32,7 +32,7 @@
 #define QP_CHUNK_SHIFT     4u
 #define QP_CHUNK_SHIFT_KEY 1u
 #define QP_CHUNKS \
-	17u /* 2 * (2^17 - 1) >= 2 * 65,535: all there may be, and as many again of before */
+	17u /* 2 * (2^17 - 1) >= 2 * 65,535: the most slots in use, and as many inherited ones */
 
 /* Words to unpark once the lock is released.  The waiters they belong to may be gone
  * by then: only the addresses are used. */

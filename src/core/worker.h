@@ -12,7 +12,7 @@
 
 /*
  *  HELD ──→ ASLEEP ⇄ CALLED
- *    └────→ UNWANTED (a later start failed: it leaves having done nothing)
+ *    └────→ UNWANTED (the start failed: the thread leaves without having worked)
  */
 enum { QP_WORKER_ASLEEP = 0, QP_WORKER_CALLED, QP_WORKER_HELD, QP_WORKER_UNWANTED };
 
