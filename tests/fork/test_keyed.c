@@ -493,7 +493,8 @@ load(const void *a, const void *b)
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < 4; i++)
 		CELL_SAME(pthread_join(threads[i], NULL), 0);
-	CELL_SAME(qpool_keyed_close(keyed, QPOOL_SEC(20)), QPOOL_OK); /* while somebody reads what it writes */
+	/* While somebody reads what it writes. */
+	CELL_SAME(qpool_keyed_close(keyed, QPOOL_SEC(20)), QPOOL_OK);
 	atomic_store(&all_stopped, true);
 	CELL_SAME(pthread_join(threads[4], NULL), 0);
 	end();

@@ -3,9 +3,8 @@
  * QPOOL_STRICT: every kind of misuse is told, and then ends the process with the sentence.  Each in a process of
  * its own.
  */
-#include "testing.h"
+#include "virtual.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,11 +199,9 @@ start_while_stopping(qpool *pool, fake *peer)
 	(void)qpool_discard(&lease);
 	fake_gate_await(peer, FAKE_CLOSE, 1);
 	actor_runs(&other, stops, pool);
-	for (unsigned i = 0; i < 1000; i++) {
-		if (qpool_start(pool, 1, NULL) != QPOOL_OK)
-			break;
-		sched_yield();
-	}
+	qp_testing_await_parked(1); /* it waits for the worker */
+	if (qpool_start(pool, 1, NULL) == QPOOL_OK)
+		abort();
 }
 
 static const struct {
@@ -240,6 +237,7 @@ misuse_and_die(unsigned kind, uint32_t flags, int out)
 	(void)setvbuf(stderr, NULL, _IONBF, 0);
 	(void)signal(SIGABRT, SIG_DFL);
 	(void)alarm(60);
+	qp_testing_clock_virtual(QPOOL_SEC(1000));
 	o.max_size = 1;
 	o.flags = flags;
 	o.on_event = tell;
