@@ -103,14 +103,16 @@ qp_exchange_opens_locked(const qpool *pool, int64_t now_ns)
 static int64_t
 probe_due_locked(const qpool *pool)
 {
-	int64_t due_ns = qp_exchange_open_due_locked(pool, true), rested_ns, soon_ns;
+	int64_t due_ns = qp_exchange_open_due_locked(pool, true), now_ns, rested_ns, soon_ns;
 
-	if (pool->share == NULL || due_ns == 0 || due_ns == QP_TIME_NEVER ||
-	    !must_rest(pool, qp_clock_now()))
+	if (pool->share == NULL || due_ns == 0 || due_ns == QP_TIME_NEVER)
+		return due_ns;
+	now_ns = qp_clock_now();
+	if (!must_rest(pool, now_ns))
 		return due_ns;
 	/* Nobody wakes the head when a place comes free meanwhile, so it looks now and then. */
 	rested_ns = qp_backoff_due(&pool->backoff, false);
-	soon_ns = qp_clock_after(qp_clock_now(), QP_BACKOFF_ASKED_NS);
+	soon_ns = qp_clock_after(now_ns, QP_BACKOFF_ASKED_NS);
 	soon_ns = soon_ns < rested_ns ? soon_ns : rested_ns;
 	return due_ns > soon_ns ? due_ns : soon_ns;
 }
