@@ -8,7 +8,27 @@
 #include "chance.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
+
+bool
+lives_is_set(const bool *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+void
+lives_set(bool *flag) /* NOLINT(readability-non-const-parameter): it is written */
+{
+	__atomic_store_n(flag, true, __ATOMIC_RELEASE);
+}
+
+void
+lives_spin(chance *luck, unsigned most)
+{
+	for (unsigned i = chance_upto(luck, most); i > 0; i--)
+		sched_yield();
+}
 
 static void
 repeat(const void *first, const void *second)

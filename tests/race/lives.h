@@ -6,8 +6,9 @@
 #ifndef RACE_LIVES_H
 #define RACE_LIVES_H
 
+#include "chance.h"
+
 #include <stddef.h>
-#include <stdint.h>
 
 typedef struct life {
 	const char *name;
@@ -16,5 +17,11 @@ typedef struct life {
 
 /* Run those whose name holds argv[1], or all, for half of QPOOL_SECONDS each.  What main returns. */
 int lives_run(const life *lives, size_t count, const char *group, int argc, char **argv);
+
+/* A flag that one thread sets for others: acquire and release. */
+bool lives_is_set(const bool *flag);
+void lives_set(bool *flag);
+/* Let others run, for a little while that is drawn. */
+void lives_spin(chance *luck, unsigned most);
 
 #endif

@@ -36,25 +36,6 @@ struct house {
 	guest guests[GUESTS];
 };
 
-static bool
-is_set(const bool *flag)
-{
-	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
-}
-
-static void
-set(bool *flag) /* NOLINT(readability-non-const-parameter): it is written */
-{
-	__atomic_store_n(flag, true, __ATOMIC_RELEASE);
-}
-
-static void
-spin(chance *luck, unsigned most)
-{
-	for (unsigned i = chance_upto(luck, most); i > 0; i--)
-		sched_yield();
-}
-
 static void
 open_house(house *h, uint64_t seed)
 {
@@ -133,7 +114,7 @@ stays_until_closed(void *argument)
 		err = qpool_acquire(g->in->pool, timeout, &g->lease, &error);
 		CELL_MUST(err == QPOOL_OK || err == QPOOL_ECLOSED ||
 			  (err == QPOOL_ETIMEOUT && timeout != QPOOL_FOREVER));
-		spin(&g->luck, 20);
+		lives_spin(&g->luck, 20);
 		end_somehow(g);
 	} while (err != QPOOL_ECLOSED);
 	return NULL;
@@ -160,7 +141,7 @@ closed_under_load(uint64_t seed)
 
 	open_house(&h, seed);
 	invite(&h, stays_until_closed, seed);
-	spin(&h.luck, 3000);
+	lives_spin(&h.luck, 3000);
 	err = qpool_close(h.pool, chance_upto(&h.luck, 100000));
 	CELL_MUST(err == QPOOL_OK || err == QPOOL_ETIMEOUT);
 	actor_runs(&other, closes_too, &h);
@@ -181,21 +162,21 @@ leaves_with_a_lease(void *argument)
 {
 	guest *g = argument;
 
-	while (!is_set(&g->in->leave)) {
+	while (!lives_is_set(&g->in->leave)) {
 		qpool_err err;
 		end_somehow(g);
 		err = qpool_acquire(g->in->pool, QPOOL_FOREVER, &g->lease, NULL);
 		CELL_MUST(err == QPOOL_OK || err == QPOOL_ECLOSED);
-		spin(&g->luck, 10);
+		lives_spin(&g->luck, 10);
 	}
-	set(&g->has_left);
-	while (!is_set(&g->in->go))
+	lives_set(&g->has_left);
+	while (!lives_is_set(&g->in->go))
 		sched_yield();
 	if (g->lease.resource != NULL && chance_one_in(&g->luck, 2)) {
 		fake_use(&g->lease);
 		fake_unuse(&g->lease);
 	}
-	spin(&g->luck, 50);
+	lives_spin(&g->luck, 50);
 	end_somehow(g);
 	return NULL;
 }
@@ -210,7 +191,7 @@ await_that_none_names_it(house *h)
 		sched_yield();
 		left = 0;
 		for (unsigned i = 0; i < h->count; i++)
-			left += is_set(&h->guests[i].has_left);
+			left += lives_is_set(&h->guests[i].has_left);
 		waiting = stats_of(h->pool).waiting;
 	} while (left + waiting < h->count);
 }
@@ -223,16 +204,16 @@ freed_under_load(uint64_t seed)
 
 	open_house(&h, seed);
 	invite(&h, leaves_with_a_lease, seed);
-	spin(&h.luck, 2000);
-	set(&h.leave);
+	lives_spin(&h.luck, 2000);
+	lives_set(&h.leave);
 	await_that_none_names_it(&h);
 	free_first = chance_one_in(&h.luck, 3);
 	if (!free_first)
-		set(&h.go);
+		lives_set(&h.go);
 	if (chance_one_in(&h.luck, 3))
 		(void)!qpool_close(h.pool, chance_upto(&h.luck, 100000));
 	qpool_free(h.pool);
-	set(&h.go);
+	lives_set(&h.go);
 	join_all(&h);
 	fake_await_destroyed(h.peer);
 	fake_end(h.peer);
@@ -247,7 +228,7 @@ comes_once(void *argument)
 
 	if (qpool_acquire(g->in->pool, 1 + chance_upto(&g->luck, 200000), &g->lease, NULL) ==
 	    QPOOL_OK)
-		spin(&g->luck, 10);
+		lives_spin(&g->luck, 10);
 	end_somehow(g);
 	return NULL;
 }
@@ -275,7 +256,7 @@ comes_often(void *argument)
 {
 	guest *g = argument;
 
-	while (!is_set(&g->in->leave)) {
+	while (!lives_is_set(&g->in->leave)) {
 		CELL_SAME(qpool_acquire(g->in->pool, QPOOL_FOREVER, &g->lease, NULL), QPOOL_OK);
 		end_somehow(g);
 	}
@@ -293,12 +274,12 @@ workers_come_and_go(uint64_t seed)
 	invite(&h, comes_often, seed);
 	for (unsigned round = 0; round < 20; round++) {
 		CELL_SAME(qpool_start(h.pool, 1 + chance_upto(&h.luck, 3), NULL), QPOOL_OK);
-		spin(&h.luck, 50);
+		lives_spin(&h.luck, 50);
 		CELL_SAME(qpool_stop(h.pool), QPOOL_OK);
 		CELL_SAME(stats_of(h.pool).workers, 0);
-		spin(&h.luck, 20);
+		lives_spin(&h.luck, 20);
 	}
-	set(&h.leave);
+	lives_set(&h.leave);
 	join_all(&h);
 	assert_whole(h.pool);
 	CELL_SAME(qpool_close(h.pool, QPOOL_FOREVER), QPOOL_OK);

@@ -39,25 +39,6 @@ struct inn {
 	guest guests[GUESTS];
 };
 
-static bool
-is_set(const bool *flag)
-{
-	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
-}
-
-static void
-set(bool *flag) /* NOLINT(readability-non-const-parameter): it is written */
-{
-	__atomic_store_n(flag, true, __ATOMIC_RELEASE);
-}
-
-static void
-spin(chance *luck, unsigned most)
-{
-	for (unsigned i = chance_upto(luck, most); i > 0; i--)
-		sched_yield();
-}
-
 static void
 open_inn(inn *h, uint64_t seed)
 {
@@ -135,7 +116,7 @@ end_somehow(guest *g)
 	else
 		CELL_SAME(qpool_release(&g->lease), QPOOL_OK);
 	/* While it is not freed, nor about to be, a lease of it may be ended twice. */
-	if (!is_set(&g->in->leave) && chance_one_in(&g->luck, 4))
+	if (!lives_is_set(&g->in->leave) && chance_one_in(&g->luck, 4))
 		CELL_SAME(qpool_release(&copy), QPOOL_EMISUSE);
 }
 
@@ -192,7 +173,7 @@ stays_until_closed(void *argument)
 		err = borrow(g, timeout);
 		CELL_MUST(err == QPOOL_OK || err == QPOOL_ECLOSED ||
 			  (err == QPOOL_ETIMEOUT && timeout != QPOOL_FOREVER));
-		spin(&g->luck, 20);
+		lives_spin(&g->luck, 20);
 		end_somehow(g);
 		if (chance_one_in(&g->luck, 8))
 			meddle(g);
@@ -235,7 +216,7 @@ closed_under_load(uint64_t seed)
 
 	open_inn(&h, seed);
 	invite(&h, stays_until_closed, seed);
-	spin(&h.luck, 300);
+	lives_spin(&h.luck, 300);
 	err = qpool_keyed_close(h.keyed, chance_upto(&h.luck, 100000));
 	CELL_MUST(err == QPOOL_OK || err == QPOOL_ETIMEOUT);
 	actor_runs(&other, closes_too, &h);
@@ -256,7 +237,7 @@ leaves_with_a_lease(void *argument)
 {
 	guest *g = argument;
 
-	while (!is_set(&g->in->leave)) {
+	while (!lives_is_set(&g->in->leave)) {
 		qpool_nsec timeout =
 		    g->in->fails ? 1 + (qpool_nsec)chance_upto(&g->luck, 300000) : QPOOL_FOREVER;
 		qpool_err err;
@@ -264,16 +245,16 @@ leaves_with_a_lease(void *argument)
 		err = borrow(g, timeout);
 		CELL_MUST(err == QPOOL_OK || err == QPOOL_ECLOSED ||
 			  (err == QPOOL_ETIMEOUT && timeout != QPOOL_FOREVER));
-		spin(&g->luck, 10);
+		lives_spin(&g->luck, 10);
 	}
-	set(&g->has_left);
-	while (!is_set(&g->in->go))
+	lives_set(&g->has_left);
+	while (!lives_is_set(&g->in->go))
 		sched_yield();
 	if (g->lease.resource != NULL && chance_one_in(&g->luck, 2)) {
 		fake_use(&g->lease);
 		fake_unuse(&g->lease);
 	}
-	spin(&g->luck, 50);
+	lives_spin(&g->luck, 50);
 	end_somehow(g);
 	return NULL;
 }
@@ -288,7 +269,7 @@ await_that_none_names_it(inn *h)
 		sched_yield();
 		left = 0;
 		for (unsigned i = 0; i < h->count; i++)
-			left += is_set(&h->guests[i].has_left);
+			left += lives_is_set(&h->guests[i].has_left);
 		waiting = h->fails ? 0 : stats_of_key(h->keyed, NULL).waiting;
 	} while (left + waiting < h->count);
 }
@@ -301,16 +282,16 @@ freed_under_load(uint64_t seed)
 
 	open_inn(&h, seed);
 	invite(&h, leaves_with_a_lease, seed);
-	spin(&h.luck, 300);
-	set(&h.leave);
+	lives_spin(&h.luck, 300);
+	lives_set(&h.leave);
 	await_that_none_names_it(&h);
 	free_first = chance_one_in(&h.luck, 3);
 	if (!free_first)
-		set(&h.go);
+		lives_set(&h.go);
 	if (chance_one_in(&h.luck, 3))
 		(void)!qpool_keyed_close(h.keyed, chance_upto(&h.luck, 100000));
 	qpool_keyed_free(h.keyed);
-	set(&h.go);
+	lives_set(&h.go);
 	join_all(&h);
 	fake_await_destroyed(h.peer);
 	CELL_MUST(fake_live_peak(h.peer) <= h.total);
