@@ -8,7 +8,7 @@
 .PHONY: build run test soak fuzz lint format abi-baseline man bench tsan asan deb install clean help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
-options := -Dsqlite=enabled -Dcli=enabled
+options := -Dsqlite=enabled -Dpostgres=enabled -Dcli=enabled
 # Without dpkg-dev meson takes Debian for one of those with lib64, where neither its linker nor its
 # pkg-config would look.
 options += $(if $(wildcard /etc/debian_version),-Dlibdir=lib)

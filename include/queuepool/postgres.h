@@ -71,6 +71,7 @@ typedef struct qpool_pg_credentials {
 	const char *user;
 	const char *password;
 } qpool_pg_credentials;
+QPOOL_INIT_(qpool_pg_credentials)
 
 /* A callback that fails returns an error code and may fill *error. */
 typedef struct qpool_pg_options {

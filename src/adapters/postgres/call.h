@@ -16,7 +16,7 @@ qpool_err qp_pg_call(qpool_lease *lease, const char *sql, const qpool_pg_params 
     PGresult **out, qpool_error *error);
 /* The same for BEGIN, COMMIT and ROLLBACK: no transaction is opened for it, and `is_final` says
  * that a loss leaves the outcome unknown. */
-qpool_err qp_pg_call_control(qpool_lease *lease, const char *sql, bool is_final, PGresult **out,
-    qpool_error *error);
+qpool_err qp_pg_call_control(
+    qpool_lease *lease, const char *sql, bool is_final, PGresult **out, qpool_error *error);
 
 #endif

@@ -11,27 +11,31 @@
 #include <stdatomic.h>
 
 /*
+ *   is_touched:   the holder has had the connection since the last return
  *   is_condemned: nothing is sent on it again; the next who asks closes it
  *   is_asked:     an empty query was sent and its answer has not been read
- *   turn:         of the lease that used it last; another lease's is another first use
  */
+typedef struct qp_pg_traces qp_pg_traces;
+
 typedef struct qp_pg_session {
 	/* Set by open, never changed. */
 	PGconn *conn;
-	const qp_pg_source *source;
-	bool was_writable; /* the server let it write when it connected */
+	qp_pg_source *source;
+	bool was_writable;               /* the server let it write when it connected */
+	PQnoticeReceiver usual_receiver; /* libpq's own, for a connection that is detached */
+	qp_pg_traces *at_first; /* what connecting left in the session; for on_dirty only */
 	/* Who has the session: the pool's callback, else the holder. */
 	bool is_touched;
 	bool is_condemned;
 	bool is_asked;
-	uint64_t turn;
 	uint64_t epoch;   /* of its prepared statements: see qpool_pg_epoch */
 	const char *site; /* that acquired the lease; for on_dirty only */
-	/* Whether a thread is inside libpq with it; set and cleared by that thread, read in a
-	 * forked child, which has no other.  Relaxed: fork itself orders. */
+	/* Whether a thread may be inside libpq with it: set and cleared by that thread, read in a
+	 * forked child, where no other lives.  Relaxed: fork itself orders. */
 	atomic_bool is_busy;
 } qp_pg_session;
 
+/* The ops. */
 qpool_err qp_pg_session_open(void *user, const qpool_step *step, void **out, qpool_error *error);
 qpool_err qp_pg_session_peek(void *user, void *resource, qpool_error *error);
 qpool_err qp_pg_session_check(
@@ -41,7 +45,18 @@ qpool_err qp_pg_session_reset(
 void qp_pg_session_close(void *user, void *resource, qpool_why why);
 void qp_pg_session_describe(void *user, void *resource, char *out, size_t room);
 void qp_pg_session_abandon(void *user, void *resource);
-/* The server, or a standby it has become, refuses to write on a session that could. */
+
+/* Every notice goes here; it never prints.  `about` is the session. */
+void qp_pg_session_notice(void *about, const PGresult *notice);
+/* A thread enters libpq with it, or leaves. */
+void qp_pg_session_busy(qp_pg_session *session, bool is_busy);
+/* The server has become a standby or read-only under a session that could write. */
 bool qp_pg_session_lost_its_writes(const qp_pg_session *session);
+/* Run `sql`, called `what` in messages, by a deadline and drop its rows.  EPEER: the server's error;
+ * ECHECK: no answer, and the session is condemned. */
+qpool_err qp_pg_session_run(qp_pg_session *session, const char *sql, const char *what,
+    int64_t deadline_ns, qpool_error *error);
+/* Let go of the struct; the connection is somebody else's now. */
+void qp_pg_session_free(qp_pg_session *session);
 
 #endif

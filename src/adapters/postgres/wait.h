@@ -14,8 +14,8 @@ typedef enum {
 	QP_PG_BROKEN /* the connection is gone */
 } qp_pg_waited;
 
-int64_t qp_pg_wait_now(void);                      /* CLOCK_MONOTONIC, ns */
-int64_t qp_pg_wait_deadline(qpool_nsec budget);    /* now + budget; INT64_MAX for for ever */
+int64_t qp_pg_wait_now(void);                   /* CLOCK_MONOTONIC, ns */
+int64_t qp_pg_wait_deadline(qpool_nsec budget); /* now + budget; INT64_MAX for for ever */
 /* poll one socket; signals do not end it.  BROKEN only if poll itself fails. */
 qp_pg_waited qp_pg_wait_socket(int fd, short events, int64_t deadline_ns);
 /* Until PQgetResult would not block, with everything sent. */

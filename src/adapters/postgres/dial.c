@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dial: libpq is given one address at a time.  By itself it would look names up inside
+ * PQconnectStart, would wait for a silent host until somebody else's time is up, and would never go
+ * on to the next one.
+ *
+ *     for each who (the conninfo's user, or what credentials said; asked once more after 28xxx)
+ *       for each round (one; with prefer-standby: standbys, then any)
+ *         for each host, for each of its addresses: start, poll ... connected
+ *                                                       \... refused: next; EDENIED: no further
+ */
+#include "dial.h"
+
+#include "fault.h"
+#include "resolve.h"
+#include "sqlstate.h"
+#include "wait.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdlib.h>
+
+/* One call of qp_pg_dial.  `error` collects what each try said. */
+typedef struct dialling {
+	const qp_pg_source *source;
+	qpool_pg_credentials who;
+	PQnoticeReceiver receiver;
+	void *about;
+	PQnoticeReceiver usual;
+	int64_t deadline_ns;
+	const char *session_attrs; /* this round's, or NULL: the conninfo's */
+	size_t hosts_left;         /* after this one, in all rounds */
+	qpool_error error;
+	bool is_full; /* some server said so */
+} dialling;
+
+/* ---- words ---- */
+
+enum { EXTRA_WORDS = 6 }; /* host, hostaddr, port, user, password, target_session_attrs */
+
+static void
+add(const char **keywords, const char **values, const char *keyword, const char *value)
+{
+	size_t at = 0;
+
+	if (value == NULL)
+		return;
+	while (keywords[at] != NULL && strcmp(keywords[at], keyword) != 0)
+		at++;
+	keywords[at] = keyword;
+	values[at] = value;
+}
+
+static PGconn *
+start(const dialling *d, const qp_pg_host *host, const char *address)
+{
+	size_t words = d->source->word_count;
+	const char **keywords = calloc(2 * (words + EXTRA_WORDS + 1), sizeof *keywords);
+	const char **values = keywords == NULL ? NULL : keywords + words + EXTRA_WORDS + 1;
+	PGconn *conn;
+
+	if (keywords == NULL)
+		return NULL;
+	for (size_t i = 0; i < words; i++)
+		add(keywords, values, d->source->keywords[i], d->source->values[i]);
+	add(keywords, values, "host", host->host);
+	add(keywords, values, "hostaddr", address);
+	add(keywords, values, "port", host->port);
+	add(keywords, values, "user", d->who.user);
+	add(keywords, values, "password", d->who.password);
+	add(keywords, values, "target_session_attrs", d->session_attrs);
+	conn = PQconnectStartParams(keywords, values, 0);
+	free(keywords);
+	return conn;
+}
+
+/* ---- one address ---- */
+
+/* Add to what the earlier tries said; the last code stands. */
+static void
+remember(dialling *d, const qpool_error *one)
+{
+	size_t used = strlen(d->error.message), room = sizeof d->error.message - used;
+	qpool_error all = *one;
+
+	d->is_full = d->is_full || one->code == QPOOL_EFULL;
+	if (used > 0 && strcmp(d->error.message, one->message) != 0 && room > 32)
+		(void)qp_pg_fault_say(&all, one->code, "%s; %s", d->error.message, one->message);
+	memcpy(all.native, one->native, sizeof all.native);
+	all.sys_errno = one->sys_errno;
+	d->error = all;
+}
+
+static qpool_err
+refused(dialling *d, PGconn *conn)
+{
+	char code[6], *words = strdup(PQerrorMessage(conn));
+	qpool_error one = {0};
+
+	PQfinish(conn);
+	if (words == NULL) {
+		(void)qp_pg_fault_say(&one, QPOOL_ENOMEM, "postgres: no memory to connect");
+	} else {
+		qp_pg_sqlstate_take(words, code);
+		(void)qp_pg_fault_say(&one, qp_pg_sqlstate_of_connect(code), "postgres: %s", words);
+		memcpy(one.native, code, sizeof code);
+		free(words);
+	}
+	remember(d, &one);
+	return one.code;
+}
+
+static qpool_err
+too_late(dialling *d, PGconn *conn, const qp_pg_host *host, const char *address)
+{
+	const char *port = PQport(conn);
+	const char *where = address != NULL ? address : host->host;
+	qpool_error one = {0};
+
+	(void)qp_pg_fault_say(&one, QPOOL_EOPEN,
+	    "postgres: no answer in time from %s%s%s%s, port %s: is it reachable, and a server?",
+	    host->host != NULL ? host->host
+	    : where != NULL    ? where
+			       : "the local server",
+	    host->host != NULL && address != NULL ? " (" : "",
+	    host->host != NULL && address != NULL ? address : "",
+	    host->host != NULL && address != NULL ? ")" : "", port != NULL ? port : "5432");
+	PQfinish(conn);
+	remember(d, &one);
+	return QPOOL_EOPEN;
+}
+
+/* PQconnectPoll until it is decided.  The socket may change from one call to the next. */
+static PostgresPollingStatusType
+poll_until(PGconn *conn, int64_t deadline_ns)
+{
+	PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+
+	while (next != PGRES_POLLING_OK && next != PGRES_POLLING_FAILED) {
+		short events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+		if (qp_pg_wait_socket(PQsocket(conn), events, deadline_ns) == QP_PG_LATE)
+			return next;
+		next = PQconnectPoll(conn);
+	}
+	return next;
+}
+
+static qpool_err
+try_address(
+    dialling *d, const qp_pg_host *host, const char *address, int64_t until_ns, PGconn **out)
+{
+	PGconn *conn = start(d, host, address);
+	PostgresPollingStatusType end;
+
+	if (conn == NULL) {
+		qpool_error one;
+		(void)qp_pg_fault_say(&one, QPOOL_ENOMEM, "postgres: no memory to connect");
+		remember(d, &one);
+		return QPOOL_ENOMEM;
+	}
+	if (PQstatus(conn) == CONNECTION_BAD)
+		return refused(d, conn);
+	/* Before the first answer: only so does the message of a refusal hold its SQLSTATE. */
+	(void)PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
+	d->usual = PQsetNoticeReceiver(conn, d->receiver, d->about);
+	end = poll_until(conn, until_ns);
+	if (end == PGRES_POLLING_FAILED)
+		return refused(d, conn);
+	if (end != PGRES_POLLING_OK)
+		return too_late(d, conn, host, address);
+	(void)PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
+	*out = conn;
+	return QPOOL_OK;
+}
+
+/* ---- one host ---- */
+
+/* What one of `tries` equal tries may take of the time until `deadline_ns`. */
+static int64_t
+share_until(const dialling *d, size_t tries, int64_t deadline_ns)
+{
+	int64_t now = qp_pg_wait_now();
+	int64_t share = deadline_ns == INT64_MAX ? INT64_MAX : (deadline_ns - now) / (int64_t)tries;
+
+	if (share > d->source->connect_timeout)
+		share = d->source->connect_timeout;
+	return share == INT64_MAX || now > INT64_MAX - share ? INT64_MAX : now + share;
+}
+
+static bool
+ends_here(qpool_err err)
+{
+	return err == QPOOL_OK || err == QPOOL_EDENIED || err == QPOOL_ENOMEM;
+}
+
+static bool
+is_address(const char *host)
+{
+	unsigned char bytes[sizeof(struct in6_addr)];
+
+	return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+/* A socket's folder begins with a slash, an abstract socket with an at sign. */
+static bool
+needs_lookup(const qp_pg_host *host)
+{
+	return host->host != NULL && host->host[0] != '\0' && host->host[0] != '/' &&
+	       host->host[0] != '@' && (host->hostaddr == NULL || host->hostaddr[0] == '\0') &&
+	       !is_address(host->host);
+}
+
+static qpool_err
+try_host(dialling *d, const qp_pg_host *host, PGconn **out)
+{
+	int64_t until_ns = share_until(d, d->hosts_left + 1, d->deadline_ns);
+	qp_pg_addresses found = {0};
+	qpool_error one;
+	qpool_err err;
+
+	if (!needs_lookup(host))
+		return try_address(d, host, host->hostaddr, until_ns, out);
+	err = qp_pg_resolve(d->source->resolver, host->host, until_ns, &found, &one);
+	if (err != QPOOL_OK)
+		remember(d, &one);
+	for (size_t i = 0; i < found.count; i++) {
+		err = try_address(
+		    d, host, found.text[i], share_until(d, found.count - i, until_ns), out);
+		if (ends_here(err))
+			return err;
+	}
+	return err;
+}
+
+/* ---- all of them ---- */
+
+static qpool_err
+try_hosts(dialling *d, PGconn **out)
+{
+	const qp_pg_source *source = d->source;
+	qpool_err err = QPOOL_EOPEN;
+
+	for (size_t i = 0; i < source->host_count; i++) {
+		d->hosts_left--;
+		err = try_host(d, &source->hosts[i], out);
+		if (ends_here(err))
+			return err;
+	}
+	return d->is_full ? QPOOL_EFULL : err;
+}
+
+static qpool_err
+try_rounds(dialling *d, PGconn **out)
+{
+	size_t hosts = d->source->host_count;
+	qpool_err err;
+
+	memset(&d->error, 0, sizeof d->error);
+	d->is_full = false;
+	d->hosts_left = hosts;
+	if (!d->source->prefers_standby)
+		return try_hosts(d, out);
+	d->hosts_left = 2 * hosts;
+	d->session_attrs = "standby";
+	err = try_hosts(d, out);
+	if (ends_here(err))
+		return err;
+	memset(&d->error, 0, sizeof d->error);
+	d->session_attrs = "any";
+	return try_hosts(d, out);
+}
+
+static qpool_err
+ask_who(dialling *d, bool again, qpool_error *error)
+{
+	const qpool_pg_options *options = &d->source->options;
+	qpool_error words = {0};
+	qpool_err err;
+
+	d->who = qpool_pg_credentials_init();
+	err = options->credentials(options->user, again, &d->who, &words);
+	if (err == QPOOL_OK)
+		return QPOOL_OK;
+	(void)qp_pg_fault_say(error, err, "%s",
+	    words.message[0] != '\0' ? words.message : "postgres: credentials() gave none");
+	if (error != NULL)
+		memcpy(error->native, words.native, sizeof error->native);
+	return err;
+}
+
+qpool_err
+qp_pg_dial(const qp_pg_source *source, int64_t deadline_ns, PQnoticeReceiver receiver, void *about,
+    PQnoticeReceiver *usual, PGconn **out, qpool_error *error)
+{
+	dialling d = {
+	    .source = source, .receiver = receiver, .about = about, .deadline_ns = deadline_ns};
+	bool asks = source->options.credentials != NULL;
+	qpool_err err;
+
+	for (int time = 0;; time++) {
+		if (asks && (err = ask_who(&d, time > 0, error)) != QPOOL_OK)
+			return err;
+		err = try_rounds(&d, out);
+		*usual = d.usual;
+		if (err == QPOOL_OK)
+			return err;
+		if (!asks || time > 0 || !qp_pg_sqlstate_is(d.error.native, "28"))
+			break;
+	}
+	d.error.code = err;
+	if (error != NULL)
+		*error = d.error;
+	return err;
+}
