@@ -151,7 +151,9 @@ qp_pg_settle(qp_pg_session *session, int64_t deadline_ns, bool on_worker, qpool_
 		waited = drop_all(conn, half_way(deadline_ns), &at);
 	if (waited == QP_PG_LATE) {
 		if (!on_worker)
-			return QPOOL_EAGAIN;
+			return qp_pg_fault_say(error, QPOOL_EAGAIN,
+			    "postgres: the holder left a query running, and to cancel it takes a "
+			    "worker: see qpool_start");
 		cancel(conn);
 		waited = drop_all(conn, deadline_ns, &at);
 	}
