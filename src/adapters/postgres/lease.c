@@ -126,7 +126,7 @@ qp_pg_lease_note(qpool_lease *lease, qp_pg_session *session, const PGresult *res
 qpool_err
 qpool_pg_use(qpool_lease *lease, PGconn **out, qpool_error *error)
 {
-	qp_pg_session *session;
+	qp_pg_session *session = NULL;
 	qpool_err err;
 
 	if (out == NULL)
