@@ -45,17 +45,19 @@ load_is_visible(void)
 }
 
 load_mark
-load_now(void)
+load_now(int64_t (*company_ns)(void))
 {
 	load_mark mark = {.wall_ns = timing_now(), .busy_ns = busy(), .ours_ns = timing_cpu()};
 
+	if (company_ns != NULL)
+		mark.ours_ns += company_ns();
 	return mark;
 }
 
 double
-load_foreign(const load_mark *since)
+load_foreign(const load_mark *since, int64_t (*company_ns)(void))
 {
-	load_mark now = load_now();
+	load_mark now = load_now(company_ns);
 	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
 	double room = (double)(now.wall_ns - since->wall_ns) * cpus;
 	int64_t foreign = now.busy_ns - since->busy_ns - (now.ours_ns - since->ours_ns);

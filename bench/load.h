@@ -14,9 +14,10 @@ typedef struct load_mark {
 
 /* Can it be told here at all? */
 bool load_is_visible(void);
-load_mark load_now(void);
+/* `company_ns`, or NULL, tells what others have spent on our behalf. */
+load_mark load_now(int64_t (*company_ns)(void));
 /* The share of all CPUs that others took since the mark, 0 to 1. */
-double load_foreign(const load_mark *since);
+double load_foreign(const load_mark *since, int64_t (*company_ns)(void));
 
 /* More than this disturbs: a burst of some 50 ms in a second already moves a p99. */
 #define LOAD_MOST 0.02

@@ -16,7 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const work_kind *const kinds[RUN_WORKS] = {&work_w1, &work_w2, &work_w4};
+static const work_kind *const kinds[] = {
+    &work_w1,
+    &work_w2,
+    &work_w4,
+#ifdef BENCH_POSTGRES
+    &work_w6,
+#endif
+};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 typedef struct options {
 	work_pace pace;
@@ -26,7 +34,7 @@ typedef struct options {
 } options;
 
 static const char usage[] =
-    "usage: bench [--quick] [--only W1,W2,W4] [--check] [--any-load] [--json FILE]\n"
+    "usage: bench [--quick] [--only W1,W2,W4,W6] [--check] [--any-load] [--json FILE]\n"
     "Measures the pool beside hand-written ones and the limits of this machine; see bench/README.md.\n"
     "  --quick       within a minute; else a few minutes\n"
     "  --only LIST   these workloads only\n"
@@ -46,7 +54,7 @@ refuse(const char *what, const char *value, const char *help)
 static unsigned
 work_bit(const char *id, size_t length)
 {
-	for (unsigned i = 0; i < RUN_WORKS; i++)
+	for (unsigned i = 0; i < KINDS; i++)
 		if (strlen(kinds[i]->id) == length && strncmp(kinds[i]->id, id, length) == 0)
 			return kinds[i]->bit;
 	return 0;
@@ -63,7 +71,8 @@ read_works(const char *list)
 		unsigned bit = work_bit(rest, length);
 
 		if (bit == 0)
-			refuse("--only ", list, "name W1, W2, W4, with commas between");
+			refuse("--only ", list,
+			    "name W1, W2, W4, W6 (built with PostgreSQL), with commas between");
 		works |= bit;
 		if (rest[length] == '\0')
 			return works;
@@ -85,7 +94,7 @@ read_options(int count, char **words)
 	    {"help", no_argument, NULL, HELP},
 	    {NULL, 0, NULL, 0},
 	};
-	options asked = {.pace = PACE_FULL, .works = PEER_W1 | PEER_W2 | PEER_W4};
+	options asked = {.pace = PACE_FULL, .works = PEER_W1 | PEER_W2 | PEER_W4 | PEER_W6};
 	int found;
 
 	opterr = 0;
@@ -120,8 +129,9 @@ read_options(int count, char **words)
 	}
 	if (optind < count)
 		refuse("unexpected argument ", words[optind], "see bench --help");
-	if (asked.check && (asked.works & PEER_W4) == 0)
-		refuse("--check", " without W4", "all held targets are W4's: name it in --only");
+	if (asked.check && (asked.works & (PEER_W4 | PEER_W6)) == 0)
+		refuse("--check", " without W4 and W6",
+		    "all held targets are theirs: name one in --only");
 	return asked;
 }
 
@@ -129,9 +139,9 @@ static void
 measure(run *all, unsigned works)
 {
 	int64_t began_ns = timing_now();
-	const work **slots[RUN_WORKS] = {&all->by_id.w1, &all->by_id.w2, &all->by_id.w4};
+	const work **slots[] = {&all->by_id.w1, &all->by_id.w2, &all->by_id.w4, &all->by_id.w6};
 
-	for (unsigned i = 0; i < RUN_WORKS; i++) {
+	for (unsigned i = 0; i < KINDS; i++) {
 		work *one = &all->work[all->work_count];
 
 		if ((works & kinds[i]->bit) == 0)

@@ -37,6 +37,7 @@ const peer peer_none = {
     .name = "none",
     .title = "no pool",
     .works = PEER_W1 | PEER_W4,
+    .is_bound = true,
     .make = make,
     .get = get,
     .put = put,

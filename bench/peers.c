@@ -10,5 +10,13 @@ const peer *const peers[] = {
     &peer_mutex_clocks,
     &peer_queuepool,
     &peer_queuepool_unlimited,
+#ifdef BENCH_POSTGRES
+    &peer_pg_none,
+    &peer_pg_mutex,
+    &peer_pg_queuepool,
+    &peer_pg_queuepool_strict,
+    &peer_pg_queuepool_1250us,
+    &peer_pg_queuepool_10ms,
+#endif
 };
 const unsigned peer_count = sizeof peers / sizeof peers[0];

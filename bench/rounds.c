@@ -20,9 +20,9 @@ take(work *all, unsigned number, bool any_load, double (*round)[WORK_METRICS], b
 	for (unsigned i = 0; i < all->row_count; i++) {
 		progress_show("%s round %u of %u: %s", all->kind->id, number + 1,
 		    all->timing.rounds, work_row_title(&all->rows[i]));
-		mark = load_now();
+		mark = load_now(all->kind->company_ns);
 		all->kind->measure(&all->rows[i], &all->timing, round[i]);
-		foreign = load_foreign(&mark);
+		foreign = load_foreign(&mark, all->kind->company_ns);
 		all->worst_load = foreign > all->worst_load ? foreign : all->worst_load;
 		*disturbed = *disturbed || foreign > LOAD_MOST;
 		if (*disturbed && !any_load)
@@ -66,7 +66,11 @@ run_one(work *all, unsigned number, bool any_load)
 void
 rounds_run(work *all, bool any_load)
 {
+	if (all->kind->begin != NULL)
+		all->kind->begin();
 	for (unsigned number = 0; number < all->timing.rounds; number++)
 		run_one(all, number, any_load);
+	if (all->kind->end != NULL)
+		all->kind->end();
 	progress_clear();
 }

@@ -114,7 +114,7 @@ table_print_head(const run *all)
 	(void)printf("%s; %s\n", where->compiler, where->options);
 	(void)printf("%s, %ld CPUs, %s\n", where->cpu, where->cpus, where->kernel);
 	(void)printf(
-	    "The resource is a stub.  All rows in turn in each round; medians of the rounds.\n");
+	    "The resource is a stub, in W6 a connection.  All rows in turn in each round; medians.\n");
 	if (all->pace == PACE_SMOKE)
 		(void)printf("--smoke: far too short to say anything about speed.\n");
 	(void)fflush(stdout);

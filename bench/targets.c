@@ -76,6 +76,30 @@ w4_cpu(const work_set *all)
 	return series_median(&ratio);
 }
 
+static double
+w6_ours(const work_set *all, const char *metric)
+{
+	return series_median(work_series(all->w6, "queuepool_pg", metric));
+}
+
+static double
+w6_share(const work_set *all)
+{
+	return w6_ours(all, "share_of_bound");
+}
+
+static double
+w6_tail(const work_set *all)
+{
+	return w6_ours(all, "wait_p99_ms");
+}
+
+static double
+w6_fairness(const work_set *all)
+{
+	return w6_ours(all, "least_over_most");
+}
+
 const target targets[] = {
     {"W1", "ns, times two lock cmpxchg", false, true, 1.15, w1_over_cmpxchg},
     {"W2", "ns per thread, times W1", false, true, 1.15, w2_over_w1},
@@ -84,13 +108,17 @@ const target targets[] = {
     {"W4", "share of the bound", true, false, 0.99, w4_share},
     {"W4", "wait p99, times the mean wait", true, true, 1.1, w4_tail},
     {"W4", "least / most served thread", true, false, 0.97, w4_fairness},
+    {"W6", "share of the bound, this engine", true, false, 0.79, w6_share},
+    {"W6", "share of the bound", false, false, 0.90, w6_share},
+    {"W6", "wait p99, ms", false, true, 3.5, w6_tail},
+    {"W6", "least / most served thread", false, false, 0.9, w6_fairness},
 };
 const unsigned target_count = sizeof targets / sizeof targets[0];
 
 bool
 target_applies(const target *one, const work_set *all)
 {
-	const work *const each[] = {all->w1, all->w2, all->w4};
+	const work *const each[] = {all->w1, all->w2, all->w4, all->w6};
 
 	for (unsigned i = 0; i < sizeof each / sizeof each[0]; i++)
 		if (each[i] != NULL && strcmp(each[i]->kind->id, one->work) == 0)

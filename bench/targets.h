@@ -9,7 +9,7 @@
 
 /* The workloads of a run; NULL: it did not run. */
 typedef struct work_set {
-	const work *w1, *w2, *w4;
+	const work *w1, *w2, *w4, *w6;
 } work_set;
 
 typedef struct target {

@@ -42,6 +42,11 @@ typedef struct work_kind {
 	unsigned bit; /* PEER_W... */
 	unsigned threads, capacity;
 	bool has_limits; /* the limits run in its rounds */
+	/* What it needs beside the pools, begun before its first round and ended after its last; and the
+	 * CPU time that has spent so far, which is not somebody else's.  NULL: nothing. */
+	void (*begin)(void);
+	void (*end)(void);
+	int64_t (*company_ns)(void);
 	work_timing timing[PACE_COUNT];
 	work_metric metrics[WORK_METRICS]; /* up to the first without a key */
 	/* One sample of a row: its metrics, NAN where it has none. */
@@ -62,6 +67,9 @@ typedef struct work {
 } work;
 
 extern const work_kind work_w1, work_w2, work_w4;
+#ifdef BENCH_POSTGRES
+extern const work_kind work_w6;
+#endif
 
 unsigned work_metric_count(const work_kind *kind);
 /* Index of a metric of this kind; it must exist. */
