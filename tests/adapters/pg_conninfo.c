@@ -192,7 +192,7 @@ what_is_not_is_hidden(void **state)
 	redacts("S3cret", "****");
 	redacts("host=a S3cret", "host=a ****");
 	redacts("host=a password=S3cret cret host=b", "host=a password=**** ****");
-	redacts("host=a port='5'S3cret", "host=a port='5'****");
+	redacts("host=a port='5'S3cret", "host=a port=****");
 	redacts("postgresql://me:S3/cret@h/d", "postgresql://****");
 	redacts("postgresql://me:S3@cret@h/d", "postgresql://****");
 }
@@ -288,6 +288,13 @@ static const char *const hostile[] = {
     "jdbc:postgresql://h/d?user=u&password=S3cret",
     "mysql://u:S3cret@h/d",
     "u:S3cret@h?host=a",
+    "password=''user=S3cret' host=h",
+    "password='a'host=S3cret host=h",
+    "password=a host=S3cret'b",
+    "password=a host=\"S3cret\"",
+    "postgresql://://password=S3cret?dbname=a",
+    "postgresql://h/u:S3cret",
+    "postgresql://h//S3cret",
     "pool_max_size=1 S3cret",
     "pool_S3cret=1",
     "pool_max_size=u:S3cret@h",

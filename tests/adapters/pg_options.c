@@ -54,6 +54,7 @@ words_of_the_pool_that_are_refused(void **state)
 	    "pool_zzz is no option; it must be pool_ and a field of qpool_options or "
 	    "qpool_pg_options");
 	refused("pool_=7", NULL, QPOOL_EINVAL, "pool_ is no option");
+	refused("pool_Zzz=7", NULL, QPOOL_EINVAL, "a word of the conninfo that begins with pool_ ");
 	refused("pool_a!b=7", NULL, QPOOL_EINVAL, "a word of the conninfo that begins with pool_ ");
 	refused("postgresql://h?pool_a%3Db=7", NULL, QPOOL_EINVAL, "a word of the conninfo that ");
 	refused("pool_max_size=1 host=a pool_max_size=1", NULL, QPOOL_EINVAL,

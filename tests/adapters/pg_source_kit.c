@@ -7,16 +7,17 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-#define SECRET "S3cret"
 
 static unsigned opened;
 
-/* Ahead of the C library's for libpq too: it is looked up in the program first. */
-QPOOL_API int
-socket(int domain, int type, int protocol)
+/* The program's own come before the C library's, for libpq too. */
+QPOOL_API int kit_socket(int domain, int type, int protocol) __asm__("socket");
+QPOOL_API int kit_getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+    struct addrinfo **out) __asm__("getaddrinfo");
+
+int
+kit_socket(int domain, int type, int protocol)
 {
 	(void)domain;
 	(void)type;
@@ -26,9 +27,9 @@ socket(int domain, int type, int protocol)
 	return -1;
 }
 
-QPOOL_API int
-getaddrinfo(const char *restrict name, const char *restrict service,
-    const struct addrinfo *restrict hints, struct addrinfo **restrict out)
+int
+kit_getaddrinfo(
+    const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out)
 {
 	(void)name;
 	(void)service;

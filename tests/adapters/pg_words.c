@@ -357,7 +357,7 @@ static void
 odd_databases_are_not_shown(void **state)
 {
 	static const char *const rows[] = {"dbname='u:S3cret@h/d'", "dbname=postgresql://S3cret",
-	    "postgresql://h/a%40S3cret", "postgresql://h/a:S3cret"};
+	    "postgresql://h/a%40S3cret", "postgresql://h/a:S3cret", "password=''dbname=S3cret'"};
 	qp_pg_source *source;
 
 	(void)state;

@@ -187,6 +187,14 @@ qp_pg_conninfo_is_ours(const char *name)
 }
 
 bool
+qp_pg_conninfo_is_name(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length <= 40 && strspn(text, "abcdefghijklmnopqrstuvwxyz_") == length;
+}
+
+bool
 qp_pg_conninfo_knows(const char *name)
 {
 	static const char *const names[] = {"application_name", "channel_binding",
@@ -250,7 +258,7 @@ bad_percent(const split *s)
 	return qp_pg_fault_say(s->error, QPOOL_EINVAL,
 	    "word %zu after the ? of the conninfo has a %% without two hexadecimal digits (not "
 	    "00); a %% itself must be written %%25",
-	    s->out.count + 1);
+	    s->out.count);
 }
 
 static bool
@@ -276,31 +284,35 @@ keep(split *s, const qp_pg_piece *piece)
 	*s->end = '\0';
 }
 
+/* One word more in the list, its texts empty but of the right room. */
+static qp_pg_word *
+append(split *s, const qp_pg_piece *piece)
+{
+	qp_pg_word *words = realloc(s->out.words, (s->out.count + 1) * sizeof *words);
+	qp_pg_word *word;
+
+	if (words == NULL)
+		return NULL;
+	s->out.words = words;
+	word = &words[s->out.count++];
+	word->name = calloc(1, piece->name_length + 1);
+	word->value = calloc(1, piece->value_length + 1);
+	return word->name != NULL && word->value != NULL ? word : NULL;
+}
+
 static qpool_err
 take(split *s, const qp_pg_piece *piece)
 {
-	qp_pg_word *words = realloc(s->out.words, (s->out.count + 1) * sizeof *s->out.words);
-	qp_pg_word word = {malloc(piece->name_length + 1), malloc(piece->value_length + 1)};
+	qp_pg_word *word = append(s, piece);
 
-	s->out.words = words != NULL ? words : s->out.words;
-	if (words == NULL || word.name == NULL || word.value == NULL) {
-		free(word.name);
-		free(word.value);
+	if (word == NULL)
 		return no_memory(s->error);
-	}
-	words[s->out.count] = word;
 	/* Names have no escapes in the form with blanks. */
-	memcpy(word.name, piece->name, piece->name_length);
-	word.name[piece->name_length] = '\0';
-	word.value[0] = '\0';
-	if ((s->is_uri && !decode(s, piece->name, piece->name_length, word.name)) ||
-	    !decode(s, piece->value, piece->value_length, word.value)) {
-		qpool_err err = bad_percent(s);
-		s->out.count++;
-		return err;
-	}
-	s->out.count++;
-	if (!qp_pg_conninfo_is_ours(word.name))
+	memcpy(word->name, piece->name, piece->name_length);
+	if ((s->is_uri && !decode(s, piece->name, piece->name_length, word->name)) ||
+	    !decode(s, piece->value, piece->value_length, word->value))
+		return bad_percent(s);
+	if (!qp_pg_conninfo_is_ours(word->name))
 		keep(s, piece);
 	return QPOOL_OK;
 }

@@ -52,6 +52,8 @@ bool qp_pg_conninfo_percent(const char *from, size_t length, char *out);
 /* Has any libpq, this one or a later one, an option of this name?  Letters of either case. */
 bool qp_pg_conninfo_knows(const char *name);
 bool qp_pg_conninfo_is_ours(const char *name);
+/* Short, and of small letters and _ only, as all names of options are. */
+bool qp_pg_conninfo_is_name(const char *text);
 /* Short, and of letters, digits and _.,+- only: may stand in a message. */
 bool qp_pg_conninfo_is_plain(const char *text);
 

@@ -89,7 +89,8 @@ qp_pg_merge_compiled(const qp_pg_merged *merged, const char *name)
 static qpool_err
 no_memory(qpool_error *error)
 {
-	return qp_pg_fault_say(error, QPOOL_ENOMEM, "no memory to read the conninfo");
+	(void)qp_pg_fault_say(error, QPOOL_ENOMEM, "no memory to read the conninfo");
+	return QPOOL_ENOMEM;
 }
 
 /* Does the message quote a value that may be, or hold, a secret?  Its quotes are those of the

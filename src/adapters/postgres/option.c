@@ -172,7 +172,7 @@ retell(const qp_pg_word *word, const char *name, const qpool_error *said, qpool_
 		    error, said->code, "%s%s", word->name, said->message + strlen(name));
 	if (said->code != QPOOL_EINVAL)
 		return qp_pg_fault_say(error, said->code, "%s", said->message);
-	if (!qp_pg_conninfo_is_plain(word->name))
+	if (!qp_pg_conninfo_is_name(word->name))
 		return qp_pg_fault_say(error, QPOOL_EINVAL,
 		    "a word of the conninfo that begins with pool_ is no option; it must be pool_ "
 		    "and a field of qpool_options or qpool_pg_options");

@@ -90,9 +90,21 @@ is_suspicious(const char *name, const char *value)
 static bool
 is_known(const char *name)
 {
-	if (!qp_pg_conninfo_is_ours(name))
-		return qp_pg_conninfo_knows(name);
-	return strspn(name, "abcdefghijklmnopqrstuvwxyz_") == strlen(name);
+	return qp_pg_conninfo_is_ours(name) ? qp_pg_conninfo_is_name(name)
+	                                    : qp_pg_conninfo_knows(name);
+}
+
+/* Quotes that libpq takes, but where they begin or end inside a word: nobody writes so, unless the
+ * word is part of a password. */
+static bool
+is_torn(const qp_pg_piece *piece)
+{
+	const char *end = piece->value + piece->value_length;
+
+	if (*piece->value == '\'' && piece->value_length > 0)
+		return *end != '\0' && strchr(" \t\n\v\f\r", *end) == NULL;
+	return memchr(piece->value, '\'', piece->value_length) != NULL ||
+	       memchr(piece->value, '"', piece->value_length) != NULL;
 }
 
 /* The name, decoded; "" if it cannot be. */
@@ -141,6 +153,10 @@ redact_words(redact *r, const char *at, bool is_uri)
 	       is_known(name_of(r, &piece, is_uri))) {
 		show(r, from, piece.value);
 		from = piece.value + piece.value_length;
+		if (!is_uri && is_torn(&piece)) {
+			hide(r);
+			return;
+		}
 		if (hides_value(r, &piece, is_uri))
 			hide(r);
 		else
@@ -176,6 +192,17 @@ are_hosts(const char *at, const char *end)
 	return true;
 }
 
+/* Of letters that the name of a database has, if it is not escaped. */
+static bool
+is_database(const char *path, const char *end)
+{
+	for (path += *path == '/'; path < end; path++)
+		if ((unsigned char)*path <= ' ' || *path == 0x7f ||
+		    strchr("\"'#&/:;<=>?@[\\]^`{|}", *path) != NULL)
+			return false;
+	return true;
+}
+
 static bool
 are_parameters(redact *r, const char *at)
 {
@@ -196,7 +223,7 @@ is_clear(redact *r, const char *uri)
 
 	qp_pg_conninfo_parts(uri, &userinfo_end, &path, &query);
 	hosts = userinfo_end != NULL ? userinfo_end + 1 : uri + qp_pg_conninfo_scheme(uri);
-	return are_hosts(hosts, path) && memchr(path, '@', (size_t)(query - path)) == NULL &&
+	return are_hosts(hosts, path) && is_database(path, query) &&
 	       are_parameters(r, query + (*query == '?'));
 }
 

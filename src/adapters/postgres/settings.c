@@ -30,13 +30,12 @@ write_text(writer *w, const char *format, ...)
 	w->at = length < 0 ? w->room : w->at + (size_t)length;
 }
 
-/* For the server's splitting of `options`: a blank that ends no word has a backslash. */
+/* A blank that ends no word of `options` must have a backslash. */
 static const char *const escaped_levels[] = {
     NULL, "read\\ uncommitted", "read\\ committed", "repeatable\\ read", "serializable"};
 static const char *const levels[] = {
     NULL, "READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"};
 
-/* `format` takes name and milliseconds. */
 static void
 write_limits(writer *w, const qpool_pg_options *options, const char *before, const char *between)
 {
@@ -98,8 +97,9 @@ qp_pg_settings_begin(const qpool_pg_options *options, uint32_t isolation_level, 
 {
 	const uint32_t access = QPOOL_PG_READ_ONLY | QPOOL_PG_READ_WRITE;
 	bool travels = options->pooler == QPOOL_PG_POOLER_TRANSACTION;
-	writer w = {.out = out, .room = room};
+	writer w = {.room = room};
 
+	w.out = out;
 	if (travels && isolation_level == QPOOL_PG_ISOLATION_DEFAULT)
 		isolation_level = options->isolation_level;
 	if (travels && (flags & access) == 0)

@@ -298,7 +298,7 @@ read_connect_timeout(const make *m)
 
 /* ---- what is made of them ---- */
 
-/* For people.  A text with the signs of a URI may be the rest of a password. */
+/* For people.  A text with the signs of a URI or with quotes may be the rest of a password. */
 static bool
 write_database(const make *m)
 {
@@ -308,7 +308,7 @@ write_database(const make *m)
 		name = qp_pg_merge_value(&m->merged, "user");
 	if (name == NULL)
 		name = "";
-	if (strpbrk(name, "@:/?&=") != NULL)
+	if (strpbrk(name, "@:/?&=#'\"\\") != NULL)
 		name = "****";
 	if (!copy(&m->source->database, name))
 		return false;
