@@ -4,6 +4,7 @@
  */
 #include "args.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "duration.h"
@@ -64,6 +65,31 @@ args_duration(const char *option, const char *text, qpool_nsec bare, const struc
 		return say_bad("%s %s is out of range; it must be %s", option, text, range->words);
 	*out = value;
 	return EXIT_OK;
+}
+
+/* "none, smart or full" */
+static void
+list_words(const char *const *words, char *out, size_t room)
+{
+	size_t at = 0;
+	for (size_t i = 0; words[i] != NULL && at < room; i++) {
+		const char *joint = i == 0 ? "" : words[i + 1] != NULL ? ", " : " or ";
+		at += (size_t)snprintf(out + at, room - at, "%s%s", joint, words[i]);
+	}
+}
+
+int
+args_choice(const char *option, const char *text, const char *const *words, const char **out)
+{
+	char list[80];
+	for (size_t i = 0; words[i] != NULL; i++) {
+		if (strcmp(words[i], text) == 0) {
+			*out = text;
+			return EXIT_OK;
+		}
+	}
+	list_words(words, list, sizeof list);
+	return say_bad("%s \"%s\" is not known; it must be %s", option, text, list);
 }
 
 int

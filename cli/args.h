@@ -24,6 +24,8 @@ struct args_range {
 };
 int args_duration(const char *option, const char *text, qpool_nsec bare,
     const struct args_range *range, qpool_nsec *out);
+/* One of the words, NULL after the last; *out is the text itself. */
+int args_choice(const char *option, const char *text, const char *const *words, const char **out);
 /* For what getopt_long answers with ':' or '?'. */
 int args_bad_option(int answer, char **argv, const char *command);
 /* Too many words: names the first that is left. */

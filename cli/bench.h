@@ -14,19 +14,23 @@
 
 struct bench_asked {
 	const char *url;
-	uint32_t capacity, threads;
+	uint32_t capacity; /* 0: as the URL says, or the default; then what it came to */
+	uint32_t threads;
 	qpool_nsec duration; /* 0 when a count was asked for */
 	uint64_t count;
 	const char *sql, *sql_file; /* as given; at most one */
 	qpool_nsec hold;
 	bool no_pool;
 	const char *json; /* a path, "-", or NULL */
+	struct target_wishes wishes;
 };
 
 struct bench {
 	struct bench_asked asked;
 	struct target target;
-	char *sql; /* the text that is run */
+	qpool_options options; /* the pool's, by the URL and the command line */
+	char server[128];      /* what it said of itself, or "" */
+	char *sql;             /* the text that is run */
 	struct target_script script;
 	struct lender lender;
 	struct load_result result;

@@ -80,6 +80,12 @@ text_json(const char *text)
 }
 
 static json_t *
+word_json(const char *text)
+{
+	return text != NULL ? text_json(text) : json_null();
+}
+
+static json_t *
 durations_json(const struct hist *hist)
 {
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "mean", (json_int_t)hist_mean(hist),
@@ -89,14 +95,15 @@ durations_json(const struct hist *hist)
 }
 
 static json_t *
-failure_json(const struct load_result *result)
+failure_json(const struct bench *bench)
 {
+	const struct load_result *result = &bench->result;
 	if (result->failed == 0)
 		return json_null();
 	json_t *json = json_object();
 	json_object_set_new(json, "code", text_json(qpool_err_name(result->first_failure.code)));
 	json_object_set_new(json, "native", text_json(result->first_failure.native));
-	char *message = target_redact(result->first_failure.message);
+	char *message = target_message(&bench->target, &result->first_failure);
 	json_object_set_new(json, "message", text_json(message != NULL ? message : ""));
 	free(message);
 	return json;
@@ -108,7 +115,7 @@ asked_json(const struct bench *bench)
 	const struct bench_asked *asked = &bench->asked;
 	json_t *json = json_object();
 	json_object_set_new(json, "url", text_json(bench->target.shown));
-	json_object_set_new(json, "kind", text_json(bench->target.kind->scheme));
+	json_object_set_new(json, "kind", text_json(bench->target.kind->schemes[0]));
 	json_object_set_new(json, "pool", json_boolean(!asked->no_pool));
 	json_object_set_new(
 	    json, "capacity", asked->no_pool ? json_null() : count_json(asked->capacity));
@@ -118,6 +125,8 @@ asked_json(const struct bench *bench)
 	json_object_set_new(
 	    json, "count", asked->count > 0 ? count_json(asked->count) : json_null());
 	json_object_set_new(json, "hold_ns", json_integer(asked->hold));
+	json_object_set_new(json, "reset", word_json(asked->wishes.reset));
+	json_object_set_new(json, "pooler", word_json(asked->wishes.pooler));
 	json_object_set_new(json, "sql", text_json(bench->sql));
 	return json;
 }
@@ -132,7 +141,7 @@ measured_json(const struct bench *bench)
 	json_object_set_new(json, "requests", count_json(result->served));
 	json_object_set_new(json, "requests_per_second", json_real(per_second(result)));
 	json_object_set_new(json, "failures", count_json(result->failed));
-	json_object_set_new(json, "first_failure", failure_json(result));
+	json_object_set_new(json, "first_failure", failure_json(bench));
 	json_object_set_new(json, "cancelled", count_json(result->cancelled));
 	json_object_set_new(json, "wait_ns", durations_json(&result->wait));
 	json_object_set_new(json, "request_ns", durations_json(&result->whole));
@@ -155,6 +164,7 @@ whole_json(const struct bench *bench)
 	json_object_set_new(json, "format", json_string("queuepool-bench-1"));
 	json_object_set_new(json, "version", json_string(version));
 	json_object_set_new(json, "client", text_json(bench->target.kind->client()));
+	json_object_set_new(json, "server", word_json(bench->server[0] ? bench->server : NULL));
 	json_object_set_new(json, "asked", asked_json(bench));
 	json_object_set_new(json, "interrupted", json_boolean(stop_signal() != 0));
 	json_object_set_new(json, "measured", measured_json(bench));

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "alone.h"
 #include "args.h"
 #include "bench.h"
 #include "duration.h"
@@ -20,8 +21,9 @@
 #include "stop.h"
 #include "textfile.h"
 
-#define CAPACITY_MAX 65535u
-#define COUNT_MAX    1000000000000u
+#define CAPACITY_USUAL 8u
+#define CAPACITY_MAX   65535u
+#define COUNT_MAX      1000000000000u
 
 const char cmd_bench_help[] =
     "usage: queuepool bench URL [OPTION ...]\n"
@@ -29,16 +31,14 @@ const char cmd_bench_help[] =
     "Many threads take connections from a pool, run SQL and give them back; says how\n"
     "many requests a second that makes, how long they wait, and how evenly they are\n"
     "served.  The database must exist; the default SQL only reads.\n"
-    "\n"
-    "  URL               sqlite:PATH, sqlite:file:URI or sqlite::memory:\n"
-    "      --capacity N  connections in the pool, 1 to 65,535 (8)\n"
+    "\n" TARGET_URL_HELP "      --capacity N  connections in the pool, 1 to 65,535 (8)\n"
     "      --threads N   threads that make requests, 1 to 10,000 (64)\n"
     "      --seconds S   how long: 5, 0.5 or a duration, at most 24h (5)\n"
     "      --count N     how many requests instead\n"
     "      --sql TEXT    what a request runs, one or more statements (SELECT 1)\n"
     "      --sql-file F  the same from a file\n"
     "      --hold D      keep the connection so much longer each time, as in 5ms (0)\n"
-    "      --no-pool     open and close a connection for each request, to compare\n"
+    "      --no-pool     open and close a connection for each request, to compare\n" TARGET_WISHES_HELP
     "      --json F      write the figures to F as JSON; - is standard output\n"
     "  -h, --help        this text\n"
     "\n"
@@ -46,7 +46,19 @@ const char cmd_bench_help[] =
     "exit code: 0 measured, 1 some request failed, 2 what was asked for is wrong,\n"
     "           130 or 143 stopped by Ctrl-C or SIGTERM\n";
 
-enum { CAPACITY = ARGS_LONG_ONLY, THREADS, SECONDS, COUNT, SQL, SQL_FILE, HOLD, NO_POOL, JSON };
+enum {
+	CAPACITY = ARGS_LONG_ONLY,
+	THREADS,
+	SECONDS,
+	COUNT,
+	SQL,
+	SQL_FILE,
+	HOLD,
+	NO_POOL,
+	RESET,
+	POOLER,
+	JSON
+};
 
 static const struct option long_options[] = {
     {"capacity", required_argument, NULL, CAPACITY},
@@ -57,6 +69,8 @@ static const struct option long_options[] = {
     {"sql-file", required_argument, NULL, SQL_FILE},
     {"hold", required_argument, NULL, HOLD},
     {"no-pool", no_argument, NULL, NO_POOL},
+    {"reset", required_argument, NULL, RESET},
+    {"pooler", required_argument, NULL, POOLER},
     {"json", required_argument, NULL, JSON},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -91,6 +105,10 @@ take_option(int option, const char *text, struct bench_asked *asked)
 	case NO_POOL:
 		asked->no_pool = true;
 		break;
+	case RESET:
+		return target_take_reset(&asked->wishes, text);
+	case POOLER:
+		return target_take_pooler(&asked->wishes, text);
 	default:
 		asked->json = text;
 		break;
@@ -155,13 +173,13 @@ read_sql(struct bench *bench)
 }
 
 static int
-compile(struct bench *bench, void *resource)
+compile(struct bench *bench, qpool_lease *lease)
 {
 	qpool_error error = {.code = QPOOL_OK};
 	const struct target_kind *kind = bench->target.kind;
-	if (kind->probe(resource, &error) != QPOOL_OK)
+	if (kind->probe(lease, bench->server, sizeof bench->server, &error) != QPOOL_OK)
 		return target_failed(&bench->target, "read", &error);
-	qpool_err err = kind->compile(resource, bench->sql, &bench->script, &error);
+	qpool_err err = kind->compile(lease, bench->sql, &bench->script, &error);
 	if (err == QPOOL_OK)
 		return EXIT_OK;
 	if (err != QPOOL_EINVAL)
@@ -178,12 +196,38 @@ try_out(struct bench *bench)
 	const struct tap *tap = &bench->lender.tap;
 	qpool_step step = {.size = sizeof step, .budget = QPOOL_SEC(10)};
 	qpool_error error = {.code = QPOOL_OK};
+	struct alone alone;
 	void *resource = NULL;
-	if (tap->inner.open(tap->inner_user, &step, &resource, &error) != QPOOL_OK)
+	if (tap->inner.open(tap->inner_user, &step, &resource, &error) != QPOOL_OK ||
+	    alone_begin(&alone, &tap->inner, tap->inner_user, resource, &error) != QPOOL_OK)
 		return target_failed(&bench->target, "open", &error);
-	int code = compile(bench, resource);
+	int code = compile(bench, &alone.lease);
+	resource = alone_end(&alone);
+	if (tap->parting != NULL)
+		tap->parting(resource);
 	tap->inner.close(tap->inner_user, resource, QPOOL_WHY_CLOSED);
 	return code;
+}
+
+/* The default, unless the URL says something, unless the command line does. */
+static int
+settle_options(struct bench *bench)
+{
+	qpool_options *options = &bench->options;
+	struct bench_asked *asked = &bench->asked;
+	if (asked->capacity > 0)
+		options->max_size = asked->capacity;
+	if (options->max_size == QPOOL_ZERO32)
+		return say_bad(
+		    "%s: with pool_max_size=0 there is nothing to measure", bench->target.shown);
+	asked->capacity = options->max_size;
+	if (!asked->no_pool)
+		return EXIT_OK;
+	/* Where only a lease shows the connection, one that lives for one lease. */
+	options->max_size = options->max_opening = asked->threads;
+	options->max_uses = 1;
+	options->min_idle = 0;
+	return EXIT_OK;
 }
 
 static int
@@ -193,10 +237,14 @@ prepare(struct bench *bench)
 	qpool_error error = {.code = QPOOL_OK};
 	tap->inner = qpool_ops_init();
 	tap->parting = bench->target.kind->parting;
-	if (bench->target.kind->ops(&bench->target, &tap->inner, &tap->inner_user, &error) !=
-	    QPOOL_OK)
+	bench->options = qpool_options_init();
+	bench->options.name = "bench";
+	bench->options.max_size = CAPACITY_USUAL;
+	if (bench->target.kind->ops(
+		&bench->target, &bench->options, &tap->inner, &tap->inner_user, &error) != QPOOL_OK)
 		return target_failed(&bench->target, "open", &error);
-	return try_out(bench);
+	int code = settle_options(bench);
+	return code == EXIT_OK ? try_out(bench) : code;
 }
 
 /* ---- the run ------------------------------------------------------------------------- */
@@ -215,7 +263,7 @@ request(struct load_thread *self, void *user, qpool_error *error)
 	qpool_err err = lender_take(&bench->lender, self, &loan, error);
 	if (err == QPOOL_OK) {
 		err = bench->target.kind->execute(
-		    loan.resource, &bench->script, cancelled, self, error);
+		    &loan.lease, &bench->script, cancelled, self, error);
 		if (err == QPOOL_OK && bench->asked.hold > 0)
 			load_sleep(self, bench->asked.hold);
 		if (err == QPOOL_OK && load_cancelled(self))
@@ -271,11 +319,8 @@ run_with_pool(struct bench *bench)
 {
 	struct tap *tap = &bench->lender.tap;
 	qpool_ops ops = tap_ops(tap);
-	qpool_options options = qpool_options_init();
 	qpool_error error = {.code = QPOOL_OK};
-	options.name = "bench";
-	options.max_size = bench->asked.capacity;
-	if (qpool_create(&bench->lender.pool, &options, &ops, tap, &error) != QPOOL_OK)
+	if (qpool_create(&bench->lender.pool, &bench->options, &ops, tap, &error) != QPOOL_OK)
 		return say_failed("bench: %s", error.message);
 	int code = run(bench);
 	qpool_free(bench->lender.pool);
@@ -294,7 +339,7 @@ report(struct bench *bench)
 	if (bench->asked.json != NULL)
 		code = bench_json(bench);
 	if (result->failed > 0) {
-		char *message = target_redact(result->first_failure.message);
+		char *message = target_message(&bench->target, &result->first_failure);
 		code = say_failed("%s of %s requests failed; the first: %s",
 		    figure_count(result->failed).text,
 		    figure_count(result->served + result->failed).text,
@@ -310,8 +355,9 @@ bench_target(struct bench *bench)
 	int code = prepare(bench);
 	if (code == EXIT_OK && !stop_catch())
 		code = say_failed("bench: cannot watch for signals: %s", strerror(errno));
+	bool by_hand = bench->asked.no_pool && !bench->target.kind->needs_lease;
 	if (code == EXIT_OK)
-		code = bench->asked.no_pool ? run(bench) : run_with_pool(bench);
+		code = by_hand ? run(bench) : run_with_pool(bench);
 	if (code == EXIT_OK)
 		code = report(bench);
 	const struct tap *tap = &bench->lender.tap;
@@ -323,7 +369,7 @@ bench_target(struct bench *bench)
 int
 cmd_bench(int argc, char **argv)
 {
-	struct bench bench = {.asked = {.capacity = 8, .threads = 64}};
+	struct bench bench = {.asked = {.threads = 64}};
 	struct bench_asked *asked = &bench.asked;
 	int code = parse(argc, argv, asked);
 	if (code != EXIT_OK || asked->url == NULL)
@@ -333,7 +379,7 @@ cmd_bench(int argc, char **argv)
 	if (code == EXIT_OK)
 		code = read_sql(&bench);
 	if (code == EXIT_OK)
-		code = target_parse(asked->url, "bench", &bench.target);
+		code = target_parse(asked->url, "bench", &asked->wishes, &bench.target);
 	if (code == EXIT_OK)
 		code = bench_target(&bench);
 	target_script_free(&bench.script);

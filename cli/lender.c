@@ -40,6 +40,7 @@ open_one(struct lender *lender, struct load_thread *self, struct loan *out, qpoo
 	qpool_ops ops = tap_ops(&lender->tap);
 	qpool_nsec until = duration_now() + PATIENCE;
 	out->lease = (qpool_lease)QPOOL_LEASE_INIT;
+	out->resource = NULL;
 	qpool_err err = ops.open(&lender->tap, &step, &out->resource, error);
 	while (err == QPOOL_EOPEN && duration_now() < until) {
 		load_sleep(self, PAUSE);
@@ -47,6 +48,7 @@ open_one(struct lender *lender, struct load_thread *self, struct loan *out, qpoo
 			return QPOOL_ECANCEL;
 		err = ops.open(&lender->tap, &step, &out->resource, error);
 	}
+	out->lease.resource = out->resource;
 	return err;
 }
 

@@ -17,7 +17,7 @@ struct lender {
 };
 
 struct loan {
-	qpool_lease lease;
+	qpool_lease lease; /* without a pool it holds the resource and nothing more */
 	void *resource;
 };
 

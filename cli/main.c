@@ -37,7 +37,7 @@ print_usage(void)
 		printf("  %-8s %s\n", commands[i].name, commands[i].summary);
 	puts("\n"
 	     "  queuepool help COMMAND   what a command does, its options and exit codes\n"
-	     "  queuepool --version      of the command, the library and the database client");
+	     "  queuepool --version      of the command, the library and the database clients");
 }
 
 static const struct command *
@@ -96,8 +96,10 @@ help(int argc, char **argv)
 static int
 version(void)
 {
+	char clients[80];
+	target_clients(clients, sizeof clients);
 	printf("queuepool %d.%d.%d (library %s, %s)\n", QPOOL_VERSION_MAJOR, QPOOL_VERSION_MINOR,
-	    QPOOL_VERSION_PATCH, qpool_version(), target_sqlite.client());
+	    QPOOL_VERSION_PATCH, qpool_version(), clients);
 	return EXIT_OK;
 }
 

@@ -5,17 +5,26 @@
 #include "target.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "args.h"
 #include "say.h"
 
-static const struct target_kind *const kinds[] = {&target_sqlite};
+static const struct target_kind *const kinds[] = {
+    &target_sqlite,
+#ifdef CLI_POSTGRES
+    &target_postgres,
+#endif
+};
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
+/* ---- secrets -------------------------------------------------------------------------- */
+
 static const char *const secret_words[] = {
-    "password=", "passwd=", "pass=", "hexkey=", "textkey=", "key="};
+    "password=", "passwd=", "pass=", "secret=", "hexkey=", "textkey=", "key="};
 
 /* The end of a secret that starts here. */
 static size_t
@@ -31,18 +40,47 @@ blot(char *text, size_t length)
 		text[i] = '*';
 }
 
+/* "5432/a@b": what follows the colon is a port, and the at sign belongs to what comes later. */
+static bool
+is_port(const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	return digits > 0 && text[digits] == '/';
+}
+
+/* From the first colon to the last at sign: a password that should have been written with %-signs may
+ * hold any of "/?#@", and must not be seen for that. */
 static void
 blot_user_part(char *text)
 {
 	char *authority = strstr(text, "://");
 	if (authority == NULL)
 		return;
-	authority += 3;
-	size_t length = strcspn(authority, "/?#");
-	char *at = memrchr(authority, '@', length);
-	char *colon = memchr(authority, ':', length);
-	if (at != NULL && colon != NULL && colon < at)
+	char *colon = strchr(authority + 3, ':');
+	char *at = strrchr(authority + 3, '@');
+	if (colon != NULL && at != NULL && colon < at && !is_port(colon + 1))
 		blot(colon + 1, (size_t)(at - colon - 1));
+}
+
+/* A URL's word ends at "&" alone; one that hides behind %-signs may be a password, too. */
+static void
+blot_query(char *text)
+{
+	char *url = strstr(text, "://");
+	char *word = url != NULL ? strchr(url, '?') : NULL;
+	while (word != NULL) {
+		size_t length = strcspn(++word, "&");
+		char *equals = memchr(word, '=', length);
+		size_t name = equals != NULL ? (size_t)(equals - word) : 0;
+		bool is_secret = memchr(word, '%', name) != NULL;
+		for (size_t i = 0; i < sizeof secret_words / sizeof secret_words[0]; i++) {
+			const char *found = strcasestr(word, secret_words[i]);
+			is_secret = is_secret || (found != NULL && found < word + name);
+		}
+		if (is_secret)
+			blot(equals + 1, length - name - 1);
+		word = word[length] != '\0' ? word + length : NULL;
+	}
 }
 
 char *
@@ -52,6 +90,7 @@ target_redact(const char *text)
 	if (copy == NULL)
 		return NULL;
 	blot_user_part(copy);
+	blot_query(copy);
 	for (size_t i = 0; i < sizeof secret_words / sizeof secret_words[0]; i++) {
 		size_t length = strlen(secret_words[i]);
 		for (char *at = strcasestr(copy, secret_words[i]); at != NULL;
@@ -61,6 +100,32 @@ target_redact(const char *text)
 	say_clean(copy);
 	return copy;
 }
+
+/* What a URL that is written wrong is quoted with may be a piece of its password: such a piece is shown
+ * only if it is seen in the shown form, too. */
+static void
+blot_quotes(const struct target *target, char *message)
+{
+	char *open = strchr(message, '"');
+	while (open != NULL) {
+		char *close = strchr(open + 1, '"');
+		size_t length = close != NULL ? (size_t)(close - open - 1) : strlen(open + 1);
+		if (memmem(target->shown, strlen(target->shown), open + 1, length) == NULL)
+			blot(open + 1, length);
+		open = close != NULL ? strchr(close + 1, '"') : NULL;
+	}
+}
+
+char *
+target_message(const struct target *target, const qpool_error *error)
+{
+	char *message = target_redact(error->message);
+	if (message != NULL && error->code == QPOOL_EINVAL)
+		blot_quotes(target, message);
+	return message;
+}
+
+/* ---- URLs ----------------------------------------------------------------------------- */
 
 /* "sqlite:x" has the scheme "sqlite"; "./a:b" and "data.db" have none. */
 static size_t
@@ -73,12 +138,21 @@ scheme_length(const char *url)
 	return length > 0 && url[length] == ':' ? length : 0;
 }
 
+static bool
+has_scheme(const struct target_kind *kind, const char *url, size_t scheme)
+{
+	for (const char *const *known = kind->schemes; *known != NULL; known++) {
+		if (strlen(*known) == scheme && strncasecmp(*known, url, scheme) == 0)
+			return true;
+	}
+	return false;
+}
+
 static const struct target_kind *
 kind_of(const char *url, size_t scheme)
 {
 	for (size_t i = 0; i < KINDS; i++) {
-		if (strlen(kinds[i]->scheme) == scheme &&
-		    strncasecmp(kinds[i]->scheme, url, scheme) == 0)
+		if (has_scheme(kinds[i], url, scheme))
 			return kinds[i];
 	}
 	return NULL;
@@ -96,15 +170,26 @@ refuse(const char *url, size_t scheme, const char *command)
 	else
 		say_bad("%s: this build knows no \"%.*s:\" URLs", command, (int)scheme, url);
 	if (url[0] != '\0' && scheme == 0 && shown != NULL)
-		say_try("queuepool %s %s:%s", command, kinds[0]->scheme, shown);
+		say_try("queuepool %s %s:%s", command, kinds[0]->schemes[0], shown);
 	else
 		say_try("queuepool %s %s", command, kinds[0]->form);
 	free(shown);
 	return EXIT_BAD;
 }
 
+static int
+check_wishes(const struct target *target, const char *command)
+{
+	const struct target_wishes *wishes = &target->wishes;
+	if (target->kind->has_wishes || (wishes->reset == NULL && wishes->pooler == NULL))
+		return EXIT_OK;
+	return say_bad("%s: %s is for PostgreSQL; \"%s:\" URLs know nothing of the kind", command,
+	    wishes->reset != NULL ? "--reset" : "--pooler", target->kind->schemes[0]);
+}
+
 int
-target_parse(const char *url, const char *command, struct target *out)
+target_parse(
+    const char *url, const char *command, const struct target_wishes *wishes, struct target *out)
 {
 	memset(out, 0, sizeof *out);
 	size_t scheme = scheme_length(url);
@@ -112,16 +197,42 @@ target_parse(const char *url, const char *command, struct target *out)
 	if (kind == NULL)
 		return refuse(url, scheme, command);
 	out->kind = kind;
+	out->wishes = *wishes;
 	out->where = strdup(url + scheme + 1);
 	out->shown = target_redact(url);
 	if (out->where == NULL || out->shown == NULL) {
 		target_free(out);
 		return say_failed("%s: out of memory", command);
 	}
-	int code = kind->inspect(out);
+	int code = check_wishes(out, command);
+	if (code == EXIT_OK)
+		code = kind->inspect(out);
 	if (code != EXIT_OK)
 		target_free(out);
 	return code;
+}
+
+int
+target_take_reset(struct target_wishes *wishes, const char *text)
+{
+	static const char *const words[] = {"none", "rollback", "smart", "full", NULL};
+	return args_choice("--reset", text, words, &wishes->reset);
+}
+
+int
+target_take_pooler(struct target_wishes *wishes, const char *text)
+{
+	static const char *const words[] = {"none", "transaction", NULL};
+	return args_choice("--pooler", text, words, &wishes->pooler);
+}
+
+void
+target_clients(char *out, size_t room)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < KINDS && at < room; i++)
+		at += (size_t)snprintf(
+		    out + at, room - at, "%s%s", i > 0 ? ", " : "", kinds[i]->client());
 }
 
 void
@@ -135,10 +246,38 @@ target_free(struct target *target)
 int
 target_failed(const struct target *target, const char *step, const qpool_error *error)
 {
-	char *message = target_redact(error->message);
+	char *message = target_message(target, error);
 	say_bad("%s failed: %s", step, message != NULL ? message : qpool_err_text(error->code));
 	free(message);
 	return target->kind->wrong_target(error) ? EXIT_BAD : EXIT_FAILED;
+}
+
+/* ---- SQL ------------------------------------------------------------------------------ */
+
+bool
+target_script_add(struct target_script *script, const char *sql, size_t length)
+{
+	char **more = realloc(script->statements, (script->count + 1) * sizeof *more);
+	if (more == NULL)
+		return false;
+	script->statements = more;
+	more[script->count] = strndup(sql, length);
+	return more[script->count] != NULL && ++script->count > 0;
+}
+
+qpool_err
+target_bad_sql(qpool_error *error, const char *sql, const char *at, const char *why)
+{
+	unsigned line = 1;
+	for (const char *c = sql; c < at; c++)
+		line += *c == '\n';
+	memset(error, 0, sizeof *error);
+	error->code = QPOOL_EINVAL;
+	if (strchr(sql, '\n') != NULL)
+		snprintf(error->message, sizeof error->message, "line %u: %s", line, why);
+	else
+		snprintf(error->message, sizeof error->message, "%s", why);
+	return error->code;
 }
 
 void

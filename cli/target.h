@@ -17,10 +17,16 @@
 
 struct target_kind;
 
+/* What --reset and --pooler say; NULL: nothing.  The texts are argv's. */
+struct target_wishes {
+	const char *reset, *pooler;
+};
+
 struct target {
 	const struct target_kind *kind;
 	char *where; /* what follows the scheme and its colon */
 	char *shown; /* the URL, secrets blotted out: the only form that may be printed */
+	struct target_wishes wishes;
 };
 
 /* SQL, cut into statements that one connection has found good. */
@@ -32,36 +38,65 @@ struct target_script {
 typedef int target_cancelled_fn(void *user);
 
 struct target_kind {
-	const char *scheme;
+	const char *schemes[3];      /* the first is its name, NULL is the last */
 	const char *form;            /* "sqlite:PATH" */
 	const char *(*client)(void); /* "SQLite 3.40.1" */
+	bool has_wishes;             /* it knows --reset and --pooler */
+	bool needs_lease; /* only a lease shows the connection, not its resource by itself */
 	/* What can be said without opening: EXIT_OK, or the lines are said and EXIT_BAD. */
 	int (*inspect)(const struct target *target);
-	/* For qpool_create, by way of a tap. */
-	qpool_err (*ops)(
-	    const struct target *target, qpool_ops *ops, void **user, qpool_error *error);
-	/* Read something that any database of this kind has. */
-	qpool_err (*probe)(void *resource, qpool_error *error);
+	/* For qpool_create, by way of a tap.  What the URL says of the pool goes into *options. */
+	qpool_err (*ops)(const struct target *target, qpool_options *options, qpool_ops *ops,
+	    void **user, qpool_error *error);
+	/* Read something that any database of this kind has, and say what the server is: "" if there
+	 * is none. */
+	qpool_err (*probe)(qpool_lease *lease, char *server, size_t room, qpool_error *error);
 	/* Cut SQL into statements and prepare each, running none.  The end of *error's message says which. */
 	qpool_err (*compile)(
-	    void *resource, const char *sql, struct target_script *out, qpool_error *error);
+	    qpool_lease *lease, const char *sql, struct target_script *out, qpool_error *error);
 	/* Run them all, every row fetched; ECANCEL when `cancelled` said so meanwhile. */
-	qpool_err (*execute)(void *resource, const struct target_script *script,
+	qpool_err (*execute)(qpool_lease *lease, const struct target_script *script,
 	    target_cancelled_fn *cancelled, void *user, qpool_error *error);
-	/* Before each close: let go of what execute keeps on the resource. */
+	/* Before each close: let go of what execute keeps on the resource.  Or NULL. */
 	void (*parting)(void *resource);
 	/* Is this failure the fault of what the URL names, rather than of the moment? */
 	bool (*wrong_target)(const qpool_error *error);
 };
 
 extern const struct target_kind target_sqlite;
+#ifdef CLI_POSTGRES
+extern const struct target_kind target_postgres;
+#define TARGET_FORMS_HELP_                                                                      \
+	"                    or postgresql://USER@HOST/DATABASE; pool_... words in its query\n" \
+	"                    set up the pool, as in ?pool_max_size=20\n"
+#else
+#define TARGET_FORMS_HELP_ ""
+#endif
 
+/* For the help of a command: the URLs, and the two options. */
+#define TARGET_URL_HELP \
+	"  URL               sqlite:PATH, sqlite:file:URI or sqlite::memory:\n" TARGET_FORMS_HELP_
+#define TARGET_WISHES_HELP                                                             \
+	"      --reset R     PostgreSQL, at a return: none, rollback, smart or full\n" \
+	"      --pooler P    PostgreSQL, a pooler before it: none or transaction\n"
+
+/* Take the text of --reset or --pooler.  EXIT_OK, or the line is said and EXIT_BAD. */
+int target_take_reset(struct target_wishes *wishes, const char *text);
+int target_take_pooler(struct target_wishes *wishes, const char *text);
 /* EXIT_OK, or the lines are said and EXIT_BAD.  `command` goes into the advice. */
-int target_parse(const char *url, const char *command, struct target *out);
+int target_parse(
+    const char *url, const char *command, const struct target_wishes *wishes, struct target *out);
 void target_free(struct target *target);
 /* Say that `step` of it failed and why; the value is the exit code. */
 int target_failed(const struct target *target, const char *step, const qpool_error *error);
+/* What a failure on it says, fit to be printed; NULL without memory. */
+char *target_message(const struct target *target, const qpool_error *error);
 void target_script_free(struct target_script *script);
+bool target_script_add(struct target_script *script, const char *sql, size_t length);
+/* *error: `why`, with the line of `at` if `sql` has several; returns EINVAL. */
+qpool_err target_bad_sql(qpool_error *error, const char *sql, const char *at, const char *why);
+/* "SQLite 3.40.1, libpq 15.6" */
+void target_clients(char *out, size_t room);
 /* A copy with the passwords and keys of URLs and option strings blotted out; NULL without memory. */
 char *target_redact(const char *text);
 

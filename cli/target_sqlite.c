@@ -105,8 +105,10 @@ inspect(const struct target *target)
 }
 
 static qpool_err
-ops(const struct target *target, qpool_ops *out, void **user, qpool_error *error)
+ops(const struct target *target, qpool_options *pool, qpool_ops *out, void **user,
+    qpool_error *error)
 {
+	(void)pool; /* the URL is SQLite's own: it has no words for a pool */
 	qpool_sqlite_options options = qpool_sqlite_options_init();
 	char *path = path_of(target);
 	bool only_read = path != NULL && access(path, W_OK) != 0;
@@ -118,38 +120,14 @@ ops(const struct target *target, qpool_ops *out, void **user, qpool_error *error
 
 /* What prepare needs of the file, and a page of it besides. */
 static qpool_err
-probe(void *resource, qpool_error *error)
+probe(qpool_lease *lease, char *server, size_t room, qpool_error *error)
 {
-	sqlite3 *db = resource;
+	sqlite3 *db = lease->resource;
+	if (room > 0)
+		server[0] = '\0';
 	if (sqlite3_exec(db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) != SQLITE_OK)
 		return statement_error(db, error);
 	return QPOOL_OK;
-}
-
-static bool
-keep_statement(struct target_script *script, const char *sql, size_t length)
-{
-	char **more = realloc(script->statements, (script->count + 1) * sizeof *more);
-	if (more == NULL)
-		return false;
-	script->statements = more;
-	more[script->count] = strndup(sql, length);
-	return more[script->count] != NULL && ++script->count > 0;
-}
-
-static qpool_err
-bad_sql(qpool_error *error, const char *sql, const char *at, const char *why)
-{
-	unsigned line = 1;
-	for (const char *c = sql; c < at; c++)
-		line += *c == '\n';
-	memset(error, 0, sizeof *error);
-	error->code = QPOOL_EINVAL;
-	if (strchr(sql, '\n') != NULL)
-		snprintf(error->message, sizeof error->message, "line %u: %s", line, why);
-	else
-		snprintf(error->message, sizeof error->message, "%s", why);
-	return error->code;
 }
 
 /* Where in the whole text SQLite found fault. */
@@ -161,38 +139,40 @@ fault_at(sqlite3 *db, const char *statement)
 }
 
 static qpool_err
-compile(void *resource, const char *sql, struct target_script *out, qpool_error *error)
+compile(qpool_lease *lease, const char *sql, struct target_script *out, qpool_error *error)
 {
-	sqlite3 *db = resource;
+	sqlite3 *db = lease->resource;
 	const char *tail = sql;
 	memset(out, 0, sizeof *out);
 	for (const char *at = sql; *at != '\0'; at = tail) {
 		sqlite3_stmt *statement = NULL;
 		int rc = sqlite3_prepare_v2(db, at, -1, &statement, &tail);
 		int parameters = sqlite3_bind_parameter_count(statement);
-		bool kept = statement == NULL || keep_statement(out, at, (size_t)(tail - at));
+		bool kept = statement == NULL || target_script_add(out, at, (size_t)(tail - at));
 		sqlite3_finalize(statement);
 		if (rc != SQLITE_OK) {
 			target_script_free(out);
 			return (rc & 0xff) == SQLITE_ERROR
-			           ? bad_sql(error, sql, fault_at(db, at), sqlite3_errmsg(db))
+			           ? target_bad_sql(
+					 error, sql, fault_at(db, at), sqlite3_errmsg(db))
 			           : statement_error(db, error);
 		}
 		if (parameters > 0 || !kept) {
 			target_script_free(out);
-			return bad_sql(error, sql, at,
+			return target_bad_sql(error, sql, at,
 			    kept ? "it has parameters, and nothing is bound to them here"
 				 : "out of memory");
 		}
 	}
-	return out->count > 0 ? QPOOL_OK : bad_sql(error, "", "", "there is no statement in it");
+	return out->count > 0 ? QPOOL_OK
+	                      : target_bad_sql(error, "", "", "there is no statement in it");
 }
 
 static qpool_err
-execute(void *resource, const struct target_script *script, target_cancelled_fn *cancelled,
+execute(qpool_lease *lease, const struct target_script *script, target_cancelled_fn *cancelled,
     void *user, qpool_error *error)
 {
-	sqlite3 *db = resource;
+	sqlite3 *db = lease->resource;
 	qpool_err err = QPOOL_OK;
 	sqlite3_progress_handler(db, CANCEL_LOOK_EVERY, cancelled, user);
 	for (size_t i = 0; i < script->count && err == QPOOL_OK; i++) {
@@ -219,7 +199,7 @@ wrong_target(const qpool_error *error)
 }
 
 const struct target_kind target_sqlite = {
-    .scheme = "sqlite",
+    .schemes = {"sqlite"},
     .form = "sqlite:PATH",
     .client = client,
     .inspect = inspect,

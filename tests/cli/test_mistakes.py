@@ -66,6 +66,14 @@ class Words(CommandTest):
         self.refused(["bench", "sqlite:x", "--sql", "SELECT 1", "--sql-file", "f"], "--sql", "--sql-file")
         self.refused(["bench", "sqlite:x", "--seconds", "1", "--count", "5"], "--seconds", "--count")
 
+    def test_words_for_sessions(self):
+        for command in ("ping", "bench"):
+            self.refused([command, "sqlite::memory:", "--reset", "full"], command, "--reset", "PostgreSQL", "sqlite:")
+            self.refused([command, "sqlite::memory:", "--pooler", "none"], command, "--pooler", "PostgreSQL")
+            for text in ("", "half", "FULL", "full "):
+                self.refused([command, "sqlite::memory:", "--reset", text], f'"{text}"', "none, rollback, smart or full")
+            self.refused([command, "sqlite::memory:", "--pooler", "session"], '"session"', "none or transaction")
+
     def test_control_characters_do_not_reach_the_terminal(self):
         text = "\x1b[31m\x07\nqueuepool: all is well"
         for words in ([text], ["ping", f"sqlite:{text}"], ["ping", text], ["demo", "--seconds", text], ["demo", text],

@@ -179,7 +179,33 @@ secrets_are_blotted_out(void **state)
 	assert_redacted("sqlite:file:x?KEY=hush&mode=ro", "sqlite:file:x?KEY=****&mode=ro");
 	assert_redacted("a?key=one&key=two", "a?key=***&key=***");
 	assert_redacted("sqlite:plain.db", "sqlite:plain.db");
+	assert_redacted("postgres://me:hu/sh@host/db", "postgres://me:*****@host/db");
+	assert_redacted("postgres://me:12?3@host/db", "postgres://me:****@host/db");
+	assert_redacted("postgres://us@er:hush@host", "postgres://us@er:****@host");
+	assert_redacted("postgres://h/d?password=hu@s;h&x=1", "postgres://h/d?password=******&x=1");
+	assert_redacted("postgres://h/d?p%61ssword=hush", "postgres://h/d?p%61ssword=****");
+	assert_redacted("postgres://h/d?sslpassword=hush#", "postgres://h/d?sslpassword=*****");
+	assert_redacted("postgres://h/d?passfile=/f&x=1", "postgres://h/d?passfile=/f&x=1");
 	assert_redacted("bell\a\x1b[31m", "bell??[31m");
+}
+
+/* What is quoted of a URL that is written wrong may be a piece of its password. */
+static void
+quoted_pieces_of_a_password_are_blotted_out(void **state)
+{
+	char shown[] = "postgres://me:****@host/db?nonsense=1";
+	struct target target = {.shown = shown};
+	qpool_error error = {.code = QPOOL_EINVAL,
+	    .message = "bad \"hush\" and \"nonsense\" and \"hush@host\", \"hu"};
+	(void)state;
+	char *message = target_message(&target, &error);
+	assert_non_null(message);
+	assert_string_equal(message, "bad \"****\" and \"nonsense\" and \"*********\", \"**");
+	free(message);
+	error.code = QPOOL_EPEER;
+	message = target_message(&target, &error);
+	assert_string_equal(message, error.message);
+	free(message);
 }
 
 /* ---- the load -------------------------------------------------------------------------- */
@@ -391,6 +417,7 @@ main(void)
 	    cmocka_unit_test(a_percentile_is_at_most_a_sixteenth_above_the_truth),
 	    cmocka_unit_test(times_beyond_the_scale_keep_their_maximum),
 	    cmocka_unit_test(secrets_are_blotted_out),
+	    cmocka_unit_test(quoted_pieces_of_a_password_are_blotted_out),
 	    cmocka_unit_test(a_count_is_kept_to_the_request),
 	    cmocka_unit_test(what_is_under_way_long_after_the_end_is_cancelled),
 	    cmocka_unit_test(a_tap_counts_and_fails_as_often_as_asked),
