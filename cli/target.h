@@ -66,9 +66,9 @@ struct target_kind {
 extern const struct target_kind target_sqlite;
 #ifdef CLI_POSTGRES
 extern const struct target_kind target_postgres;
-#define TARGET_FORMS_HELP_                                                                      \
-	"                    or postgresql://USER@HOST/DATABASE; pool_... words in its query\n" \
-	"                    set up the pool, as in ?pool_max_size=20\n"
+#define TARGET_FORMS_HELP_                                                                  \
+	"                    or postgresql://USER@HOST/DATABASE, with words for the pool\n" \
+	"                    in its query, as in ?pool_max_size=20\n"
 #else
 #define TARGET_FORMS_HELP_ ""
 #endif
