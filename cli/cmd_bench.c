@@ -242,7 +242,7 @@ prepare(struct bench *bench)
 	bench->options.max_size = CAPACITY_USUAL;
 	if (bench->target.kind->ops(
 		&bench->target, &bench->options, &tap->inner, &tap->inner_user, &error) != QPOOL_OK)
-		return target_failed(&bench->target, "open", &error);
+		return target_refused(&bench->target, &error);
 	int code = settle_options(bench);
 	return code == EXIT_OK ? try_out(bench) : code;
 }

@@ -129,7 +129,7 @@ ping_target(const struct target *target)
 	    .target = target, .options = qpool_options_init(), .ops = qpool_ops_init()};
 	qpool_error error = {.code = QPOOL_OK};
 	if (target->kind->ops(target, &ping.options, &ping.ops, &ping.user, &error) != QPOOL_OK)
-		return target_failed(target, "open", &error);
+		return target_refused(target, &error);
 	printf("%s (%s)\n", target->shown, target->kind->client());
 	int code = run_steps(&ping);
 	if (ping.resource != NULL)

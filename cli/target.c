@@ -49,17 +49,18 @@ is_port(const char *text)
 }
 
 /* From the first colon to the last at sign: a password that should have been written with %-signs may
- * hold any of "/?#@", and must not be seen for that. */
+ * hold any of "/?#@", and must not be seen for that.  `ends`: what a URL cannot hold where it stands. */
 static void
-blot_user_part(char *text)
+blot_user_part(char *text, const char *ends)
 {
-	char *authority = strstr(text, "://");
-	if (authority == NULL)
-		return;
-	char *colon = strchr(authority + 3, ':');
-	char *at = strrchr(authority + 3, '@');
-	if (colon != NULL && at != NULL && colon < at && !is_port(colon + 1))
-		blot(colon + 1, (size_t)(at - colon - 1));
+	for (char *part = strstr(text, "://"); part != NULL; part = strstr(part, "://")) {
+		part += strlen("://");
+		size_t length = strcspn(part, ends);
+		char *colon = memchr(part, ':', length);
+		char *at = memrchr(part, '@', length);
+		if (colon != NULL && at != NULL && colon < at && !is_port(colon + 1))
+			blot(colon + 1, (size_t)(at - colon - 1));
+	}
 }
 
 /* A URL's word ends at "&" alone; one that hides behind %-signs may be a password, too. */
@@ -83,13 +84,13 @@ blot_query(char *text)
 	}
 }
 
-char *
-target_redact(const char *text)
+static char *
+redact(const char *text, const char *ends)
 {
 	char *copy = strdup(text);
 	if (copy == NULL)
 		return NULL;
-	blot_user_part(copy);
+	blot_user_part(copy, ends);
 	blot_query(copy);
 	for (size_t i = 0; i < sizeof secret_words / sizeof secret_words[0]; i++) {
 		size_t length = strlen(secret_words[i]);
@@ -99,6 +100,12 @@ target_redact(const char *text)
 	}
 	say_clean(copy);
 	return copy;
+}
+
+char *
+target_redact(const char *text)
+{
+	return redact(text, "");
 }
 
 /* What a URL that is written wrong is quoted with may be a piece of its password: such a piece is shown
@@ -119,7 +126,7 @@ blot_quotes(const struct target *target, char *message)
 char *
 target_message(const struct target *target, const qpool_error *error)
 {
-	char *message = target_redact(error->message);
+	char *message = redact(error->message, " \"'");
 	if (message != NULL && error->code == QPOOL_EINVAL)
 		blot_quotes(target, message);
 	return message;
@@ -248,6 +255,15 @@ target_failed(const struct target *target, const char *step, const qpool_error *
 {
 	char *message = target_message(target, error);
 	say_bad("%s failed: %s", step, message != NULL ? message : qpool_err_text(error->code));
+	free(message);
+	return target->kind->wrong_target(error) ? EXIT_BAD : EXIT_FAILED;
+}
+
+int
+target_refused(const struct target *target, const qpool_error *error)
+{
+	char *message = target_message(target, error);
+	say_bad("%s: %s", target->shown, message != NULL ? message : qpool_err_text(error->code));
 	free(message);
 	return target->kind->wrong_target(error) ? EXIT_BAD : EXIT_FAILED;
 }

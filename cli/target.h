@@ -89,6 +89,8 @@ int target_parse(
 void target_free(struct target *target);
 /* Say that `step` of it failed and why; the value is the exit code. */
 int target_failed(const struct target *target, const char *step, const qpool_error *error);
+/* Say that the adapter wants nothing of such a URL, and why; the value is the exit code. */
+int target_refused(const struct target *target, const qpool_error *error);
 /* What a failure on it says, fit to be printed; NULL without memory. */
 char *target_message(const struct target *target, const qpool_error *error);
 void target_script_free(struct target_script *script);

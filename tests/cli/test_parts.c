@@ -202,7 +202,14 @@ quoted_pieces_of_a_password_are_blotted_out(void **state)
 	assert_non_null(message);
 	assert_string_equal(message, "bad \"****\" and \"nonsense\" and \"*********\", \"**");
 	free(message);
+	snprintf(error.message, sizeof error.message,
+	    "\"postgres://a:hush@b\" is not c://user:pw@host; @ is %%40");
+	message = target_message(&target, &error);
+	assert_non_null(message);
+	assert_string_equal(message, "\"*******************\" is not c://user:**@host; @ is %40");
+	free(message);
 	error.code = QPOOL_EPEER;
+	snprintf(error.message, sizeof error.message, "no \"table\"");
 	message = target_message(&target, &error);
 	assert_string_equal(message, error.message);
 	free(message);

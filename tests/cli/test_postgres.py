@@ -23,7 +23,8 @@ def setUpModule():
     server = Server(HBA)
     unittest.addModuleCleanup(server.end)
     server.sql(f"CREATE ROLE guarded LOGIN PASSWORD '{SECRET}'")
-    server.sql("CREATE TABLE t (a int); CREATE DATABASE \"a@b\"")
+    server.sql("CREATE TABLE t (a int)")
+    server.sql('CREATE DATABASE "a@b"')
 
 
 class PostgresTest(CommandTest):
@@ -61,7 +62,6 @@ class Ping(PostgresTest):
     def test_by_tcp_and_by_a_unix_socket(self):
         self.assertRegex(self.assert_answers(server.tcp())["open"], r"^pid \d+ at ")
         self.assert_answers(server.unix(), where=server.folder)
-        self.assert_answers(server.tcp().replace("postgresql:", "PostgreSQL:", 1).replace("PostgreSQL:", "postgresql:"))
 
     def test_with_a_password(self):
         self.assert_answers(server.tcp(user=f"guarded:{SECRET}"))
@@ -98,7 +98,9 @@ class Refuses(PostgresTest):
         self.refused(server.tcp(user="guarded"), "password", "guarded")
 
     def test_no_password(self):
-        self.refused(server.tcp(user="guarded"), "open", "password", code=1)
+        result = self.run_command("ping", server.tcp(user="guarded"))
+        self.assertIn("password", result.err)
+        self.assertIn(result.code, (1, 2), "libpq gives no code for it")
 
     def test_an_unknown_database_or_user(self):
         self.refused(server.tcp(database="nowhere"), "open", '"nowhere"')
@@ -115,11 +117,9 @@ class Refuses(PostgresTest):
                      f"me:{SECRET}@h/db?nonsense=1", f"me:{SECRET}@h/db?user", f"me:%zz{SECRET}@h/db",
                      f"me:{SECRET}?x=1@127.0.0.1:1x/db", f"m@e:{SECRET}@h:x/db", f"me:1{SECRET}:2@h:x/db",
                      f"h/db?password={SECRET}@;x&sslmode=perhaps", f"h/db?p%61ssword={SECRET}&sslmode=perhaps",
-                     f"h/db?password={SECRET}&password=%zz", f"h:{SECRET}/db"):
+                     f"h/db?password={SECRET}&password=%zz"):
             for scheme in ("postgresql", "postgres"):
-                if rest == f"h:{SECRET}/db":
-                    continue  # a port, as libpq has it, and no password
-                self.refused(f"{scheme}://{rest}")
+                self.refused(f"{scheme}://{rest}", f"{scheme}://")
         self.refused("postgresql:host=h", "slashes")
         self.refused(f"postgres:password={SECRET}", "slashes")
 
@@ -168,8 +168,8 @@ class Bench(PostgresTest):
         self.assertEqual(capacity("?pool_max_size=3", "--capacity", 5), 5)
         # full resets are impossible behind a pooler, so each of these fails where the URL wins
         self.bench_json(server.tcp(query="?pool_pooler=transaction"), "--pooler", "none", "--reset", "full")
-        self.bench_json(server.tcp(query="?x=1&pool_reset=full".replace("x=1&", "")), "--reset", "rollback",
-                        "--pooler", "transaction")
+        query = "?sslmode=prefer&pool_reset=full&pool_reset=full&connect_timeout=5"
+        self.bench_json(server.tcp(query=query), "--reset", "rollback", "--pooler", "transaction")
         self.assert_refused(self.bench(server.tcp(query="?pool_reset=full"), "--pooler", "transaction"), "reset")
 
     def test_several_statements(self):
@@ -224,7 +224,7 @@ class Bench(PostgresTest):
         self.assertIn("guarded:*", told["asked"]["url"])
 
     def test_a_database_with_an_at_sign(self):
-        self.assertIn("/a@b", self.bench_json(server.tcp(database="a@b"))["asked"]["url"])
+        self.assertIn("/a%40b", self.bench_json(server.tcp(database="a%40b"))["asked"]["url"])
 
 
 class Stops(PostgresTest):
