@@ -379,7 +379,7 @@ cmd_bench(int argc, char **argv)
 	if (code == EXIT_OK)
 		code = read_sql(&bench);
 	if (code == EXIT_OK)
-		code = target_parse(asked->url, "bench", &asked->wishes, &bench.target);
+		code = target_parse(asked->url, "bench", asked->wishes, &bench.target);
 	if (code == EXIT_OK)
 		code = bench_target(&bench);
 	target_script_free(&bench.script);

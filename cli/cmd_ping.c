@@ -186,7 +186,7 @@ cmd_ping(int argc, char **argv)
 	int code = parse(argc, argv, &wishes, &url);
 	if (code != EXIT_OK || url == NULL)
 		return code;
-	code = target_parse(url, "ping", &wishes, &target);
+	code = target_parse(url, "ping", wishes, &target);
 	if (code == EXIT_OK) {
 		code = ping_target(&target);
 		target_free(&target);

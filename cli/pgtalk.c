@@ -83,12 +83,12 @@ refuse_copy(struct pgtalk *talk, qpool_error *error)
 static void
 tell_cancel(struct pgtalk *talk)
 {
-	char words[256];
+	char unheard[256];
 	PGcancel *cancel = PQgetCancel(talk->conn);
 	talk->told = true;
 	talk->until = duration_now() + LAST_WORDS;
 	if (cancel != NULL)
-		PQcancel(cancel, words, sizeof words);
+		PQcancel(cancel, unheard, sizeof unheard);
 	PQfreeCancel(cancel);
 }
 

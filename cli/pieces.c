@@ -38,9 +38,8 @@ after_quotes(const char *at, bool escapes)
 {
 	char quote = *at++;
 	for (; *at != '\0'; at++) {
-		if (escapes && at[0] == '\\' && at[1] != '\0')
-			at++;
-		else if (at[0] == quote && at[1] == quote)
+		bool escaped = escapes && at[0] == '\\' && at[1] != '\0';
+		if (escaped || (at[0] == quote && at[1] == quote))
 			at++;
 		else if (at[0] == quote)
 			return at + 1;

@@ -195,8 +195,7 @@ check_wishes(const struct target *target, const char *command)
 }
 
 int
-target_parse(
-    const char *url, const char *command, const struct target_wishes *wishes, struct target *out)
+target_parse(const char *url, const char *command, struct target_wishes wishes, struct target *out)
 {
 	memset(out, 0, sizeof *out);
 	size_t scheme = scheme_length(url);
@@ -204,7 +203,7 @@ target_parse(
 	if (kind == NULL)
 		return refuse(url, scheme, command);
 	out->kind = kind;
-	out->wishes = *wishes;
+	out->wishes = wishes;
 	out->where = strdup(url + scheme + 1);
 	out->shown = target_redact(url);
 	if (out->where == NULL || out->shown == NULL) {

@@ -85,7 +85,7 @@ int target_take_reset(struct target_wishes *wishes, const char *text);
 int target_take_pooler(struct target_wishes *wishes, const char *text);
 /* EXIT_OK, or the lines are said and EXIT_BAD.  `command` goes into the advice. */
 int target_parse(
-    const char *url, const char *command, const struct target_wishes *wishes, struct target *out);
+    const char *url, const char *command, struct target_wishes wishes, struct target *out);
 void target_free(struct target *target);
 /* Say that `step` of it failed and why; the value is the exit code. */
 int target_failed(const struct target *target, const char *step, const qpool_error *error);
