@@ -12,7 +12,8 @@
 
 #include "duration.h"
 
-#define LOOK_EVERY 50           /* ms: for a cancellation, or the end of the patience */
+#define LOOK_EVERY 50 /* ms: for a cancellation, or the end of the patience */
+#define TELL_EVERY QPOOL_MSEC(300)
 #define LAST_WORDS QPOOL_SEC(2) /* for the answer to a cancellation */
 
 /* ---- what went wrong ------------------------------------------------------------------- */
@@ -80,16 +81,25 @@ refuse_copy(struct pgtalk *talk, qpool_error *error)
 
 /* ---- an answer ------------------------------------------------------------------------- */
 
+/* More than once if need be: it may come before the statement has begun, above all through a pooler. */
 static void
 tell_cancel(struct pgtalk *talk)
 {
 	char unheard[256];
 	PGcancel *cancel = PQgetCancel(talk->conn);
+	if (!talk->told)
+		talk->until = duration_now() + LAST_WORDS;
 	talk->told = true;
-	talk->until = duration_now() + LAST_WORDS;
 	if (cancel != NULL)
 		PQcancel(cancel, unheard, sizeof unheard);
 	PQfreeCancel(cancel);
+	talk->tell_again = duration_now() + TELL_EVERY;
+}
+
+static bool
+is_cancelled(const struct pgtalk *talk)
+{
+	return talk->told || (talk->cancelled != NULL && talk->cancelled(talk->user));
 }
 
 /* Until PQgetResult would not block. */
@@ -103,7 +113,7 @@ await(struct pgtalk *talk, qpool_error *error)
 			return broken(talk, error);
 		if (count > 0)
 			continue;
-		if (!talk->told && talk->cancelled != NULL && talk->cancelled(talk->user))
+		if (is_cancelled(talk) && duration_now() >= talk->tell_again)
 			tell_cancel(talk);
 		if (duration_now() >= talk->until)
 			return given_up(talk, error);

@@ -18,6 +18,7 @@ struct pgtalk {
 	target_cancelled_fn *cancelled; /* or NULL */
 	void *user;
 	bool told; /* the server was told to cancel */
+	qpool_nsec tell_again;
 };
 
 /* On the connection of this lease, for so long at most. */

@@ -69,6 +69,20 @@ class Ping(PostgresTest):
         self.environment["PGPASSWORD"] = SECRET
         self.assert_answers(server.unix(user="guarded"), where=server.folder)
 
+    def test_with_a_password_from_a_file(self):
+        path = self.folder / "pgpass"
+        path.write_text(f"127.0.0.1:{server.port}:*:guarded:{SECRET}\n")
+        path.chmod(0o600)
+        self.environment["PGPASSFILE"] = str(path)
+        self.assert_answers(server.tcp(user="guarded"))
+
+    def test_the_second_host_is_named(self):
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            port = nobody.getsockname()[1]
+            hosts = f"127.0.0.1:{port},127.0.0.1:{server.port}"
+            self.assert_answers(f"postgresql://postgres@{hosts}/postgres")
+
     def test_the_environment_of_libpq_fills_in(self):
         self.environment.update(PGHOST=server.folder, PGPORT=str(server.port), PGUSER="postgres")
         self.assert_answers("postgresql:///postgres", where=server.folder)
