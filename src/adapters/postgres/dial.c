@@ -95,6 +95,7 @@ static qpool_err
 refused(dialling *d, PGconn *conn)
 {
 	char code[6], *words = strdup(PQerrorMessage(conn));
+	bool wants_password = PQconnectionNeedsPassword(conn) == 1;
 	qpool_error one = {0};
 
 	PQfinish(conn);
@@ -102,6 +103,9 @@ refused(dialling *d, PGconn *conn)
 		(void)qp_pg_fault_say(&one, QPOOL_ENOMEM, "postgres: no memory to connect");
 	} else {
 		qp_pg_sqlstate_take(words, code);
+		/* libpq hangs up by itself when it has no password to give. */
+		if (wants_password && code[0] == '\0')
+			memcpy(code, "28P01", sizeof code);
 		(void)qp_pg_fault_say(&one, qp_pg_sqlstate_of_connect(code), "postgres: %s", words);
 		memcpy(one.native, code, sizeof code);
 		free(words);
