@@ -316,7 +316,12 @@ words_that_libpq_refuses(void **state)
 	refused(NULL, NULL, QPOOL_EINVAL, "conninfo is NULL; it must be words, a URI, or \"\"");
 	refused("bank", NULL, QPOOL_EINVAL, "word 1 of the conninfo has no =");
 	refused("host=a sslmod=x", NULL, QPOOL_EINVAL,
-	    "word 2 of the conninfo is no option of libpq; it must be one, or begin with pool_");
+	    "word 2 of the conninfo is no option of libpq: do you mean sslmode; it must be one, or");
+	refused(
+	    "postgresql://h/d?hots=b", NULL, QPOOL_EINVAL, "no option of libpq: do you mean host;");
+	refused("tcp_usertimeout=1", NULL, QPOOL_EINVAL, "do you mean tcp_user_timeout;");
+	refused("entirely_else=x", NULL, QPOOL_EINVAL,
+	    "word 1 of the conninfo is no option of libpq; it must be one, or begin with pool_");
 	refused("HOST=a", NULL, QPOOL_EINVAL, "word 1 of the conninfo, HOST, is no option of this");
 	refused("load_balance_hosts=random", NULL, QPOOL_EINVAL,
 	    "word 1 of the conninfo, load_balance_hosts, is no option of this libpq (1");

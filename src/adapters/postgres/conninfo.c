@@ -194,25 +194,65 @@ qp_pg_conninfo_is_name(const char *text)
 	return length <= 40 && strspn(text, "abcdefghijklmnopqrstuvwxyz_") == length;
 }
 
+/* Of this libpq or a later one. */
+static const char *const options[] = {"application_name", "channel_binding", "client_encoding",
+    "connect_timeout", "dbname", "fallback_application_name", "gssdelegation", "gssencmode",
+    "gsslib", "host", "hostaddr", "keepalives", "keepalives_count", "keepalives_idle",
+    "keepalives_interval", "krbsrvname", "load_balance_hosts", "max_protocol_version",
+    "min_protocol_version", "oauth_client_id", "oauth_client_secret", "oauth_issuer", "oauth_scope",
+    "options", "passfile", "password", "port", "replication", "require_auth", "requirepeer",
+    "requiressl", "scram_client_key", "scram_server_key", "service", "servicefile", "ssl",
+    "ssl_max_protocol_version", "ssl_min_protocol_version", "sslcert", "sslcertmode",
+    "sslcompression", "sslcrl", "sslcrldir", "sslkey", "sslkeylogfile", "sslmode", "sslnegotiation",
+    "sslpassword", "sslrootcert", "sslsni", "target_session_attrs", "tcp_user_timeout", "user"};
+
 bool
 qp_pg_conninfo_knows(const char *name)
 {
-	static const char *const names[] = {"application_name", "channel_binding",
-	    "client_encoding", "connect_timeout", "dbname", "fallback_application_name",
-	    "gssdelegation", "gssencmode", "gsslib", "host", "hostaddr", "keepalives",
-	    "keepalives_count", "keepalives_idle", "keepalives_interval", "krbsrvname",
-	    "load_balance_hosts", "max_protocol_version", "min_protocol_version", "oauth_client_id",
-	    "oauth_client_secret", "oauth_issuer", "oauth_scope", "options", "passfile", "password",
-	    "port", "replication", "require_auth", "requirepeer", "requiressl", "scram_client_key",
-	    "scram_server_key", "service", "servicefile", "ssl", "ssl_max_protocol_version",
-	    "ssl_min_protocol_version", "sslcert", "sslcertmode", "sslcompression", "sslcrl",
-	    "sslcrldir", "sslkey", "sslkeylogfile", "sslmode", "sslnegotiation", "sslpassword",
-	    "sslrootcert", "sslsni", "target_session_attrs", "tcp_user_timeout", "user"};
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (strcasecmp(name, names[i]) == 0)
+	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+		if (strcasecmp(name, options[i]) == 0)
 			return true;
 	return false;
+}
+
+/* Letters to change, add or drop to get from one to the other: the last row of the usual table. */
+static size_t
+distance(const char *from, const char *to)
+{
+	enum { MOST = 40 };
+	size_t row[MOST + 1], length = strlen(to);
+
+	if (length > MOST)
+		return SIZE_MAX;
+	for (size_t i = 0; i <= length; i++)
+		row[i] = i;
+	for (size_t before = 0; *from != '\0'; from++) {
+		size_t corner = before++;
+		row[0] = before;
+		for (size_t i = 1; i <= length; i++) {
+			size_t change = corner + (*from != to[i - 1]);
+			corner = row[i];
+			row[i] = 1 + (row[i] < row[i - 1] ? row[i] : row[i - 1]);
+			row[i] = change < row[i] ? change : row[i];
+		}
+	}
+	return row[length];
+}
+
+const char *
+qp_pg_conninfo_nearest(const char *name)
+{
+	const char *nearest = NULL;
+	size_t least = 3;
+
+	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+		size_t edits = distance(name, options[i]);
+		if (edits < least && edits < strlen(options[i])) {
+			least = edits;
+			nearest = options[i];
+		}
+	}
+	return nearest;
 }
 
 /* ---- split ---- */

@@ -51,6 +51,8 @@ qp_pg_found qp_pg_conninfo_next(const char **at, bool is_uri, qp_pg_piece *out);
 bool qp_pg_conninfo_percent(const char *from, size_t length, char *out);
 /* Has any libpq, this one or a later one, an option of this name?  Letters of either case. */
 bool qp_pg_conninfo_knows(const char *name);
+/* The option that is at most two letters away, which is then most likely meant; or NULL. */
+const char *qp_pg_conninfo_nearest(const char *name);
 bool qp_pg_conninfo_is_ours(const char *name);
 /* Short, and of small letters and _ only, as all names of options are. */
 bool qp_pg_conninfo_is_name(const char *text);

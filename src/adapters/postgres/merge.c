@@ -146,7 +146,7 @@ check_names(const qp_pg_conninfo *conninfo, const PQconninfoOption *all, qpool_e
 	bool is_uri = qp_pg_conninfo_scheme(conninfo->rest) > 0;
 
 	for (size_t i = 0; i < conninfo->count; i++) {
-		const char *name = conninfo->words[i].name;
+		const char *name = conninfo->words[i].name, *nearest;
 		if (qp_pg_conninfo_is_ours(name) || find(all, name) != NULL ||
 		    strcmp(name, "requiressl") == 0 || (is_uri && strcmp(name, "ssl") == 0))
 			continue;
@@ -155,10 +155,11 @@ check_names(const qp_pg_conninfo *conninfo, const PQconninfoOption *all, qpool_e
 			    "word %zu of the conninfo, %s, is no option of this libpq (%d); it "
 			    "must be one, in small letters, or begin with pool_",
 			    i + 1, name, PQlibVersion());
+		nearest = qp_pg_conninfo_nearest(name);
 		return qp_pg_fault_say(error, QPOOL_EINVAL,
-		    "word %zu of the conninfo is no option of libpq; it must be one, or begin with "
-		    "pool_, and a value with blanks or quotes must stand 'in quotes'",
-		    i + 1);
+		    "word %zu of the conninfo is no option of libpq%s%s; it must be one, or begin "
+		    "with pool_, and a value with blanks or quotes must stand 'in quotes'",
+		    i + 1, nearest != NULL ? ": do you mean " : "", nearest != NULL ? nearest : "");
 	}
 	return QPOOL_OK;
 }
