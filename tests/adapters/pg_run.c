@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pg_run: run a command beside a real PostgreSQL of its own, and end with its status.  Examples and consumers
- * come in.  libpq's variables lead to the server, PGHOST and its kin, and DATABASE_URL says the same in one word.
- * It never looks at what the command says.
+ * pg_run: run a command beside a real PostgreSQL of its own, and end with its status.  Examples and
+ * consumers come in.  libpq's variables lead to the server, PGHOST and its kin, and DATABASE_URL
+ * says the same in one word.  It never looks at what the command says.
  *
  *     pg_run COMMAND [ARGUMENT...]
  */
