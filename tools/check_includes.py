@@ -63,7 +63,7 @@ def resolve(tree, path, name):
         candidate = os.path.normpath(os.path.join(folder, name))
         if candidate in tree.known:
             return candidate
-    if home == "tests":  # they are given the folders of what they test, and of the harness
+    if home in ("tests", "bench"):  # they are given the folders of what they test, and of the harness
         return next((known for known in tree.paths if known.endswith("/" + name)), None)
     return None
 
@@ -110,8 +110,9 @@ def judge_outside(tree, path, name, quoted):
     parts = path.split("/")
     if quoted:
         home = "/".join(parts[:3]) if parts[0] == "src" else parts[0]
-        if tree.target(path, name).startswith(home + "/"):
-            return None
+        target = tree.target(path, name)
+        if target.startswith(home + "/") or (home == "bench" and target.startswith("tests/adapters/")):
+            return None  # benchmarks start servers as the tests do
         return f'{home} lives on the public headers and on itself, not on "{name}"'
     if is_public(name) or is_libc(name):
         if parts[0] == "src" and name.startswith("queuepool/") and name != f"queuepool/{parts[2]}.h":
@@ -179,6 +180,12 @@ def check_words(tree):
                 tree.complain(path, line, f"a pool's word in the platform: {match.group()}")
 
 
+def client_flags():
+    """Where client libraries keep their headers, if not where every compiler looks."""
+    found = subprocess.run(["pkg-config", "--cflags", "libpq"], capture_output=True, text=True, check=False)
+    return found.stdout.split()
+
+
 def compiles(tree, path, command):
     """Compile a file that includes this header and nothing else."""
     with tempfile.TemporaryDirectory() as folder:
@@ -188,7 +195,7 @@ def compiles(tree, path, command):
             file.write(f'#include "{os.path.abspath(tree.path(path))}"\nextern int alone;\n')
         flags = ["-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Wundef", "-Werror"]
         run = subprocess.run(
-            command + flags + ["-I" + tree.path("include"), alone], capture_output=True, text=True
+            command + flags + ["-I" + tree.path("include"), *tree.client_flags, alone], capture_output=True, text=True
         )
     if run.returncode:
         said = next((x for x in run.stderr.splitlines() if "error" in x), run.stderr.strip())
@@ -196,6 +203,7 @@ def compiles(tree, path, command):
 
 
 def check_alone(tree):
+    tree.client_flags = client_flags()
     inside = ["gcc", "-std=c17", "-D_GNU_SOURCE", "-I" + tree.path("src")]
     testing = inside + ["-DQP_TESTING=1", "-DQP_DEBUG=1", "-I" + tree.path("tests/harness")]
     for path in tree.under("src", "cli", "bench", "examples", ending=".h"):

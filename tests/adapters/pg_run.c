@@ -12,10 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "pg_server.h"
-
-extern char **environ;
 
 static int
 lead_to(const pg_server *server)

@@ -34,6 +34,9 @@ class Includes(Checks):
             ("lives on the public headers", "cli/main.c", "<sqlite3.h>"),
             ("lives on the public headers", "examples/a.c", "<glib.h>"),
             ("lives on the public headers", "bench/a.c", '"core/pool.h"'),
+            ("lives on the public headers", "src/adapters/postgres/a.c", "<sqlite3.h>"),
+            ("its own public header", "src/adapters/postgres/a.c", "<queuepool/sqlite.h>"),
+            ("not <sqlite3.h>", "include/queuepool/postgres.h", "<sqlite3.h>"),
             ('there is no "gone.h"', "tests/a.c", '"gone.h"'),
         ):
             with self.subTest(name=name, include=include):
@@ -46,6 +49,8 @@ class Includes(Checks):
             ("src/adapters/sqlite/a.c", "<sqlite3.h>"),
             ("src/adapters/sqlite/a.c", "<sys/stat.h>"),
             ("cli/main.c", "<queuepool/sqlite.h>"),
+            ("include/queuepool/postgres.h", "<libpq-fe.h>"),
+            ("src/adapters/postgres/a.c", "<libpq-fe.h>"),
             ("cli/main.c", "<jansson.h>"),
             ("tests/unit/a.c", '"slot.h"'),
             ("bench/a.c", "<glib.h>"),
@@ -59,6 +64,14 @@ class Includes(Checks):
         change = self.add("cli/main.c", "#include <sqlite3.h>\n")
         change["include/queuepool/sqlite.h"] = OPENING
         self.say("check_includes.py", None, change, "--no-compile")
+
+    def test_benchmarks_start_servers_as_tests_do(self):
+        change = self.add("bench/a.c", '#include "pg_server.h"\n')
+        change["tests/adapters/pg_server.h"] = OPENING
+        self.say("check_includes.py", None, change, "--no-compile")
+        change = self.add("cli/a.c", '#include "../tests/adapters/pg_server.h"\n')
+        change["tests/adapters/pg_server.h"] = OPENING
+        self.say("check_includes.py", "cli lives on the public headers", change, "--no-compile")
 
     def test_no_include_in_comment(self):
         self.say("check_includes.py", None, self.add("src/core/pool.c", "/*\n#include <time.h>\n*/\n"))
