@@ -18,7 +18,8 @@ session_of(const qpool_lease *lease)
 	/* Compared by content: a wrapper or another copy of this library has its own "postgres". */
 	if (pool == NULL || strcmp(qpool_kind(pool), qp_pg_kind) != 0)
 		return NULL;
-	return lease->resource;
+	/* A copy of a lease that has ended points at somebody else's session, or at none. */
+	return qpool_resource_id(lease) == 0 ? NULL : lease->resource;
 }
 
 typedef struct looked_for {
