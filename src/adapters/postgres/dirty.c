@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* `role` and `session_authorization` are in no view. */
+/* `role` and `session_authorization` are in no view.  Nothing here may differ after a full reset
+ * and at_connect again, as an oid would. */
 static const char query[] =
     "SELECT 'SET ' || name AS what, coalesce(setting, '') AS detail"
     "  FROM pg_catalog.pg_settings WHERE source = 'session'"
@@ -19,7 +20,7 @@ static const char query[] =
     "  WHERE current_user <> session_user"
     " UNION ALL SELECT 'session authorization ' || session_user, ''"
     " UNION ALL SELECT CASE relkind WHEN 'S' THEN 'temp sequence ' WHEN 'v' THEN 'temp view '"
-    "  ELSE 'temp table ' END || relname, oid::pg_catalog.text"
+    "  ELSE 'temp table ' END || relname, ''"
     "  FROM pg_catalog.pg_class WHERE relnamespace = pg_catalog.pg_my_temp_schema()"
     "  AND relkind IN ('r', 'v', 'S', 'p', 'm', 'f')"
     " UNION ALL SELECT 'LISTEN ' || c, '' FROM pg_catalog.pg_listening_channels() AS c"
