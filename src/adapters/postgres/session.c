@@ -115,13 +115,14 @@ qpool_err
 qp_pg_session_run(qp_pg_session *session, const char *sql, const char *what, int64_t deadline_ns,
     qpool_error *error)
 {
+	int was_nonblocking = PQisnonblocking(session->conn);
 	qpool_err err;
 
 	/* So that a peer that reads nothing cannot hold us in a write. */
 	(void)PQsetnonblocking(session->conn, 1);
 	err = run(session, sql, what, deadline_ns, error);
 	if (!session->is_condemned)
-		(void)PQsetnonblocking(session->conn, 0);
+		(void)PQsetnonblocking(session->conn, was_nonblocking);
 	return err;
 }
 
