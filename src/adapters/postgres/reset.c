@@ -13,93 +13,23 @@
 
 #include "dirty.h"
 #include "fault.h"
+#include "replay.h"
 #include "settle.h"
 #include "wait.h"
 
-#include <stdio.h>
-
 /* ---- the full reset ---- */
-
-/* Each with a sync of its own: DISCARD ALL may not stand in a transaction, and a pipeline between
- * two syncs is one. */
-static bool
-queue(PGconn *conn, const char *sql)
-{
-	return PQsendQueryParams(conn, sql, 0, NULL, NULL, NULL, NULL, 0) && PQpipelineSync(conn);
-}
-
-static bool
-queue_all(qp_pg_session *session, size_t *syncs)
-{
-	const char *const *statements = session->source->options.at_connect;
-	PGconn *conn = session->conn;
-
-	*syncs = 0;
-	if (PQtransactionStatus(conn) != PQTRANS_IDLE) {
-		if (!queue(conn, "ROLLBACK"))
-			return false;
-		++*syncs;
-	}
-	if (!queue(conn, "DISCARD ALL"))
-		return false;
-	++*syncs;
-	for (size_t i = 0; statements != NULL && statements[i] != NULL; i++, ++*syncs)
-		if (!queue(conn, statements[i]))
-			return false;
-	return true;
-}
-
-/* Read on until so many syncs have come; the first error is told. */
-static qpool_err
-read_syncs(qp_pg_session *session, size_t syncs, int64_t deadline_ns, qpool_error *error)
-{
-	PGconn *conn = session->conn;
-	qpool_err err = QPOOL_OK;
-
-	while (syncs > 0) {
-		qp_pg_waited waited = qp_pg_wait_result(conn, deadline_ns);
-		PGresult *result;
-
-		if (waited == QP_PG_LATE)
-			return qp_pg_fault_say(error, QPOOL_ECHECK,
-			    "postgres: the full reset had no answer within step_budget");
-		result = waited == QP_PG_READY ? PQgetResult(conn) : NULL;
-		if (PQstatus(conn) == CONNECTION_BAD) {
-			PQclear(result);
-			return qp_pg_fault_conn(error, QPOOL_ECHECK, "the full reset", conn);
-		}
-		if (PQresultStatus(result) == PGRES_PIPELINE_SYNC)
-			syncs--;
-		else if (result != NULL && PQresultStatus(result) == PGRES_FATAL_ERROR &&
-			 err == QPOOL_OK)
-			err = qp_pg_fault_result(error, QPOOL_ECHECK, "the full reset", result);
-		PQclear(result);
-	}
-	return err;
-}
 
 static qpool_err
 reset_fully(qp_pg_session *session, int64_t deadline_ns, qpool_error *error)
 {
-	PGconn *conn = session->conn;
-	qpool_err err;
-	size_t syncs;
+	static const char *const all[] = {"ROLLBACK", "DISCARD ALL", NULL};
+	bool is_idle = PQtransactionStatus(session->conn) == PQTRANS_IDLE;
+	qpool_err err = qp_pg_replay(session, all + is_idle, deadline_ns, error);
 
-	(void)PQsetnonblocking(conn, 1);
-	if (!PQenterPipelineMode(conn) || !queue_all(session, &syncs))
-		return qp_pg_fault_conn(error, QPOOL_ECHECK, "the full reset", conn);
-	err = read_syncs(session, syncs, deadline_ns, error);
-	if (err != QPOOL_OK)
-		return err;
-	/* A NULL, which ends the last command, may still stand before the end. */
-	if (!PQexitPipelineMode(conn))
-		(void)PQgetResult(conn);
-	if (!PQexitPipelineMode(conn) || PQtransactionStatus(conn) != PQTRANS_IDLE)
-		return qp_pg_fault_conn(error, QPOOL_ECHECK, "the full reset", conn);
-	(void)PQsetnonblocking(conn, 0);
-	session->epoch =
-	    1 + atomic_fetch_add_explicit(&session->source->epochs, 1, memory_order_relaxed);
-	return QPOOL_OK;
+	if (err == QPOOL_OK)
+		session->epoch = 1 + atomic_fetch_add_explicit(
+					 &session->source->epochs, 1, memory_order_relaxed);
+	return err;
 }
 
 /* ---- the others ---- */
@@ -199,9 +129,13 @@ undo(qp_pg_session *session, const qpool_step *step, qpool_error *error)
 			return err;
 	}
 	if (fully)
-		return reset_fully(session, deadline_ns, error);
-	err = roll_back(session, deadline_ns, error);
-	return err == QPOOL_OK ? call_on_return(session, step, deadline_ns, error) : err;
+		err = reset_fully(session, deadline_ns, error);
+	else if ((err = roll_back(session, deadline_ns, error)) == QPOOL_OK)
+		err = call_on_return(session, step, deadline_ns, error);
+	/* Again: notifications come when a transaction ends, and a callback may set what it likes. */
+	if (err == QPOOL_OK)
+		qp_pg_settle_client(session);
+	return err;
 }
 
 static qpool_err
@@ -211,6 +145,8 @@ reset(qp_pg_session *session, const qpool_step *step, qpool_error *error)
 	bool is_idle =
 	    PQtransactionStatus(conn) == PQTRANS_IDLE && PQpipelineStatus(conn) == PQ_PIPELINE_OFF;
 
+	if (session->is_touched)
+		qp_pg_settle_detach(session);
 	if (session->is_condemned)
 		return qp_pg_fault_say(
 		    error, QPOOL_ECHECK, "postgres: the connection was given up during the lease");

@@ -13,6 +13,8 @@
 #include "dial.h"
 #include "dirty.h"
 #include "fault.h"
+#include "replay.h"
+#include "settle.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -47,7 +49,7 @@ qp_pg_session_notice(void *about, const PGresult *notice)
 
 	if (is_fatal(notice))
 		session->is_condemned = true;
-	if (options->on_notice != NULL)
+	if (options->on_notice != NULL && !session->is_quiet)
 		options->on_notice(options->user, notice);
 }
 
@@ -144,17 +146,12 @@ static qpool_err
 run_at_connect(qp_pg_session *session, int64_t deadline_ns, qpool_error *error)
 {
 	const char *const *statements = session->source->options.at_connect;
+	qpool_err err;
 
-	for (size_t i = 0; statements != NULL && statements[i] != NULL; i++) {
-		char what[40]; /* not its text, which may hold a secret */
-		qpool_err err;
-
-		(void)snprintf(what, sizeof what, "at_connect[%zu]", i);
-		err = qp_pg_session_run(session, statements[i], what, deadline_ns, error);
-		if (err != QPOOL_OK)
-			return as_open_error(err, error);
-	}
-	return QPOOL_OK;
+	if (statements == NULL || statements[0] == NULL)
+		return QPOOL_OK;
+	err = qp_pg_replay(session, NULL, deadline_ns, error);
+	return err == QPOOL_OK ? err : as_open_error(err, error);
 }
 
 static qpool_err
@@ -189,6 +186,8 @@ prepare(qp_pg_session *session, const qpool_step *step, int64_t deadline_ns, qpo
 	if ((err = run_at_connect(session, deadline_ns, error)) != QPOOL_OK ||
 	    (err = call_on_connect(session, step, deadline_ns, error)) != QPOOL_OK)
 		return err;
+	/* What on_connect set in libpq would last for one lease; none is more honest. */
+	qp_pg_settle_client(session);
 	if (session->source->options.on_dirty == NULL)
 		return QPOOL_OK;
 	err = qp_pg_dirty_learn(session, deadline_ns, error);

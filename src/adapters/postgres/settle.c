@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * settle: first read what is there, as most results that were left unread are complete; only then
- * cancel, which in libpq before 17 is a blocking connection of its own.
+ * settle: first read on for a moment, as most results that were left unread are complete; only then
+ * cancel, which is a connection of its own.
  *
- *     read what has come --- idle: done
+ *     pipeline: ROLLBACK and a sync
+ *     read; COPY in: end it in error --- idle, or in a transaction: done
  *            | more to come
- *     COPY in: end it in error;   else cancel --- caller's thread, libpq < 17: EAGAIN, a worker does it
- *            |
- *     read to the end, by the deadline --- idle, or in a transaction: done
- *                                      \-- late, broken: ECHECK, and the session is closed
+ *     cancel, read; some times over  --- on a caller's thread: EAGAIN, a worker does it
+ *            |                      \-- idle, or in a transaction: done
+ *            \-- late, broken: ECHECK, and the session is closed
  */
 #include "settle.h"
 
+#include "cancel.h"
 #include "fault.h"
 #include "wait.h"
 
@@ -71,14 +72,14 @@ drop_results(PGconn *conn)
 	return AT_END;
 }
 
-/* Read until nothing more is under way, or the deadline. */
+/* Read until nothing more is under way, but not past `until_ns`: a server that goes on and on may
+ * always have something there. */
 static qp_pg_waited
-drop_all(PGconn *conn, int64_t deadline_ns, progress *at)
+drop_all(PGconn *conn, int64_t until_ns, progress *at)
 {
 	for (;;) {
-		int unsent = PQflush(conn);
-		short events = (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN);
 		qp_pg_waited waited;
+		int unsent;
 
 		*at = drop_results(conn);
 		if (PQstatus(conn) == CONNECTION_BAD)
@@ -87,7 +88,11 @@ drop_all(PGconn *conn, int64_t deadline_ns, progress *at)
 			return QP_PG_READY;
 		if (*at == WANTS_COPY)
 			(void)PQputCopyEnd(conn, "the connection was given back to its pool");
-		waited = qp_pg_wait_socket(PQsocket(conn), events, deadline_ns);
+		unsent = PQflush(conn);
+		if (qp_pg_wait_now() >= until_ns)
+			return QP_PG_LATE;
+		waited = qp_pg_wait_socket(
+		    PQsocket(conn), (short)(unsent > 0 ? POLLIN | POLLOUT : POLLIN), until_ns);
 		if (waited != QP_PG_READY)
 			return waited;
 		if (!PQconsumeInput(conn))
@@ -95,34 +100,31 @@ drop_all(PGconn *conn, int64_t deadline_ns, progress *at)
 	}
 }
 
-/* A pipeline whose holder sent no sync would never answer.  True: an answer is to be expected. */
+/* A pipeline whose holder sent no sync would never answer, and a sync alone would commit what the
+ * server has of it; libpq does not tell whether there was one.  True: an answer is to be expected. */
 static bool
 end_pipeline(PGconn *conn)
 {
-	return PQpipelineStatus(conn) != PQ_PIPELINE_OFF && !PQexitPipelineMode(conn) &&
+	return PQpipelineStatus(conn) != PQ_PIPELINE_OFF &&
+	       PQsendQueryParams(conn, "ROLLBACK", 0, NULL, NULL, NULL, NULL, 0) &&
 	       PQpipelineSync(conn);
 }
 
-/* Blocks: connects to the server anew.  What it waits for at most is tcp_user_timeout. */
-static void
-cancel(PGconn *conn)
+/* libpq sends first what it has queued, and would block if the peer reads nothing. */
+static bool
+make_nonblocking(PGconn *conn, int64_t until_ns)
 {
-	PGcancel *request = PQgetCancel(conn);
-	char words[256];
-
-	if (request == NULL)
-		return;
-	(void)PQcancel(request, words, sizeof words);
-	PQfreeCancel(request);
+	return PQisnonblocking(conn) || PQsocket(conn) < 0 ||
+	       (qp_pg_wait_socket(PQsocket(conn), POLLOUT, until_ns) == QP_PG_READY &&
+		   PQsetnonblocking(conn, 1) == 0);
 }
 
-/* So long the server may take to end by itself what it was told to end. */
 static int64_t
-half_way(int64_t deadline_ns)
+share(int64_t deadline_ns, int parts)
 {
 	int64_t now = qp_pg_wait_now();
 
-	return deadline_ns == INT64_MAX ? INT64_MAX : now + (deadline_ns - now) / 2;
+	return deadline_ns == INT64_MAX ? INT64_MAX : now + (deadline_ns - now) / parts;
 }
 
 static qpool_err
@@ -136,31 +138,68 @@ gone(qp_pg_session *session, qp_pg_waited waited, qpool_error *error)
 	    error, QPOOL_ECHECK, "ending what the holder left under way", session->conn);
 }
 
-qpool_err
-qp_pg_settle(qp_pg_session *session, int64_t deadline_ns, bool on_worker, qpool_error *error)
+/* Parts of the budget: so long we read what is about to end anyway, and so long the server may take to
+ * end what it was told to end. */
+enum { READING = 64, ENDING = 4 };
+
+/* A request that overtakes its query finds nothing to cancel, so one is not enough. */
+static qp_pg_waited
+cancel(PGconn *conn, int64_t deadline_ns, progress *at)
+{
+	qp_pg_waited waited = QP_PG_LATE;
+
+	for (int parts = ENDING; waited == QP_PG_LATE && parts > 0; parts--) {
+		if (!qp_pg_cancel(conn, deadline_ns))
+			return QP_PG_LATE;
+		waited = drop_all(conn, share(deadline_ns, parts), at);
+	}
+	return waited;
+}
+
+static qpool_err
+settle(qp_pg_session *session, int64_t deadline_ns, bool on_worker, qpool_error *error)
 {
 	PGconn *conn = session->conn;
+	bool is_pipeline;
 	qp_pg_waited waited;
 	progress at;
 
-	if (!is_under_way(conn))
-		return QPOOL_OK;
-	(void)PQsetnonblocking(conn, 1);
-	waited = drop_all(conn, end_pipeline(conn) ? half_way(deadline_ns) : 0, &at);
+	if (!make_nonblocking(conn, share(deadline_ns, ENDING)))
+		return gone(session, QP_PG_LATE, error);
+	is_pipeline = end_pipeline(conn);
+	waited = drop_all(conn, share(deadline_ns, is_pipeline ? ENDING : READING), &at);
 	if (waited == QP_PG_LATE && at == WANTS_COPY)
-		waited = drop_all(conn, half_way(deadline_ns), &at);
-	if (waited == QP_PG_LATE) {
-		if (!on_worker)
-			return qp_pg_fault_say(error, QPOOL_EAGAIN,
-			    "postgres: the holder left a query running, and to cancel it takes a "
-			    "worker: see qpool_start");
-		cancel(conn);
-		waited = drop_all(conn, deadline_ns, &at);
-	}
+		waited = drop_all(conn, share(deadline_ns, ENDING), &at);
+	if (waited == QP_PG_LATE && !on_worker)
+		return qp_pg_fault_say(error, QPOOL_EAGAIN,
+		    "postgres: the holder left a query running, and to cancel it takes a "
+		    "worker: see qpool_start");
+	if (waited == QP_PG_LATE)
+		waited = cancel(conn, deadline_ns, &at);
 	if (waited != QP_PG_READY)
 		return gone(session, waited, error);
 	(void)PQsetnonblocking(conn, 0);
 	return QPOOL_OK;
+}
+
+qpool_err
+qp_pg_settle(qp_pg_session *session, int64_t deadline_ns, bool on_worker, qpool_error *error)
+{
+	qpool_err err;
+
+	if (!is_under_way(session->conn))
+		return QPOOL_OK;
+	session->is_quiet = true;
+	err = settle(session, deadline_ns, on_worker, error);
+	session->is_quiet = false;
+	return err;
+}
+
+void
+qp_pg_settle_detach(qp_pg_session *session)
+{
+	PQuntrace(session->conn);
+	(void)PQsetNoticeReceiver(session->conn, qp_pg_session_notice, session);
 }
 
 void
@@ -169,12 +208,11 @@ qp_pg_settle_client(qp_pg_session *session)
 	PGconn *conn = session->conn;
 	PGnotify *notify;
 
+	qp_pg_settle_detach(session);
 	while ((notify = PQnotifies(conn)) != NULL)
 		PQfreemem(notify);
 	if (PQisnonblocking(conn))
 		(void)PQsetnonblocking(conn, 0);
 	(void)PQsetErrorVerbosity(conn, PQERRORS_DEFAULT);
 	(void)PQsetErrorContextVisibility(conn, PQSHOW_CONTEXT_ERRORS);
-	(void)PQsetNoticeReceiver(conn, qp_pg_session_notice, session);
-	PQuntrace(conn);
 }

@@ -12,7 +12,9 @@
  * could go on, as the query must be cancelled, and this libpq can only do that blocking.  ECHECK. */
 qpool_err qp_pg_settle(
     qp_pg_session *session, int64_t deadline_ns, bool on_worker, qpool_error *error);
-/* What only libpq remembers is as after connecting: blocking, receivers, verbosity, tracing, notifications. */
+/* First of all: what belongs to the holder is called no more. */
+void qp_pg_settle_detach(qp_pg_session *session);
+/* Last of all: what only libpq remembers is as after connecting: blocking, receivers, verbosity, tracing, notifications. */
 void qp_pg_settle_client(qp_pg_session *session);
 
 #endif

@@ -50,6 +50,8 @@ qp_pg_wait_socket(int fd, short events, int64_t deadline_ns)
 qp_pg_waited
 qp_pg_wait_result(PGconn *conn, int64_t deadline_ns)
 {
+	bool is_late = false;
+
 	for (;;) {
 		/* Less than 0: the peer reads no more, but its last words may still be there. */
 		int unsent = PQflush(conn);
@@ -60,6 +62,10 @@ qp_pg_wait_result(PGconn *conn, int64_t deadline_ns)
 			return QP_PG_READY;
 		if (PQstatus(conn) == CONNECTION_BAD)
 			return QP_PG_BROKEN;
+		/* An answer whose pieces never cease to come is late as well. */
+		if (is_late)
+			return QP_PG_LATE;
+		is_late = qp_pg_wait_now() >= deadline_ns;
 		waited = qp_pg_wait_socket(PQsocket(conn), events, deadline_ns);
 		if (waited != QP_PG_READY)
 			return waited;
