@@ -121,7 +121,7 @@ qp_pg_dirty_tell(
 {
 	const qpool_pg_options *options = &session->source->options;
 	char text[512] = "";
-	PGresult *now;
+	PGresult *now = NULL;
 	qpool_err err = list(session, deadline_ns, &now, error);
 
 	if (err != QPOOL_OK)

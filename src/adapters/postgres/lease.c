@@ -73,10 +73,14 @@ qp_pg_lease_use(qpool_lease *lease, bool begins, qp_pg_session **out, qpool_erro
 	qp_pg_session *session = session_of(lease);
 	qpool_err err = QPOOL_OK;
 
-	if (session == NULL)
-		return qp_pg_fault_say(error, QPOOL_EMISUSE,
+	if (session == NULL) {
+		(void)qp_pg_fault_say(error, QPOOL_EMISUSE,
 		    "the lease is %s; pass one that a pool of qpool_pg_create lent",
-		    lease == NULL || lease->resource == NULL ? "empty" : "of another kind of pool");
+		    lease == NULL || lease->resource == NULL ? "empty"
+		    : qpool_resource_id(lease) == 0          ? "over"
+							     : "of another kind of pool");
+		return QPOOL_EMISUSE;
+	}
 	if (!session->is_touched)
 		err = first_use(lease, session, error);
 	if (err == QPOOL_OK && begins)
