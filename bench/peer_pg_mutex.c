@@ -15,7 +15,7 @@ typedef struct lent {
 static void *
 make(unsigned capacity)
 {
-	lent *all = calloc(1, sizeof *all + capacity * sizeof all->conns[0]);
+	lent *all = calloc(1, sizeof *all + capacity * sizeof(PGconn *));
 
 	if (all == NULL || (all->pool = hand_pool_make(capacity)) == NULL) {
 		free(all);

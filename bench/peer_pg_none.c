@@ -21,7 +21,7 @@ static _Thread_local PGconn *mine; /* a thread lives for one sample only */
 static void *
 make(unsigned capacity)
 {
-	owned *all = calloc(1, sizeof *all + capacity * sizeof all->conns[0]);
+	owned *all = calloc(1, sizeof *all + capacity * sizeof(PGconn *));
 
 	for (unsigned i = 0; all != NULL && i < capacity; i++)
 		all->conns[i] = company_connect();

@@ -18,8 +18,6 @@
 
 enum { PATIENCE = 6000, PAUSE_MS = 5 };
 
-extern char **environ;
-
 static pg_server *server; /* of all tests that do not start one */
 
 static int

@@ -25,8 +25,6 @@
 
 #include <cmocka.h>
 
-extern char **environ;
-
 struct pg_keep {
 	pthread_mutex_t mutex; /* one wish at a time */
 	int socket;

@@ -81,8 +81,10 @@ spawn(char *const argv[])
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)signal(SIGPIPE, SIG_DFL);
-	(void)execv(argv[0], argv);
-	(void)fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
+	if (argv[0] != NULL)
+		(void)execv(argv[0], argv);
+	(void)fprintf(
+	    stderr, "%s: %s\n", argv[0] != NULL ? argv[0] : "no command", strerror(errno));
 	_exit(127);
 }
 
@@ -284,8 +286,10 @@ choose_user(void)
 	switches = geteuid() == 0;
 	if (!switches)
 		return;
+	/* cppcheck-suppress getpwnamCalled ; there is one thread */
 	who = getpwnam("postgres");
 	if (who == NULL)
+		/* cppcheck-suppress getpwnamCalled ; there is one thread */
 		who = getpwnam("nobody");
 	uid = who != NULL ? who->pw_uid : 65534;
 	gid = who != NULL ? who->pw_gid : 65534;
@@ -294,12 +298,13 @@ choose_user(void)
 static bool
 make_folder(const char *parent)
 {
-	int log, nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int log, nothing;
 
 	(void)umask(022);
 	(void)snprintf(folder, sizeof folder, "%s/qpg-XXXXXX", parent);
 	if (mkdtemp(folder) == NULL || chdir(folder) != 0)
 		return false;
+	nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	log = open("log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	/* The test's own output is let go: who reads it waits for its end. */
 	return log >= 0 && chmod(folder, 0755) == 0 && dup2(nothing, 0) == 0 && dup2(log, 1) == 1 &&

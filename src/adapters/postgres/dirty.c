@@ -43,6 +43,7 @@ list(qp_pg_session *session, int64_t deadline_ns, PGresult **out, qpool_error *e
 	qpool_err err = QPOOL_OK;
 	PGresult *rows = NULL, *result;
 
+	*out = NULL;
 	(void)PQsetnonblocking(conn, 1);
 	if (!PQsendQuery(conn, query))
 		return qp_pg_fault_conn(error, QPOOL_ECHECK, "looking for traces", conn);

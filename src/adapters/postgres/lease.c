@@ -6,6 +6,7 @@
 #include "lease.h"
 
 #include "fault.h"
+#include "visit.h"
 #include "wait.h"
 
 const char qp_pg_kind[] = "postgres";
@@ -132,13 +133,16 @@ qpool_err
 qpool_pg_use(qpool_lease *lease, PGconn **out, qpool_error *error)
 {
 	qp_pg_session *session = NULL;
+	qp_pg_visit visit;
 	qpool_err err;
 
 	if (out == NULL)
 		return qp_pg_fault_say(
 		    error, QPOOL_EINVAL, "out is NULL; it must point to what is to be filled");
+	visit = qp_pg_visit_begin();
 	err = qp_pg_lease_use(lease, true, &session, error);
-	*out = err == QPOOL_OK ? session->conn : NULL;
+	qp_pg_visit_end(visit);
+	*out = session != NULL ? session->conn : NULL;
 	return err;
 }
 
@@ -176,6 +180,9 @@ bool
 qpool_pg_note(qpool_lease *lease, const PGresult *result)
 {
 	qp_pg_session *session = session_of(lease);
+	qp_pg_visit visit = qp_pg_visit_begin();
+	bool is_spoiled = session != NULL && qp_pg_lease_note(lease, session, result);
 
-	return session != NULL && qp_pg_lease_note(lease, session, result);
+	qp_pg_visit_end(visit);
+	return is_spoiled;
 }
