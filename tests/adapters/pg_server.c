@@ -316,7 +316,15 @@ succeeded(const PGresult *result)
 	return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
 }
 
-/* A server that was started anew meanwhile is noticed only by trying. */
+/* A server that was started anew meanwhile is noticed only by trying; and libpq may then still
+ * believe in the connection, though it failed to write to it. */
+static bool
+is_lost(const PGconn *admin, const PGresult *result)
+{
+	return PQstatus(admin) != CONNECTION_OK ||
+	       (!succeeded(result) && PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL);
+}
+
 static PGresult *
 exec(pg_server *s, const char *sql)
 {
@@ -325,8 +333,10 @@ exec(pg_server *s, const char *sql)
 
 	pthread_mutex_lock(&s->mutex);
 	result = PQexec(connect_admin(s), sql);
-	if (PQstatus(s->admin) != CONNECTION_OK) {
+	if (is_lost(s->admin, result)) {
 		PQclear(result);
+		PQfinish(s->admin);
+		s->admin = NULL;
 		result = PQexec(connect_admin(s), sql);
 	}
 	(void)snprintf(reason, sizeof reason, "%s", PQerrorMessage(s->admin));
