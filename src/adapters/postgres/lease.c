@@ -9,6 +9,8 @@
 #include "visit.h"
 #include "wait.h"
 
+#include <poll.h>
+
 const char qp_pg_kind[] = "postgres";
 
 static qp_pg_session *
@@ -103,6 +105,16 @@ qp_pg_lease_condemn(qpool_lease *lease, qp_pg_session *session)
 	(void)qpool_spoil(lease);
 }
 
+/* When the server said a word before it went, libpq tells of its own failed write and goes on
+ * believing in the connection: PQstatus is still CONNECTION_OK. */
+static bool
+is_hung_up(const PGconn *conn)
+{
+	struct pollfd at = {.fd = PQsocket(conn), .events = POLLRDHUP};
+
+	return at.fd < 0 || (poll(&at, 1, 0) > 0 && at.revents != 0);
+}
+
 static bool
 is_lost(const qp_pg_session *session, const PGresult *result)
 {
@@ -110,11 +122,14 @@ is_lost(const qp_pg_session *session, const PGresult *result)
 
 	if (PQstatus(session->conn) == CONNECTION_BAD || session->is_condemned)
 		return true;
+	code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	if (code == NULL) /* not the server's error */
+		return (result == NULL || PQresultStatus(result) == PGRES_FATAL_ERROR) &&
+		       is_hung_up(session->conn);
 	severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 	if (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
 		return true;
-	code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	return code != NULL && strcmp(code, "25006") == 0 && qp_pg_session_lost_its_writes(session);
+	return strcmp(code, "25006") == 0 && qp_pg_session_lost_its_writes(session);
 }
 
 bool
