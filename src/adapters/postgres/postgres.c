@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * postgres: makes pools.  Users call in and get the ops of one source.  The rooms behind are session
- * (a connection's life), source and conninfo (options), dial and resolve (connecting), settle, reset
- * and dirty (returning), lease and the helpers (a holder's side).  postgres itself never touches a
+ * (a connection's life), source and conninfo (options), dial and resolve (connecting), settle, cancel,
+ * reset and dirty (returning), lease and the helpers (a holder's side).  postgres itself never touches a
  * connection.
  */
 #include "fault.h"

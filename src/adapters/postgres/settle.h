@@ -9,7 +9,7 @@
 #include "session.h"
 
 /* Afterwards the connection is idle or in a transaction, and no pipeline is open.  EAGAIN: on a worker it
- * could go on, as the query must be cancelled, and this libpq can only do that blocking.  ECHECK. */
+ * could go on, as the query must be cancelled, and a caller is not kept for that.  ECHECK. */
 qpool_err qp_pg_settle(
     qp_pg_session *session, int64_t deadline_ns, bool on_worker, qpool_error *error);
 /* First of all: what belongs to the holder is called no more. */
