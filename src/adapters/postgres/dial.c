@@ -12,6 +12,7 @@
 #include "dial.h"
 
 #include "fault.h"
+#include "forking.h"
 #include "resolve.h"
 #include "sqlstate.h"
 #include "wait.h"
@@ -69,12 +70,22 @@ start(const dialling *d, const qp_pg_host *host, const char *address)
 	add(keywords, values, "user", d->who.user);
 	add(keywords, values, "password", d->who.password);
 	add(keywords, values, "target_session_attrs", d->session_attrs);
+	qp_pg_forking_enter();
 	conn = PQconnectStartParams(keywords, values, 0);
+	qp_pg_forking_leave();
 	free(keywords);
 	return conn;
 }
 
 /* ---- one address ---- */
+
+static void
+finish(PGconn *conn)
+{
+	qp_pg_forking_enter();
+	PQfinish(conn);
+	qp_pg_forking_leave();
+}
 
 /* Add to what the earlier tries said; the last code stands. */
 static void
@@ -98,7 +109,7 @@ refused(dialling *d, PGconn *conn)
 	bool wants_password = PQconnectionNeedsPassword(conn) == 1;
 	qpool_error one = {0};
 
-	PQfinish(conn);
+	finish(conn);
 	if (words == NULL) {
 		(void)qp_pg_fault_say(&one, QPOOL_ENOMEM, "postgres: no memory to connect");
 	} else {
@@ -129,7 +140,7 @@ too_late(dialling *d, PGconn *conn, const qp_pg_host *host, const char *address)
 	    host->host != NULL && address != NULL ? " (" : "",
 	    host->host != NULL && address != NULL ? address : "",
 	    host->host != NULL && address != NULL ? ")" : "", port != NULL ? port : "5432");
-	PQfinish(conn);
+	finish(conn);
 	remember(d, &one);
 	return QPOOL_EOPEN;
 }
@@ -144,7 +155,9 @@ poll_until(PGconn *conn, int64_t deadline_ns)
 		short events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT;
 		if (qp_pg_wait_socket(PQsocket(conn), events, deadline_ns) == QP_PG_LATE)
 			return next;
+		qp_pg_forking_enter();
 		next = PQconnectPoll(conn);
+		qp_pg_forking_leave();
 	}
 	return next;
 }
