@@ -401,7 +401,7 @@ judge_failure(const exchange *x, qpool_error *error)
 	qpool_err err;
 
 	(void)snprintf(what, sizeof what, "%s%s", x->what,
-	    is_unknown ? ", which may or may not have taken effect," : "");
+	    is_unknown ? ", which may or may not have taken effect" : "");
 	err = qp_pg_fault_result(error, is_unknown ? QPOOL_EUNKNOWN : QPOOL_EPEER, what, x->result);
 	if (!qp_pg_lease_note(x->lease, x->session, x->result) && is_unknown)
 		qp_pg_lease_condemn(x->lease, x->session);
