@@ -271,13 +271,6 @@ commit_that_is_killed(void **state)
 	assert_given_up(k);
 }
 
-static void
-set_standby(kit *k, const char *name)
-{
-	pg_do(k->server, "ALTER SYSTEM SET synchronous_standby_names = '%s'", name);
-	pg_do(k->server, "SELECT pg_reload_conf()");
-}
-
 /* It is told to end when the row is already there, and says nothing more. */
 static void
 commit_that_waits_for_a_standby(void **state)
@@ -289,13 +282,11 @@ commit_that_waits_for_a_standby(void **state)
 	kit_exec(k, &k->lease, "SET synchronous_commit = on");
 	kit_exec(k, &k->lease, "BEGIN");
 	kit_exec(k, &k->lease, "INSERT INTO tx VALUES (1)");
-	set_standby(k, "nobody");
 	kit_start(k, commit_work);
 	kit_await_activity(k, "wait_event = 'SyncRep'");
 	pg_do(k->server, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
 			 "WHERE wait_event = 'SyncRep'");
 	kit_assert_failed(k, kit_join(k), QPOOL_EUNKNOWN, "", "may or may not have taken effect");
-	set_standby(k, "");
 	expect_rows(k, 1);
 	assert_given_up(k);
 }
@@ -755,6 +746,9 @@ meet(void *user)
 	(void)pthread_barrier_wait(&both_hold_one);
 }
 
+/* The loser may be quicker than the winner, and lose again. */
+static const qpool_pg_transaction_options patient = {.size = sizeof patient, .retries = 1000};
+
 static script one_way = {
     .sql = {"UPDATE tx SET b = b + 1 WHERE a = 1", "UPDATE tx SET b = b + 1 WHERE a = 2"},
     .meanwhile = meet};
@@ -765,7 +759,7 @@ static script other_way = {
 static qpool_err
 other_work(kit *k)
 {
-	return qpool_pg_transaction(&k->other, NULL, play, &other_way, NULL);
+	return qpool_pg_transaction(&k->other, &patient, play, &other_way, NULL);
 }
 
 static void
@@ -778,12 +772,13 @@ a_deadlock(void **state)
 	kit_pool(k, NULL);
 	kit_acquire(k, &k->other);
 	kit_exec(k, &k->lease, "SET deadlock_timeout = '10ms'");
+	kit_exec(k, &k->other, "SET deadlock_timeout = '10ms'");
 	assert_int_equal(pthread_barrier_init(&both_hold_one, NULL, 2), 0);
 	kit_start(k, other_work);
-	assert_int_equal(transact(k, NULL, &one_way), QPOOL_OK);
+	assert_int_equal(transact(k, &patient, &one_way), QPOOL_OK);
 	assert_int_equal(kit_join(k), QPOOL_OK);
 	assert_int_equal(pthread_barrier_destroy(&both_hold_one), 0);
-	assert_int_equal(one_way.runs + other_way.runs, 3);
+	assert_true(one_way.runs + other_way.runs >= 3);
 	assert_int_equal(pg_count(k->server, "SELECT sum(b) FROM tx"), 4);
 	assert_idle(k);
 }

@@ -238,12 +238,15 @@ is_success(const PGresult *result)
 	}
 }
 
-/* The server's severity, in English whatever its language; "" without one. */
+/* The severity, in English whatever the server's language; "" without one.  Poolers send only the
+ * one that may be translated, and do not translate it. */
 static const char *
 severity_of(const PGresult *result)
 {
 	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 
+	if (severity == NULL)
+		severity = PQresultErrorField(result, PG_DIAG_SEVERITY);
 	return severity != NULL ? severity : "";
 }
 
@@ -403,7 +406,8 @@ judge_failure(const exchange *x, qpool_error *error)
 	(void)snprintf(what, sizeof what, "%s%s", x->what,
 	    is_unknown ? ", which may or may not have taken effect" : "");
 	err = qp_pg_fault_result(error, is_unknown ? QPOOL_EUNKNOWN : QPOOL_EPEER, what, x->result);
-	if (!qp_pg_lease_note(x->lease, x->session, x->result) && is_unknown)
+	(void)qp_pg_lease_note(x->lease, x->session, x->result);
+	if (is_unknown || ends_session(x->result))
 		qp_pg_lease_condemn(x->lease, x->session);
 	return err;
 }

@@ -161,9 +161,10 @@ attempt(const job *j, bool *is_again, qpool_error *error)
 	return finish(j, is_again, error);
 }
 
-/* Without a pause: it would keep a connection and its place in the pool from others, and the
- * server orders the next try well enough.  A deadlock's winner holds its locks, so we wait for
- * them there; after 40001 the rival has committed, or soon will, and the tries are few. */
+/* Without a pause: it would keep a connection and its place in the pool from others.  After 40001
+ * the server has seen to it that the same rivals are no rivals any more.  After a deadlock the loser
+ * may be quicker than the winner at the row that it let go of, and lose once more; that is seldom,
+ * costs deadlock_timeout, and the tries are few. */
 static qpool_err
 repeat(const job *j, uint32_t retries, qpool_error *error)
 {
