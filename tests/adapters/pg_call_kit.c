@@ -260,3 +260,70 @@ kit_pid(const qpool_lease *lease)
 
 	return PQbackendPID(qpool_pg_conn(&mine));
 }
+
+void
+kit_assert_given_up(kit *k)
+{
+	qpool_err err = qpool_pg_exec(&k->lease, "SELECT 1", NULL, NULL, &k->error);
+
+	kit_assert_failed(k, err, QPOOL_EPEER, "",
+	    "the statement was not sent: the connection of this lease is lost");
+	kit_assert_failed(k, qpool_pg_rollback(&k->lease, &k->error), QPOOL_EPEER, "",
+	    "ROLLBACK was not sent: the connection of this lease is lost");
+	kit_assert_spoiled(k);
+}
+
+/* ---- transactions ---- */
+
+void
+kit_with_table(kit *k)
+{
+	pg_do(k->server, "DROP TABLE IF EXISTS tx CASCADE; CREATE TABLE tx(a int, b int)");
+}
+
+void
+kit_expect_rows(kit *k, unsigned count)
+{
+	assert_int_equal(pg_count(k->server, "SELECT count(*) FROM tx"), count);
+}
+
+void
+kit_at_commit(kit *k, const char *code)
+{
+	pg_do(k->server,
+	    "CREATE OR REPLACE FUNCTION tx_at_commit() RETURNS trigger LANGUAGE plpgsql AS "
+	    "$f$ BEGIN %s; RETURN NULL; END $f$; "
+	    "CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON tx DEFERRABLE INITIALLY DEFERRED "
+	    "FOR EACH ROW EXECUTE FUNCTION tx_at_commit()",
+	    code);
+}
+
+qpool_err
+kit_play(void *user, qpool_lease *lease, qpool_error *error)
+{
+	kit_script *s = user;
+	bool is_first = s->runs++ == 0;
+
+	for (size_t i = 0; i < sizeof s->sql / sizeof s->sql[0] && s->sql[i] != NULL; i++) {
+		qpool_err err = qpool_pg_exec(lease, s->sql[i], NULL, NULL, error);
+
+		if (err != QPOOL_OK)
+			return err;
+		if (i == 0 && is_first && s->meanwhile != NULL)
+			s->meanwhile(s->user);
+	}
+	return s->err;
+}
+
+qpool_err
+kit_transact(kit *k, const qpool_pg_transaction_options *options, kit_script *script)
+{
+	return qpool_pg_transaction(&k->lease, options, kit_play, script, &k->error);
+}
+
+void
+kit_assert_idle(kit *k)
+{
+	assert_int_equal(PQtransactionStatus(qpool_pg_conn(&k->lease)), PQTRANS_IDLE);
+	kit_assert_kept(k);
+}

@@ -58,11 +58,35 @@ void kit_assert_blank(const kit *k);
 void kit_assert_spoiled(kit *k);
 void kit_assert_kept(kit *k);
 
+/* After a loss: the next call sends nothing, leaves nothing in doubt, and the lease is spoiled. */
+void kit_assert_given_up(kit *k);
+
+/* Table tx(a int, b int), empty, everybody's; and how many rows others see in it. */
+void kit_with_table(kit *k);
+void kit_expect_rows(kit *k, unsigned count);
+/* A trigger on it that runs during COMMIT: `code` is plpgsql. */
+void kit_at_commit(kit *k, const char *code);
+
+/* A body of a transaction: the statements, then it returns `err`. */
+typedef struct kit_script {
+	const char *sql[4];
+	qpool_err err;
+	unsigned runs;
+	/* In the first run only, after the first statement. */
+	void (*meanwhile)(void *user);
+	void *user;
+} kit_script;
+qpool_err kit_play(void *user, qpool_lease *lease, qpool_error *error);
+/* Runs it as a transaction of k->lease. */
+qpool_err kit_transact(kit *k, const qpool_pg_transaction_options *options, kit_script *script);
+/* No transaction is open, and the connection stays in the pool. */
+void kit_assert_idle(kit *k);
+
 /* Run work, or `sql` by qpool_pg_exec, on k->lease in a thread; kit_join returns its answer. */
 void kit_start(kit *k, qpool_err (*work)(kit *k));
 void kit_start_sql(kit *k, const char *sql);
 qpool_err kit_join(kit *k);
-/* Until the lease's backend is in this wait event, or is idle in a transaction... */
+/* Until a backend of the pool's is as the condition on pg_stat_activity says. */
 void kit_await_activity(kit *k, const char *condition);
 int kit_pid(const qpool_lease *lease);
 
