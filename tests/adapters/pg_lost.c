@@ -234,6 +234,27 @@ late_while_reading(void **state)
 	kit_assert_given_up(k);
 }
 
+/* Rows come faster than they are read, so that nothing is ever waited for. */
+static void
+late_while_rows_never_cease(void **state)
+{
+	kit *k = *state;
+	qpool_pg_params params = qpool_pg_params_init();
+	PGresult *result;
+	qpool_pg_rows rows;
+	qpool_err err;
+
+	kit_pool(k, NULL);
+	kit_exec(k, &k->lease, "BEGIN");
+	params.timeout = SHORTLY;
+	err = qpool_pg_one(&k->lease,
+	    "SELECT 1 FROM generate_series(1, 100000) a, generate_series(1, 100000)", &params,
+	    &result, &rows, &k->error);
+	kit_assert_failed(k, err, QPOOL_ETIMEOUT, "", "no answer within 50 ms");
+	assert_null(result);
+	kit_assert_given_up(k);
+}
+
 /* ---- COMMITs that nobody answers for ------------------------------------------------- */
 
 static qpool_err
@@ -375,6 +396,7 @@ main(void)
 	    KIT_TEST(a_timeout_of_its_own),
 	    KIT_TEST(late_while_sending),
 	    KIT_TEST(late_while_reading),
+	    KIT_TEST(late_while_rows_never_cease),
 	    KIT_TEST(commit_lost_on_the_way_back),
 	    KIT_TEST(commit_lost_on_the_way_there),
 	    KIT_TEST(commit_that_is_late),

@@ -7,12 +7,11 @@
 #include "call.h"
 
 #include "fault.h"
+#include "visit.h"
 #include "wait.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -36,28 +35,6 @@ typedef struct exchange {
 	PGresult *result, *row;
 	uint64_t row_count;
 } exchange;
-
-/* What a public function leaves as it finds it. */
-typedef struct caller {
-	int saved_errno, cancel_state;
-} caller;
-
-/* A thread that was cancelled in the middle would leave a session in an unknown state. */
-static caller
-enter(void)
-{
-	caller c = {.saved_errno = errno};
-
-	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &c.cancel_state);
-	return c;
-}
-
-static void
-leave(caller c)
-{
-	(void)pthread_setcancelstate(c.cancel_state, NULL);
-	errno = c.saved_errno;
-}
 
 /* ---- what the caller gives ---------------------------------------------------------- */
 
@@ -328,7 +305,9 @@ collect(exchange *x, int64_t deadline_ns)
 
 	do {
 		waited = qp_pg_wait_result(conn, deadline_ns);
-		x->is_late = waited == QP_PG_LATE;
+		/* Rows that come one by one may never cease to: then nothing is waited for. */
+		x->is_late =
+		    waited == QP_PG_LATE || (x->row_count > 0 && qp_pg_wait_now() >= deadline_ns);
 		/* A broken connection still hands out what it had read; but PQgetResult must not
 		 * wait on one that libpq believes in. */
 		if (x->is_late || (waited == QP_PG_BROKEN && PQstatus(conn) == CONNECTION_OK))
@@ -475,7 +454,7 @@ begin(exchange *x, qpool_error *error)
 static qpool_err
 run(exchange *x, PGresult **out, qpool_error *error)
 {
-	caller c = enter();
+	qp_pg_visit visit = qp_pg_visit_begin();
 	qpool_err err = begin(x, error);
 
 	if (err == QPOOL_OK)
@@ -484,7 +463,7 @@ run(exchange *x, PGresult **out, qpool_error *error)
 		*out = x->result;
 	else
 		PQclear(x->result);
-	leave(c);
+	qp_pg_visit_end(visit);
 	return err;
 }
 
@@ -511,10 +490,10 @@ prepare(exchange *x, qpool_lease *lease, const char *sql, const qpool_pg_params 
 qpool_err
 qp_pg_call_use(qpool_lease *lease, qp_pg_session **out, qpool_error *error)
 {
-	caller c = enter();
+	qp_pg_visit visit = qp_pg_visit_begin();
 	qpool_err err = qp_pg_lease_use(lease, false, out, error);
 
-	leave(c);
+	qp_pg_visit_end(visit);
 	return err;
 }
 

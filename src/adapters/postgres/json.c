@@ -103,23 +103,25 @@ qpool_pg_json(qpool_lease *lease, const char *sql, const qpool_pg_params *params
 	return err == QPOOL_OK ? run(lease, sql, json_tail, params, out, error) : err;
 }
 
-/* libpq quotes by the connection's encoding and settings.  EINVAL if it cannot. */
-static qpool_err
-make_tail(PGconn *conn, const char *geometry, int digits, char **tail, qpool_error *error)
+/* libpq quotes by the connection's encoding and settings.  NULL: *err says why not. */
+static char *
+make_tail(PGconn *conn, const char *geometry, int digits, qpool_err *err, qpool_error *error)
 {
 	char *identifier = PQescapeIdentifier(conn, geometry, strlen(geometry));
 	char *literal = PQescapeLiteral(conn, geometry, strlen(geometry));
-	qpool_err err = QPOOL_OK;
+	char *tail = NULL;
 
 	if (identifier == NULL || literal == NULL)
-		err = qp_pg_fault_conn(error, QPOOL_EINVAL,
+		*err = qp_pg_fault_conn(error, QPOOL_EINVAL,
 		    "geometry cannot name a column in the connection's encoding", conn);
-	else if (asprintf(tail, geojson_tail, identifier, digits < 0 ? DEFAULT_DIGITS : digits,
-		     literal, literal) < 0)
-		err = say_no_memory(error);
+	else if (asprintf(&tail, geojson_tail, identifier, digits < 0 ? DEFAULT_DIGITS : digits,
+		     literal, literal) < 0) {
+		tail = NULL;
+		*err = say_no_memory(error);
+	}
 	PQfreemem(identifier);
 	PQfreemem(literal);
-	return err;
+	return tail;
 }
 
 qpool_err
@@ -127,7 +129,7 @@ qpool_pg_geojson(qpool_lease *lease, const char *sql, const qpool_pg_params *par
     const char *geometry, int digits, char **out, qpool_error *error)
 {
 	qp_pg_session *session;
-	char *tail = NULL;
+	char *tail;
 	qpool_err err = check(sql, out, error);
 
 	if (err != QPOOL_OK)
@@ -135,9 +137,11 @@ qpool_pg_geojson(qpool_lease *lease, const char *sql, const qpool_pg_params *par
 	if (geometry != NULL && geometry[0] == '\0')
 		return qp_pg_fault_say(error, QPOOL_EINVAL,
 		    "geometry is \"\"; it must be NULL (\"geom\") or name a column");
-	if ((err = qp_pg_call_use(lease, &session, error)) != QPOOL_OK ||
-	    (err = make_tail(session->conn, geometry != NULL ? geometry : "geom", digits, &tail,
-		 error)) != QPOOL_OK)
+	err = qp_pg_call_use(lease, &session, error);
+	if (err != QPOOL_OK)
+		return err;
+	tail = make_tail(session->conn, geometry != NULL ? geometry : "geom", digits, &err, error);
+	if (tail == NULL)
 		return err;
 	err = run(lease, sql, tail, params, out, error);
 	free(tail);

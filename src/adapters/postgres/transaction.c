@@ -238,12 +238,12 @@ qpool_pg_transaction(qpool_lease *lease, const qpool_pg_transaction_options *opt
 {
 	qpool_pg_transaction_options mine;
 	job j = {.lease = lease, .body = body, .user = user};
-	qpool_err err =
-	    qp_pg_call_read(&mine, sizeof mine, options, "qpool_pg_transaction_options", error);
+	qpool_err err;
 
-	if (err == QPOOL_OK && body == NULL)
-		err = qp_pg_fault_say(error, QPOOL_EINVAL,
+	if (body == NULL)
+		return qp_pg_fault_say(error, QPOOL_EINVAL,
 		    "body is NULL; it must be the function that the transaction runs");
+	err = qp_pg_call_read(&mine, sizeof mine, options, "qpool_pg_transaction_options", error);
 	if (err != QPOOL_OK || (err = check(&mine, error)) != QPOOL_OK ||
 	    (err = prepare(&j, &mine, error)) != QPOOL_OK)
 		return err;
