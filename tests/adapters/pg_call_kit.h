@@ -38,7 +38,7 @@ int kit_end(void **state);
 
 /* A pool of up to 4, straight to the server or through the proxy, and k->lease of it. */
 void kit_pool(kit *k, const qpool_pg_options *options);
-void kit_pool_at(kit *k, const char *conninfo, const qpool_pg_options *options);
+void kit_pool_at(kit *k, const char *conninfo, const qpool_pg_options *pg);
 void kit_pool_by_proxy(kit *k, qpool_nsec call_timeout);
 void kit_acquire(kit *k, qpool_lease *lease);
 
