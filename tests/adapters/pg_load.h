@@ -73,6 +73,6 @@ void load_await_done(load *l, uint64_t more);
 /* Until so many more acquires have failed. */
 void load_await_refusals(load *l, uint64_t more);
 load_count load_end(load *l);
-void load_print(const char *what, const load_count *count);
+void load_print(const char *what, const load_count *c);
 
 #endif

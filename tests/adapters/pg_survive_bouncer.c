@@ -18,7 +18,8 @@ static pg_proxy *proxy;
 static int
 begin(void **state)
 {
-	static const pg_server_options options = {.conf = "log_statement = all\ndeadlock_timeout = 20ms\n"};
+	static const pg_server_options options = {
+	    .conf = "log_statement = all\ndeadlock_timeout = 20ms\n"};
 
 	(void)state;
 	server = pg_server_start(&options);

@@ -117,7 +117,7 @@ grow_into_room(uint32_t open_failure, unsigned workers)
 	unsigned more;
 	load_count count;
 	qpool *pool;
-	others o;
+	others o = {0};
 	load *l;
 
 	fill_up(&o);
