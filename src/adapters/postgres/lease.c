@@ -84,11 +84,16 @@ qp_pg_lease_use(qpool_lease *lease, bool begins, qp_pg_session **out, qpool_erro
 							     : "of another kind of pool");
 		return QPOOL_EMISUSE;
 	}
+	if (session->is_refused)
+		return qp_pg_fault_say(error, QPOOL_EPEER,
+		    "the first use of this lease failed, and it is spoiled; release it and acquire "
+		    "another");
 	if (!session->is_touched)
 		err = first_use(lease, session, error);
 	if (err == QPOOL_OK && begins)
 		err = begin(session, error);
 	if (err != QPOOL_OK) {
+		session->is_refused = true;
 		qp_pg_lease_condemn(lease, session);
 		if (error != NULL)
 			error->code = err;

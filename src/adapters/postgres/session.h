@@ -13,6 +13,7 @@
 /*
  *   is_touched:   the holder has had the connection since the last return
  *   is_condemned: nothing is sent on it again; the next who asks closes it
+ *   is_refused:   on_lease or BEGIN failed in this lease, so its holder does not get the connection
  *   is_asked:     an empty query was sent and its answer has not been read
  *   is_quiet:     notices are dropped: what raises them is a holder's who is gone
  */
@@ -28,6 +29,7 @@ typedef struct qp_pg_session {
 	/* Who has the session: the pool's callback, else the holder. */
 	bool is_touched;
 	bool is_condemned;
+	bool is_refused;
 	bool is_asked;
 	bool is_quiet;
 	uint64_t epoch;   /* of its prepared statements: see qpool_pg_epoch */
