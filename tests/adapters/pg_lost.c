@@ -70,6 +70,21 @@ cut_inside_a_transaction(void **state)
 	kit_assert_given_up(k);
 }
 
+/* The holder saw it first, and told nobody. */
+static void
+cut_in_the_holders_hands(void **state)
+{
+	kit *k = *state;
+	PGresult *result;
+
+	kit_pool_by_proxy(k, PATIENCE);
+	pg_proxy_set(k->proxy, PG_CUT);
+	result = PQexec(qpool_pg_conn(&k->lease), "SELECT 1");
+	assert_int_equal(PQresultStatus(result), PGRES_FATAL_ERROR);
+	PQclear(result);
+	kit_assert_given_up(k);
+}
+
 /* The row is there, but nobody has said so. */
 static void
 cut_when_it_is_done(void **state)
@@ -387,6 +402,7 @@ main(void)
 	    KIT_TEST(killed_while_it_runs),
 	    KIT_TEST(cut_outside_a_transaction),
 	    KIT_TEST(cut_inside_a_transaction),
+	    KIT_TEST(cut_in_the_holders_hands),
 	    KIT_TEST(cut_when_it_is_done),
 	    KIT_TEST(cut_in_a_commit_of_the_holder),
 	    KIT_TEST(cut_in_what_only_looks_like_one),

@@ -157,7 +157,6 @@ attempt(const job *j, bool *is_again, qpool_error *error)
 	err = j->body(j->user, j->lease, error);
 	if (err != QPOOL_OK)
 		return fail(j, err, is_again, error);
-	memset(error, 0, sizeof *error);
 	return finish(j, is_again, error);
 }
 
