@@ -235,13 +235,6 @@ sqlstate_of(const PGresult *result)
 	return sqlstate != NULL ? sqlstate : "";
 }
 
-static bool
-ends_session(const PGresult *result)
-{
-	return strcmp(severity_of(result), "FATAL") == 0 ||
-	       strcmp(severity_of(result), "PANIC") == 0;
-}
-
 /* A failure counts though a success came before it: what is deferred fails only when the
  * transaction ends, after the statement's own success.  The first failure with a SQLSTATE is the
  * server's; what libpq says afterwards, that the connection closed, follows from it. */
@@ -293,7 +286,7 @@ collect_one(exchange *x)
 		return refuse_copy(x, result);
 	default:
 		take(x, result);
-		return x->result == NULL || !ends_session(x->result);
+		return x->result == NULL || !qp_pg_session_is_fatal(x->result);
 	}
 }
 
@@ -366,7 +359,7 @@ static bool
 leaves_doubt(const exchange *x)
 {
 	const char *sqlstate = sqlstate_of(x->result);
-	bool is_over = ends_session(x->result);
+	bool is_over = qp_pg_session_is_fatal(x->result);
 
 	if (!x->is_in_doubt)
 		return false;
@@ -386,7 +379,7 @@ judge_failure(const exchange *x, qpool_error *error)
 	    is_unknown ? ", which may or may not have taken effect" : "");
 	err = qp_pg_fault_result(error, is_unknown ? QPOOL_EUNKNOWN : QPOOL_EPEER, what, x->result);
 	(void)qp_pg_lease_note(x->lease, x->session, x->result);
-	if (is_unknown || ends_session(x->result))
+	if (is_unknown || qp_pg_session_is_fatal(x->result))
 		qp_pg_lease_condemn(x->lease, x->session);
 	return err;
 }

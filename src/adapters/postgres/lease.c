@@ -61,13 +61,15 @@ static qpool_err
 begin(qp_pg_session *session, qpool_error *error)
 {
 	const qp_pg_source *source = session->source;
+	qpool_err err;
 
 	if ((source->options.flags & QPOOL_PG_TRANSACTION) == 0 ||
 	    PQtransactionStatus(session->conn) != PQTRANS_IDLE ||
 	    PQpipelineStatus(session->conn) != PQ_PIPELINE_OFF)
 		return QPOOL_OK;
-	return qp_pg_session_run(
+	err = qp_pg_session_run(
 	    session, source->begin, "BEGIN", qp_pg_wait_deadline(source->call_timeout), error);
+	return err == QPOOL_OK ? err : QPOOL_EPEER;
 }
 
 qpool_err
@@ -123,7 +125,7 @@ is_hung_up(const PGconn *conn)
 static bool
 is_lost(const qp_pg_session *session, const PGresult *result)
 {
-	const char *severity, *code;
+	const char *code;
 
 	if (PQstatus(session->conn) == CONNECTION_BAD || session->is_condemned)
 		return true;
@@ -131,8 +133,7 @@ is_lost(const qp_pg_session *session, const PGresult *result)
 	if (code == NULL) /* not the server's error */
 		return (result == NULL || PQresultStatus(result) == PGRES_FATAL_ERROR) &&
 		       is_hung_up(session->conn);
-	severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-	if (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+	if (qp_pg_session_is_fatal(result))
 		return true;
 	return strcmp(code, "25006") == 0 && qp_pg_session_lost_its_writes(session);
 }

@@ -31,11 +31,14 @@ qp_pg_session_busy(qp_pg_session *session, bool is_busy)
 	atomic_store_explicit(&session->is_busy, is_busy, memory_order_relaxed);
 }
 
-static bool
-is_fatal(const PGresult *result)
+/* PgBouncer sends no severity but the one that others translate; its own is English. */
+bool
+qp_pg_session_is_fatal(const PGresult *result)
 {
 	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 
+	if (severity == NULL)
+		severity = PQresultErrorField(result, PG_DIAG_SEVERITY);
 	return severity != NULL &&
 	       (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
 }
@@ -47,7 +50,7 @@ qp_pg_session_notice(void *about, const PGresult *notice)
 	qp_pg_session *session = about;
 	const qpool_pg_options *options = &session->source->options;
 
-	if (is_fatal(notice))
+	if (qp_pg_session_is_fatal(notice))
 		session->is_condemned = true;
 	if (options->on_notice != NULL && !session->is_quiet)
 		options->on_notice(options->user, notice);
@@ -105,7 +108,7 @@ run(qp_pg_session *session, const char *sql, const char *what, int64_t deadline_
 			break;
 		if (PQresultStatus(result) == PGRES_FATAL_ERROR && err == QPOOL_OK)
 			err = qp_pg_fault_result(error, QPOOL_EPEER, what, result);
-		session->is_condemned = session->is_condemned || is_fatal(result);
+		session->is_condemned = session->is_condemned || qp_pg_session_is_fatal(result);
 		PQclear(result);
 	}
 	if (PQstatus(conn) == CONNECTION_BAD)

@@ -52,6 +52,8 @@ void qp_pg_session_abandon(void *user, void *resource);
 
 /* Every notice goes here; it never prints.  `about` is the session. */
 void qp_pg_session_notice(void *about, const PGresult *notice);
+/* Does the server end the session, or itself, with these words? */
+bool qp_pg_session_is_fatal(const PGresult *result);
 /* A thread enters libpq with it, or leaves. */
 void qp_pg_session_busy(qp_pg_session *session, bool is_busy);
 /* The server has become a standby or read-only under a session that could write. */
