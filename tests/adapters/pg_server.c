@@ -27,7 +27,8 @@ struct pg_server {
 	int port, reserve; /* the descriptor that keeps the port ours */
 	int pid;
 	char initdb[256], postgres[256];
-	char data[128];
+	char data[128], locpath[128];
+	char letters[64]; /* LC_ALL, whose letters the server writes before it knows a database's */
 	char conninfo[256], tcp[128], uri[128], own[320];
 	pthread_mutex_t mutex; /* over the connection */
 	PGconn *admin;         /* or NULL */
@@ -59,6 +60,8 @@ make_names(pg_server *s)
 	const char *folder = pg_keep_folder(s->keep);
 
 	(void)snprintf(s->data, sizeof s->data, "%s/data", folder);
+	(void)snprintf(s->locpath, sizeof s->locpath, "LOCPATH=%s", folder);
+	(void)snprintf(s->letters, sizeof s->letters, "LC_ALL=C");
 	(void)snprintf(s->conninfo, sizeof s->conninfo,
 	    "host=%s port=%d dbname=postgres user=postgres", folder, s->port);
 	(void)snprintf(
@@ -76,6 +79,21 @@ run_initdb(pg_server *s)
 	    "--no-sync", "-E", "UTF8", "--locale", "C", "--no-instructions", NULL};
 
 	pg_keep_run(s->keep, argv);
+}
+
+static void
+make_languages(pg_server *s, const char *const *languages)
+{
+	for (size_t i = 0; languages != NULL && languages[i] != NULL; i++) {
+		char program[256], path[160];
+		const char *const argv[] = {program, "-i", languages[i], "-f", "UTF-8", path, NULL};
+
+		pg_keep_find("localedef", "locales", program);
+		(void)snprintf(
+		    path, sizeof path, "%s/%s.UTF-8", pg_keep_folder(s->keep), languages[i]);
+		pg_keep_run(s->keep, argv);
+		(void)snprintf(s->letters, sizeof s->letters, "LC_ALL=%s.UTF-8", languages[i]);
+	}
 }
 
 /* Durability is not what these tests are about.  Dynamic memory is in the folder, and goes with it. */
@@ -126,6 +144,7 @@ pg_server_start(const pg_server_options *options)
 	s->keep = pg_keep_start(SIGQUIT);
 	make_names(s);
 	run_initdb(s);
+	make_languages(s, o->languages);
 	write_conf(s, o);
 	write_hba(s, o);
 	pg_server_launch(s);
@@ -155,7 +174,9 @@ pg_server_stop(pg_server *s, pg_stop how)
 void
 pg_server_launch_nowait(pg_server *s)
 {
-	const char *const argv[] = {s->postgres, "-D", s->data, NULL};
+	/* env becomes the server, which keeps its number. */
+	const char *const argv[] = {
+	    "/usr/bin/env", s->locpath, s->letters, s->postgres, "-D", s->data, NULL};
 
 	s->pid = pg_keep_launch(s->keep, argv);
 }

@@ -18,6 +18,10 @@ typedef struct pg_server_options {
 	const char *conf;         /* lines for postgresql.conf; they win over ours */
 	const char *hba;          /* lines for pg_hba.conf, before those that trust everybody */
 	unsigned max_connections; /* 0: 100 */
+	/* Languages that the server can speak, by lc_messages, with a NULL at the end: "de_DE"...  They
+	 * are made in the folder as de_DE.UTF-8...: for a test that speaks them too, LOCPATH is the
+	 * folder.  NULL: none. */
+	const char *const *languages;
 } pg_server_options;
 
 typedef enum pg_stop {
