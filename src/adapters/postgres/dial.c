@@ -19,6 +19,7 @@
 
 #include <arpa/inet.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* One call of qp_pg_dial.  `error` collects what each try said. */
@@ -31,8 +32,10 @@ typedef struct dialling {
 	int64_t deadline_ns;
 	const char *session_attrs; /* this round's, or NULL: the conninfo's */
 	size_t hosts_left;         /* after this one, in all rounds */
+	size_t addresses_left;     /* after this one, of this host */
 	qpool_error error;
-	bool is_full; /* some server said so */
+	bool is_full;        /* some server said so ... */
+	char full_native[8]; /* ... with this code */
 } dialling;
 
 /* ---- words ---- */
@@ -77,8 +80,6 @@ start(const dialling *d, const qp_pg_host *host, const char *address)
 	return conn;
 }
 
-/* ---- one address ---- */
-
 static void
 finish(PGconn *conn)
 {
@@ -87,15 +88,108 @@ finish(PGconn *conn)
 	qp_pg_forking_leave();
 }
 
-/* Add to what the earlier tries said; the last code stands. */
+/* ---- what is said ---- */
+
+/* Of a message's 240 bytes; the pool adds words of its own. */
+enum { WORDS_OF_ALL = 184, PLACE = 128 };
+
+static bool
+ends_here(qpool_err err)
+{
+	return err == QPOOL_OK || err == QPOOL_EDENIED || err == QPOOL_ENOMEM;
+}
+
 static void
-remember(dialling *d, const qpool_error *one)
+forget(dialling *d)
+{
+	memset(&d->error, 0, sizeof d->error);
+	d->is_full = false;
+}
+
+/* "host:port", as short as it is clear. */
+static void
+name_place(const PGconn *conn, char out[PLACE])
+{
+	const char *host = PQhost(conn), *port = PQport(conn);
+	bool has_colons = host != NULL && strchr(host, ':') != NULL;
+
+	(void)snprintf(out, PLACE, "%s%.100s%s:%.8s", has_colons ? "[" : "",
+	    host != NULL && host[0] != '\0' ? host : "local", has_colons ? "]" : "",
+	    port != NULL && port[0] != '\0' ? port : "5432");
+}
+
+/* What follows `words` when a colon, of any script, has ended libpq's name of the place. */
+static const char *
+after_colon(const char *words)
+{
+	const char *narrow = strchr(words, ':'), *wide = strstr(words, "\uff1a");
+
+	if (wide != NULL && (narrow == NULL || wide < narrow))
+		return wide + strlen("\uff1a");
+	return narrow != NULL ? narrow + 1 : NULL;
+}
+
+static const char *
+after_place(const char *words, const char *host, const char *port)
+{
+	const char *at = strstr(words, host);
+
+	at = at == NULL ? NULL : strstr(at + strlen(host), port);
+	return at == NULL ? NULL : after_colon(at + strlen(port));
+}
+
+/* Without the place, which libpq names before each try of a connect, by its address if it was given
+ * one; the last try counts. */
+static const char *
+gist(const char *words, const PGconn *conn)
+{
+	const char *host = PQhost(conn), *address = PQhostaddr(conn), *port = PQport(conn), *at;
+
+	if (address != NULL && address[0] != '\0')
+		host = address;
+	if (host == NULL || host[0] == '\0' || port == NULL || port[0] == '\0')
+		return words;
+	while ((at = after_place(words, host, port)) != NULL)
+		words = at + strspn(at, " ");
+	return words;
+}
+
+/* Each of several hosts has its share of the room, so that all are named. */
+static void
+remember_briefly(dialling *d, qpool_error *all, const char *place, const char *why)
+{
+	size_t used = strlen(d->error.message);
+	size_t left = used < WORDS_OF_ALL ? WORDS_OF_ALL - used : 0;
+	size_t others = ends_here(all->code) ? 0 : d->hosts_left + d->addresses_left;
+	size_t share = left / (others + 1);
+	char words[WORDS_OF_ALL + 1];
+
+	(void)snprintf(words, sizeof words, "%s%s%.*s", place != NULL ? place : "",
+	    place != NULL ? ": " : "", (int)strcspn(why, "\n"), why);
+	/* Two bytes are for what stands between two of them. */
+	words[qp_pg_fault_boundary(words, share > 2 ? share - 2 : 0)] = '\0';
+	if (words[0] == '\0' || strstr(d->error.message, words) != NULL)
+		memcpy(all->message, d->error.message, sizeof all->message);
+	else
+		(void)qp_pg_fault_say(all, all->code, "%s%s%s",
+		    used > 0 ? d->error.message : "postgres: ", used > 0 ? "; " : "", words);
+}
+
+/* Add to what the earlier tries said; the last code stands.  `why` is what is said of a `place`
+ * (NULL: it is in `why`) where there are several. */
+static void
+remember(dialling *d, const qpool_error *one, const char *place, const char *why)
 {
 	size_t used = strlen(d->error.message), room = sizeof d->error.message - used;
 	qpool_error all = *one;
 
-	d->is_full = d->is_full || one->code == QPOOL_EFULL;
-	if (used > 0 && strcmp(d->error.message, one->message) != 0 && room > 32)
+	if (one->code == QPOOL_EFULL) {
+		d->is_full = true;
+		memcpy(d->full_native, one->native, sizeof d->full_native);
+	}
+	if (d->source->host_count > 1)
+		remember_briefly(d, &all, place, why);
+	else if (used > 0 && strcmp(d->error.message, one->message) != 0 && room > 32)
 		(void)qp_pg_fault_say(&all, one->code, "%s; %s", d->error.message, one->message);
 	memcpy(all.native, one->native, sizeof all.native);
 	all.sys_errno = one->sys_errno;
@@ -103,25 +197,35 @@ remember(dialling *d, const qpool_error *one)
 }
 
 static qpool_err
+no_memory(dialling *d)
+{
+	qpool_error one;
+
+	(void)qp_pg_fault_say(&one, QPOOL_ENOMEM, "postgres: no memory to connect");
+	remember(d, &one, NULL, "no memory to connect");
+	return QPOOL_ENOMEM;
+}
+
+static qpool_err
 refused(dialling *d, PGconn *conn)
 {
-	char code[6], *words = strdup(PQerrorMessage(conn));
-	bool wants_password = PQconnectionNeedsPassword(conn) == 1;
+	char code[6], place[PLACE], *words = strdup(PQerrorMessage(conn));
 	qpool_error one = {0};
 
-	finish(conn);
 	if (words == NULL) {
-		(void)qp_pg_fault_say(&one, QPOOL_ENOMEM, "postgres: no memory to connect");
-	} else {
-		qp_pg_sqlstate_take(words, code);
-		/* libpq hangs up by itself when it has no password to give. */
-		if (wants_password && code[0] == '\0')
-			memcpy(code, "28P01", sizeof code);
-		(void)qp_pg_fault_say(&one, qp_pg_sqlstate_of_connect(code), "postgres: %s", words);
-		memcpy(one.native, code, sizeof code);
-		free(words);
+		finish(conn);
+		return no_memory(d);
 	}
-	remember(d, &one);
+	qp_pg_sqlstate_take(words, code);
+	/* libpq hangs up by itself when it has no password to give. */
+	if (PQconnectionNeedsPassword(conn) == 1 && code[0] == '\0')
+		memcpy(code, "28P01", sizeof code);
+	(void)qp_pg_fault_say(&one, qp_pg_sqlstate_of_connect(code), "postgres: %s", words);
+	memcpy(one.native, code, sizeof code);
+	name_place(conn, place);
+	remember(d, &one, place, gist(words, conn));
+	free(words);
+	finish(conn);
 	return one.code;
 }
 
@@ -130,6 +234,7 @@ too_late(dialling *d, PGconn *conn, const qp_pg_host *host, const char *address)
 {
 	const char *port = PQport(conn);
 	const char *where = address != NULL ? address : host->host;
+	char place[PLACE];
 	qpool_error one = {0};
 
 	(void)qp_pg_fault_say(&one, QPOOL_EOPEN,
@@ -140,10 +245,13 @@ too_late(dialling *d, PGconn *conn, const qp_pg_host *host, const char *address)
 	    host->host != NULL && address != NULL ? " (" : "",
 	    host->host != NULL && address != NULL ? address : "",
 	    host->host != NULL && address != NULL ? ")" : "", port != NULL ? port : "5432");
+	name_place(conn, place);
 	finish(conn);
-	remember(d, &one);
+	remember(d, &one, place, "no answer in time");
 	return QPOOL_EOPEN;
 }
+
+/* ---- one address ---- */
 
 /* PQconnectPoll until it is decided.  The socket may change from one call to the next. */
 static PostgresPollingStatusType
@@ -169,12 +277,8 @@ try_address(
 	PGconn *conn = start(d, host, address);
 	PostgresPollingStatusType end;
 
-	if (conn == NULL) {
-		qpool_error one;
-		(void)qp_pg_fault_say(&one, QPOOL_ENOMEM, "postgres: no memory to connect");
-		remember(d, &one);
-		return QPOOL_ENOMEM;
-	}
+	if (conn == NULL)
+		return no_memory(d);
 	if (PQstatus(conn) == CONNECTION_BAD)
 		return refused(d, conn);
 	/* Before the first answer: only so does the message of a refusal hold its SQLSTATE. */
@@ -205,12 +309,6 @@ share_until(const dialling *d, size_t tries, int64_t deadline_ns)
 }
 
 static bool
-ends_here(qpool_err err)
-{
-	return err == QPOOL_OK || err == QPOOL_EDENIED || err == QPOOL_ENOMEM;
-}
-
-static bool
 is_address(const char *host)
 {
 	unsigned char bytes[sizeof(struct in6_addr)];
@@ -235,12 +333,14 @@ try_host(dialling *d, const qp_pg_host *host, PGconn **out)
 	qpool_error one;
 	qpool_err err;
 
+	d->addresses_left = 0;
 	if (!needs_lookup(host))
 		return try_address(d, host, host->hostaddr, until_ns, out);
 	err = qp_pg_resolve(d->source->resolver, host->host, until_ns, &found, &one);
 	if (err != QPOOL_OK)
-		remember(d, &one);
+		remember(d, &one, NULL, one.message + strlen("postgres: "));
 	for (size_t i = 0; i < found.count; i++) {
+		d->addresses_left = found.count - i - 1;
 		err = try_address(
 		    d, host, found.text[i], share_until(d, found.count - i, until_ns), out);
 		if (ends_here(err))
@@ -263,7 +363,10 @@ try_hosts(dialling *d, PGconn **out)
 		if (ends_here(err))
 			return err;
 	}
-	return d->is_full ? QPOOL_EFULL : err;
+	if (!d->is_full)
+		return err;
+	memcpy(d->error.native, d->full_native, sizeof d->error.native);
+	return QPOOL_EFULL;
 }
 
 static qpool_err
@@ -272,8 +375,7 @@ try_rounds(dialling *d, PGconn **out)
 	size_t hosts = d->source->host_count;
 	qpool_err err;
 
-	memset(&d->error, 0, sizeof d->error);
-	d->is_full = false;
+	forget(d);
 	d->hosts_left = hosts;
 	if (!d->source->prefers_standby)
 		return try_hosts(d, out);
@@ -282,7 +384,7 @@ try_rounds(dialling *d, PGconn **out)
 	err = try_hosts(d, out);
 	if (ends_here(err))
 		return err;
-	memset(&d->error, 0, sizeof d->error);
+	forget(d);
 	d->session_attrs = "any";
 	return try_hosts(d, out);
 }

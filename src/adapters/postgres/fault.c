@@ -62,9 +62,8 @@ qp_pg_fault_clean(char *text)
 	join(text, text, strlen(text) + 1, true);
 }
 
-/* The length of the longest beginning of at most `most` bytes that splits no UTF-8 character. */
-static size_t
-boundary(const char *text, size_t most)
+size_t
+qp_pg_fault_boundary(const char *text, size_t most)
 {
 	size_t length = strnlen(text, most + 1);
 
@@ -82,7 +81,7 @@ write_message(qpool_error *error, const char *text)
 	size_t length;
 
 	join(text, line, sizeof line, false);
-	length = boundary(line, sizeof error->message - 1);
+	length = qp_pg_fault_boundary(line, sizeof error->message - 1);
 	memcpy(error->message, line, length);
 	error->message[length] = '\0';
 }

@@ -17,6 +17,8 @@ qpool_err qp_pg_fault_result(
 /* The same from a broken connection: libpq's words, its lines joined. */
 qpool_err qp_pg_fault_conn(
     qpool_error *error, qpool_err code, const char *what, const PGconn *conn);
+/* The length of the longest beginning of at most `most` bytes that splits no UTF-8 character. */
+size_t qp_pg_fault_boundary(const char *text, size_t most);
 /* In place: line breaks become "; ", other control characters '?'. */
 void qp_pg_fault_clean(char *text);
 
