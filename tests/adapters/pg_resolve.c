@@ -75,6 +75,7 @@ two(const char *first, const char *second, const struct addrinfo *hints, struct 
 int getaddrinfo(
     const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out);
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): libc's are reserved */
 int
 getaddrinfo(
     const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out)

@@ -367,6 +367,7 @@ a_session_is_described(void **state)
 	PGconn *conn;
 
 	(void)state;
+	s.pg.pooler = QPOOL_PG_POOLER_NONE;
 	assert_int_equal(
 	    qpool_pg_create(&s.pool, pg_server_tcp_conninfo(server), &s.pg, &s.options, NULL), 0);
 	conn = take(&s);
