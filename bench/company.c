@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 static pg_server *server;
@@ -56,41 +55,48 @@ company_ask(PGconn *conn)
 	PQclear(result);
 }
 
-/* See proc(5).  With `ended`, that of children which have ended and were waited for as well. */
-static int64_t
-ticks_of(int pid, int parent, int ended)
+typedef struct process {
+	int pid, parent;
+	int64_t ticks; /* with those of children that have ended and were waited for */
+} process;
+
+/* See proc(5).  False: it is gone. */
+static int
+read_process(const char *name, process *out)
 {
 	int64_t user, system, user_ended, system_ended;
-	char path[64];
-	int is_child = 0, read, of;
+	char path[300];
 	FILE *file;
+	int read;
 
-	(void)snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	(void)snprintf(path, sizeof path, "/proc/%s/stat", name);
 	file = fopen(path, "re");
 	if (file == NULL)
 		return 0;
 	read = fscanf(file,
-	    "%*d (%*[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNd64 " %" SCNd64
+	    "%d (%*[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNd64 " %" SCNd64
 	    " %" SCNd64 " %" SCNd64,
-	    &of, &user, &system, &user_ended, &system_ended);
+	    &out->pid, &out->parent, &user, &system, &user_ended, &system_ended);
 	(void)fclose(file);
-	is_child = read == 5 && (parent == 0 || of == parent);
-	if (!is_child)
-		return 0;
-	return user + system + (ended ? user_ended + system_ended : 0);
+	out->ticks = user + system + user_ended + system_ended;
+	return read == 6;
 }
 
+/* Who ended between two looks counts with its parent, if that has waited for it. */
 int64_t
-company_ns(void)
+company_others_ns(void)
 {
-	int postmaster = pg_server_pid(server);
-	int64_t ticks = ticks_of(postmaster, 0, 1);
+	int self = (int)getpid(), postmaster = pg_server_pid(server);
 	DIR *all = opendir("/proc");
 	const struct dirent *one;
+	int64_t ticks = 0;
+	process p;
 
 	while (all != NULL && (one = readdir(all)) != NULL)
-		if (one->d_name[0] >= '1' && one->d_name[0] <= '9')
-			ticks += ticks_of(atoi(one->d_name), postmaster, 0);
+		if (one->d_name[0] >= '1' && one->d_name[0] <= '9' &&
+		    read_process(one->d_name, &p) && p.pid != self && p.pid != postmaster &&
+		    p.parent != postmaster && p.parent != self)
+			ticks += p.ticks;
 	if (all != NULL)
 		(void)closedir(all);
 	return ticks * (TIMING_SEC / sysconf(_SC_CLK_TCK));

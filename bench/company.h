@@ -12,8 +12,9 @@
 
 void company_begin(void);
 void company_end(void);
-/* The CPU time of the server and of all its sessions so far. */
-int64_t company_ns(void);
+/* The CPU time that all processes took so far but this one, the server and its sessions.  (That in
+ * /proc/stat is of another make: beside much waking and sleeping the two differ by a fifth.) */
+int64_t company_others_ns(void);
 const char *company_conninfo(void); /* a unix socket */
 PGconn *company_connect(void);      /* ends the program if it cannot */
 /* The statement of W6, and its answer. */

@@ -45,23 +45,21 @@ load_is_visible(void)
 }
 
 load_mark
-load_now(int64_t (*company_ns)(void))
+load_now(int64_t (*others_ns)(void))
 {
-	load_mark mark = {.wall_ns = timing_now(), .busy_ns = busy(), .ours_ns = timing_cpu()};
+	load_mark mark = {.wall_ns = timing_now()};
 
-	if (company_ns != NULL)
-		mark.ours_ns += company_ns();
+	mark.foreign_ns = others_ns != NULL ? others_ns() : busy() - timing_cpu();
 	return mark;
 }
 
 double
-load_foreign(const load_mark *since, int64_t (*company_ns)(void))
+load_foreign(const load_mark *since, int64_t (*others_ns)(void))
 {
-	load_mark now = load_now(company_ns);
+	load_mark now = load_now(others_ns);
 	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
 	double room = (double)(now.wall_ns - since->wall_ns) * cpus;
-	int64_t foreign = now.busy_ns - since->busy_ns - (now.ours_ns - since->ours_ns);
+	int64_t foreign = now.foreign_ns - since->foreign_ns - SLACK_TICKS * tick_ns();
 
-	foreign -= SLACK_TICKS * tick_ns();
 	return foreign < 0 ? 0 : (double)foreign / room;
 }

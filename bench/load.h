@@ -9,15 +9,15 @@
 #include <stdint.h>
 
 typedef struct load_mark {
-	int64_t wall_ns, busy_ns, ours_ns;
+	int64_t wall_ns, foreign_ns;
 } load_mark;
 
 /* Can it be told here at all? */
 bool load_is_visible(void);
-/* `company_ns`, or NULL, tells what others have spent on our behalf. */
-load_mark load_now(int64_t (*company_ns)(void));
+/* `others_ns` tells what others took so far; NULL: what was busy and is not this process's. */
+load_mark load_now(int64_t (*others_ns)(void));
 /* The share of all CPUs that others took since the mark, 0 to 1. */
-double load_foreign(const load_mark *since, int64_t (*company_ns)(void));
+double load_foreign(const load_mark *since, int64_t (*others_ns)(void));
 
 /* More than this disturbs: a burst of some 50 ms in a second already moves a p99. */
 #define LOAD_MOST 0.02

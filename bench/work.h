@@ -42,11 +42,11 @@ typedef struct work_kind {
 	unsigned bit; /* PEER_W... */
 	unsigned threads, capacity;
 	bool has_limits; /* the limits run in its rounds */
-	/* What it needs beside the pools, begun before its first round and ended after its last; and the
-	 * CPU time that has spent so far, which is not somebody else's.  NULL: nothing. */
+	/* What it needs beside the pools, begun before its first round and ended after its last; NULL:
+	 * nothing.  And then the CPU time that all others have taken so far. */
 	void (*begin)(void);
 	void (*end)(void);
-	int64_t (*company_ns)(void);
+	int64_t (*others_ns)(void);
 	work_timing timing[PACE_COUNT];
 	work_metric metrics[WORK_METRICS]; /* up to the first without a key */
 	/* One sample of a row: its metrics, NAN where it has none. */

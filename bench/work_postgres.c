@@ -33,7 +33,7 @@ const work_kind work_w6 = {
     .capacity = CAPACITY,
     .begin = company_begin,
     .end = company_end,
-    .company_ns = company_ns,
+    .others_ns = company_others_ns,
     .timing =
 	{
 	    [PACE_FULL] = {7, 300 * TIMING_MSEC, 2 * TIMING_SEC},

@@ -47,6 +47,7 @@ ask(void *user, bool again, qpool_pg_credentials *out, qpool_error *error)
 	qpool_pg_credentials none = qpool_pg_credentials_init();
 
 	(void)user;
+	assert_int_equal(out->size, sizeof none);
 	assert_memory_equal(out, &none, sizeof none);
 	keys.asked++;
 	keys.again += again;

@@ -75,9 +75,12 @@ two(const char *first, const char *second, const struct addrinfo *hints, struct 
 int getaddrinfo(
     const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out);
 
-/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): libc's are reserved */
+/* Under libc's name, whose declaration is in the way. */
+int held_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+    struct addrinfo **out) __asm__("getaddrinfo");
+
 int
-getaddrinfo(
+held_getaddrinfo(
     const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **out)
 {
 	int (*next)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
