@@ -43,7 +43,7 @@ extern const peer peer_mutex;
 extern const peer peer_mutex_clocks;
 #ifdef BENCH_POSTGRES
 extern const peer peer_pg_none, peer_pg_mutex, peer_pg_queuepool;
-extern const peer peer_pg_queuepool_strict, peer_pg_queuepool_3ms, peer_pg_queuepool_10ms;
+extern const peer peer_pg_queuepool_strict, peer_pg_queuepool_1250us, peer_pg_queuepool_10ms;
 #endif
 
 extern const peer *const peers[];

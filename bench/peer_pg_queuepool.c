@@ -39,9 +39,9 @@ make_strict(unsigned capacity)
 }
 
 static void *
-make_3ms(unsigned capacity)
+make_1250us(unsigned capacity)
 {
-	return make_with(capacity, QPOOL_MSEC(3));
+	return make_with(capacity, QPOOL_MSEC(1) + QPOOL_MSEC(1) / 4);
 }
 
 static void *
@@ -101,5 +101,5 @@ unmake(void *pool)
 SETTING(peer_pg_queuepool, "queuepool_pg", "queuepool", make);
 SETTING(
     peer_pg_queuepool_strict, "queuepool_pg_strict", "the same, strictly first come", make_strict);
-SETTING(peer_pg_queuepool_3ms, "queuepool_pg_3ms", "the same, overtake 3 ms", make_3ms);
+SETTING(peer_pg_queuepool_1250us, "queuepool_pg_1250us", "the same, overtake 1.25 ms", make_1250us);
 SETTING(peer_pg_queuepool_10ms, "queuepool_pg_10ms", "the same, overtake 10 ms", make_10ms);

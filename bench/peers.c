@@ -15,7 +15,7 @@ const peer *const peers[] = {
     &peer_pg_mutex,
     &peer_pg_queuepool,
     &peer_pg_queuepool_strict,
-    &peer_pg_queuepool_3ms,
+    &peer_pg_queuepool_1250us,
     &peer_pg_queuepool_10ms,
 #endif
 };

@@ -14,6 +14,7 @@
  * Return.   Idle and untouched: nothing.  In a transaction: rolled back.  A result unread, COPY or
  *           a pipeline: ended, cancelled if need be, within step_budget.  More by `reset`;
  *           docs/POSTGRES.md has the table of what stays.
+ * Fairness. max_overtake defaults to 3 ms here, by measurement: see bench/README.md, W6.
  * Errors.   `native` is the SQLSTATE, also of a failed connect; "" when the server gave none.  No
  *           message, event, dump or description holds a password.
  * Fork.     In a child the parent's sessions are let go of; nothing is sent on them.

@@ -93,10 +93,16 @@ copy_statements(qpool_pg_options *options)
 	return list != NULL;
 }
 
-/* The pooler's own limits are an hour and ten minutes: a session of ours must end before. */
+/* A lease is short beside the switch to another thread, so that newcomers may overtake for longer than
+ * the pool's own default: by measurement (bench W6).  The pooler's own limits are an hour and ten
+ * minutes: a session of ours must end before. */
 static void
-default_to_pooler(qpool_options *pool)
+fill_defaults(qpool_options *pool, const qpool_pg_options *options)
 {
+	if (pool->max_overtake == 0)
+		pool->max_overtake = QPOOL_MSEC(3);
+	if (options->pooler != QPOOL_PG_POOLER_TRANSACTION)
+		return;
 	if (pool->max_age == 0)
 		pool->max_age = QPOOL_SEC(25 * 60);
 	if (pool->max_idle == 0)
@@ -119,8 +125,7 @@ read_options(make *m, const qpool_pg_options *given)
 	options.application_name = NULL;
 	source->options = options;
 	source->call_timeout = options.call_timeout != 0 ? options.call_timeout : QPOOL_FOREVER;
-	if (options.pooler == QPOOL_PG_POOLER_TRANSACTION)
-		default_to_pooler(m->pool);
+	fill_defaults(m->pool, &options);
 	if (name != NULL && name[0] != '\0' &&
 	    (source->options.application_name = strdup(name)) == NULL) {
 		source->options.at_connect = NULL;
