@@ -398,13 +398,7 @@ ask_who(dialling *d, bool again, qpool_error *error)
 
 	d->who = qpool_pg_credentials_init();
 	err = options->credentials(options->user, again, &d->who, &words);
-	if (err == QPOOL_OK)
-		return QPOOL_OK;
-	(void)qp_pg_fault_say(error, err, "%s",
-	    words.message[0] != '\0' ? words.message : "postgres: credentials() gave none");
-	if (error != NULL)
-		memcpy(error->native, words.native, sizeof error->native);
-	return err;
+	return err == QPOOL_OK ? err : qp_pg_fault_callback(error, err, "credentials", &words);
 }
 
 qpool_err

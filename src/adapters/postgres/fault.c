@@ -156,3 +156,20 @@ qp_pg_fault_conn(qpool_error *error, qpool_err code, const char *what, const PGc
 		words = "the connection is lost";
 	return qp_pg_fault_say(error, code, "%s: %.800s", what, words);
 }
+
+qpool_err
+qp_pg_fault_callback(qpool_error *error, qpool_err code, const char *what, const qpool_error *words)
+{
+	if (error == NULL)
+		return code;
+	if (words->message[0] != '\0')
+		(void)qp_pg_fault_say(
+		    error, code, "%.*s", (int)sizeof words->message, words->message);
+	else
+		(void)qp_pg_fault_say(error, code, "postgres: %s failed without a word: %s", what,
+		    qpool_err_text(code));
+	(void)snprintf(error->native, sizeof error->native, "%.*s", (int)sizeof words->native - 1,
+	    words->native);
+	error->sys_errno = words->sys_errno;
+	return code;
+}

@@ -46,6 +46,8 @@ first_use(qpool_lease *lease, qp_pg_session *session, qpool_error *error)
 {
 	const qpool_pg_options *options = &session->source->options;
 	looked_for at = {.id = qpool_resource_id(lease)};
+	qpool_error words = {0};
+	qpool_err err;
 
 	session->is_touched = true;
 	qp_pg_session_busy(session, true);
@@ -53,8 +55,11 @@ first_use(qpool_lease *lease, qp_pg_session *session, qpool_error *error)
 		(void)qpool_each(qpool_of(lease), note_site, &at);
 		session->site = at.site;
 	}
-	return options->on_lease == NULL ? QPOOL_OK
-	                                 : options->on_lease(options->user, session->conn, error);
+	if (options->on_lease == NULL)
+		return QPOOL_OK;
+	/* Not the caller's: that may be NULL, or hold anything. */
+	err = options->on_lease(options->user, session->conn, &words);
+	return err == QPOOL_OK ? err : qp_pg_fault_callback(error, err, "on_lease", &words);
 }
 
 static qpool_err

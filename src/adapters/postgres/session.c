@@ -163,6 +163,7 @@ call_on_connect(
 {
 	const qpool_pg_options *options = &session->source->options;
 	qpool_step rest = *step;
+	qpool_error words = {0};
 	qpool_err err;
 
 	if (options->on_connect == NULL)
@@ -171,11 +172,15 @@ call_on_connect(
 		rest.budget = deadline_ns - qp_pg_wait_now();
 	if (rest.budget < 0)
 		rest.budget = 0;
-	err = options->on_connect(options->user, session->conn, &rest, error);
-	if (err == QPOOL_OK && PQtransactionStatus(session->conn) != PQTRANS_IDLE)
+	err = options->on_connect(options->user, session->conn, &rest, &words);
+	if (err != QPOOL_OK)
+		return qp_pg_fault_callback(error, err, "on_connect", &words);
+	if (PQstatus(session->conn) == CONNECTION_BAD || session->is_condemned)
+		return qp_pg_fault_conn(error, QPOOL_EOPEN, "on_connect", session->conn);
+	if (PQtransactionStatus(session->conn) != PQTRANS_IDLE)
 		return qp_pg_fault_say(error, QPOOL_EOPEN,
 		    "postgres: on_connect left a transaction or a result open; end it there");
-	return err;
+	return QPOOL_OK;
 }
 
 static qpool_err
