@@ -77,11 +77,28 @@ begin(qp_pg_session *session, qpool_error *error)
 	return err == QPOOL_OK ? err : QPOOL_EPEER;
 }
 
+/* Ready for a holder, or never: without what on_lease sets up it must not be worked with. */
+static qpool_err
+make_ready(qpool_lease *lease, qp_pg_session *session, bool begins, qpool_error *error)
+{
+	qpool_err err = QPOOL_OK;
+
+	if (session->is_refused)
+		return qp_pg_fault_say(error, QPOOL_EPEER,
+		    "on_lease or BEGIN failed for this lease before; release it and acquire another");
+	if (!session->is_touched)
+		err = first_use(lease, session, error);
+	if (err == QPOOL_OK && begins)
+		err = begin(session, error);
+	session->is_refused = err != QPOOL_OK;
+	return err;
+}
+
 qpool_err
 qp_pg_lease_use(qpool_lease *lease, bool begins, qp_pg_session **out, qpool_error *error)
 {
 	qp_pg_session *session = session_of(lease);
-	qpool_err err = QPOOL_OK;
+	qpool_err err;
 
 	if (session == NULL) {
 		(void)qp_pg_fault_say(error, QPOOL_EMISUSE,
@@ -91,14 +108,7 @@ qp_pg_lease_use(qpool_lease *lease, bool begins, qp_pg_session **out, qpool_erro
 							     : "of another kind of pool");
 		return QPOOL_EMISUSE;
 	}
-	if (session->is_refused)
-		return qp_pg_fault_say(error, QPOOL_EPEER,
-		    "the first use of this lease failed, and it is spoiled; release it and acquire "
-		    "another");
-	if (!session->is_touched)
-		err = first_use(lease, session, error);
-	if (err == QPOOL_OK && begins)
-		err = begin(session, error);
+	err = make_ready(lease, session, begins, error);
 	if (err != QPOOL_OK) {
 		session->is_refused = true;
 		qp_pg_lease_condemn(lease, session);

@@ -13,7 +13,7 @@
 /*
  *   is_touched:   the holder has had the connection since the last return
  *   is_condemned: nothing is sent on it again; the next who asks closes it
- *   is_refused:   on_lease or BEGIN failed in this lease, so its holder does not get the connection
+ *   is_refused:   on_lease or BEGIN failed: no holder gets it
  *   is_asked:     an empty query was sent and its answer has not been read
  *   is_quiet:     notices are dropped: what raises them is a holder's who is gone
  */
