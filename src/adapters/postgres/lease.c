@@ -110,7 +110,6 @@ qp_pg_lease_use(qpool_lease *lease, bool begins, qp_pg_session **out, qpool_erro
 	}
 	err = make_ready(lease, session, begins, error);
 	if (err != QPOOL_OK) {
-		session->is_refused = true;
 		qp_pg_lease_condemn(lease, session);
 		if (error != NULL)
 			error->code = err;
