@@ -20,6 +20,8 @@ qpool_err qp_pg_fault_conn(
 /* The same from a user's callback: `words` is what it filled, all zero before it ran. */
 qpool_err qp_pg_fault_callback(
     qpool_error *error, qpool_err code, const char *what, const qpool_error *words);
+/* The length of the longest beginning of at most `most` bytes that splits no UTF-8 character. */
+size_t qp_pg_fault_boundary(const char *text, size_t most);
 /* In place: line breaks become "; ", other control characters '?'. */
 void qp_pg_fault_clean(char *text);
 
