@@ -19,6 +19,7 @@ opening_init(void)
 	o.options.open_budget = OPENING_PATIENCE;
 	/* What nobody has filled must not be shown. */
 	memset(&o.error, 'x', sizeof o.error);
+	o.error.message[sizeof o.error.message - 1] = '\0';
 	return o;
 }
 
