@@ -233,18 +233,25 @@ begin_one(void **state)
 {
 	(void)state;
 	threads_usual = threads_now();
+	(void)pthread_mutex_lock(&dns.lock);
 	dns.calls = dns.left = 0;
 	dns.has_taken_signals = false;
+	(void)pthread_mutex_unlock(&dns.lock);
 	return 0;
 }
 
 static int
 end_one(void **state)
 {
+	bool has_taken_signals;
+
 	(void)state;
 	dns_shut(false);
 	await_threads(threads_usual);
-	return dns.has_taken_signals;
+	(void)pthread_mutex_lock(&dns.lock);
+	has_taken_signals = dns.has_taken_signals;
+	(void)pthread_mutex_unlock(&dns.lock);
+	return has_taken_signals;
 }
 
 static opening
