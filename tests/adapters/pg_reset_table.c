@@ -125,7 +125,9 @@ assert_nothing_sent(void)
 	free(sent);
 }
 
-static void
+/* Whether the return took the round trips that the table says.  It never takes fewer; one more, if the server has
+ * answered the first of two writes before the second comes, as on a busy machine it may. */
+static bool
 run_cell(const pg_row *row, const policy *p, by whom)
 {
 	heard h = {0};
@@ -149,13 +151,14 @@ run_cell(const pg_row *row, const policy *p, by whom)
 	count = pg_proxy_counts(proxy);
 	assert_int_equal(PQbackendPID(s.conn) != pid, is_closed);
 	if (!is_closed)
-		assert_int_equal(count.turns, cell.turns);
+		assert_in_range(count.turns, cell.turns, cell.turns + 1);
 	if (row->is_seen != NULL)
 		assert_int_equal(row->is_seen(&s), !is_closed && cell.fate == PG_STAYS);
 	assert_int_equal(h.returns, p->has_on_return && !is_closed);
 	assert_clean(&s, &h);
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 	qpool_free(pool);
+	return is_closed || count.turns == cell.turns;
 }
 
 /* ---- the cells as tests ------------------------------------------------------------- */
@@ -172,7 +175,8 @@ test_cell(void **state)
 {
 	const test *t = *state;
 
-	run_cell(t->row, t->policy, t->whom);
+	for (unsigned tries = 0; !run_cell(t->row, t->policy, t->whom); tries++)
+		assert_true(tries < 10);
 }
 
 /* A lease that nobody used costs nothing, and FULL makes no difference between the two. */
