@@ -301,7 +301,8 @@ static int64_t
 share_until(const dialling *d, size_t tries, int64_t deadline_ns)
 {
 	int64_t now = qp_pg_wait_now();
-	int64_t share = deadline_ns == INT64_MAX ? INT64_MAX : (deadline_ns - now) / (int64_t)tries;
+	int64_t left = deadline_ns > now ? deadline_ns - now : 0;
+	int64_t share = deadline_ns == INT64_MAX ? INT64_MAX : left / (int64_t)tries;
 
 	if (share > d->source->connect_timeout)
 		share = d->source->connect_timeout;
