@@ -132,6 +132,27 @@ on_connect_leaves_a_transaction(void **state)
 	    (ear){.sql = "BEGIN; SELECT 1/0"}, QPOOL_EOPEN, "", "on_connect left a transaction");
 }
 
+static qpool_err
+leave_a_pipeline(void *user, PGconn *conn, const qpool_step *step, qpool_error *error)
+{
+	(void)user;
+	(void)step;
+	(void)error;
+	return PQenterPipelineMode(conn) ? QPOOL_OK : QPOOL_EOPEN;
+}
+
+static void
+on_connect_leaves_a_pipeline(void **state)
+{
+	opening o = opening_init();
+
+	(void)state;
+	o.pg.on_connect = leave_a_pipeline;
+	opening_pool(&o, "%s", pg_server_conninfo(server));
+	opening_refused(&o, QPOOL_EOPEN, "", "on_connect left a pipeline open; end it there");
+	opening_end(&o);
+}
+
 static void
 on_connect_loses_the_connection(void **state)
 {
@@ -189,6 +210,58 @@ at_connect_before_on_connect(void **state)
 	assert_string_equal(opening_say(opening_take(&o), "SELECT n FROM hers"), "2");
 	opening_put(&o);
 	opening_end(&o);
+}
+
+/* What the program itself made read-only has not lost anything. */
+static void
+read_only_by_at_connect(void **state)
+{
+	static const char *const statements[] = {"SET default_transaction_read_only = on", NULL};
+	opening o = opening_init();
+	PGresult *result;
+	PGconn *conn;
+	int pid;
+
+	(void)state;
+	o.pg.at_connect = statements;
+	opening_pool(&o, "%s", pg_server_conninfo(server));
+	conn = opening_take(&o);
+	pid = PQbackendPID(conn);
+	result = PQexec(conn, "CREATE TABLE nix (a int)");
+	assert_string_equal(PQresultErrorField(result, PG_DIAG_SQLSTATE), "25006");
+	assert_false(qpool_pg_note(&o.lease, result));
+	PQclear(result);
+	opening_put(&o);
+	for (int i = 0; i < 2; i++) {
+		qpool_suspect(o.pool);
+		assert_int_equal(PQbackendPID(opening_take(&o)), pid);
+		opening_put(&o);
+	}
+	assert_int_equal(opening_stats(&o).closes[QPOOL_WHY_CHECK], 0);
+	opening_end(&o);
+}
+
+/* As a wrapper calls it that has no use for words: the code is the same. */
+static void
+nobody_reads_the_error(void **state)
+{
+	static const char *const statements[] = {"SELECT * FROM nowhere", NULL};
+	qpool_pg_options pg = qpool_pg_options_init();
+	qpool_options options = qpool_options_init();
+	qpool_ops ops = qpool_ops_init();
+	qpool_step step = {.size = sizeof step, .budget = OPENING_PATIENCE};
+	void *user, *resource;
+
+	(void)state;
+	pg.at_connect = statements;
+	assert_int_equal(
+	    qpool_pg_ops(pg_server_conninfo(server), &pg, &options, &ops, &user, NULL), QPOOL_OK);
+	assert_int_equal(ops.open(user, &step, &resource, NULL), QPOOL_EDENIED);
+	ops.destroy(user);
+	pg.at_connect = NULL;
+	assert_int_equal(qpool_pg_ops("host=/nowhere", &pg, &options, &ops, &user, NULL), QPOOL_OK);
+	assert_int_equal(ops.open(user, &step, &resource, NULL), QPOOL_EOPEN);
+	ops.destroy(user);
 }
 
 /* ---- settings and names -------------------------------------------------------------- */
@@ -421,9 +494,12 @@ main(int argc, char **argv)
 	    cmocka_unit_test(on_connect_once),
 	    cmocka_unit_test(on_connect_fails),
 	    cmocka_unit_test(on_connect_leaves_a_transaction),
+	    cmocka_unit_test(on_connect_leaves_a_pipeline),
 	    cmocka_unit_test(on_connect_loses_the_connection),
 	    cmocka_unit_test(at_connect_fails),
 	    cmocka_unit_test(at_connect_before_on_connect),
+	    cmocka_unit_test(read_only_by_at_connect),
+	    cmocka_unit_test(nobody_reads_the_error),
 	    cmocka_unit_test(settings_in_force),
 	    cmocka_unit_test(application_names),
 	    cmocka_unit_test(described),

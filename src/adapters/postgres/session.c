@@ -137,12 +137,10 @@ qp_pg_session_run(qp_pg_session *session, const char *sql, const char *what, int
 static qpool_err
 as_open_error(qpool_err err, qpool_error *error)
 {
-	bool is_final = err == QPOOL_EPEER && error != NULL && strncmp(error->native, "42", 2) == 0;
+	bool is_final = err == QPOOL_EPEER && strncmp(error->native, "42", 2) == 0;
 
-	err = is_final ? QPOOL_EDENIED : QPOOL_EOPEN;
-	if (error != NULL)
-		error->code = err;
-	return err;
+	error->code = is_final ? QPOOL_EDENIED : QPOOL_EOPEN;
+	return error->code;
 }
 
 static qpool_err
@@ -180,6 +178,9 @@ call_on_connect(
 	if (PQtransactionStatus(session->conn) != PQTRANS_IDLE)
 		return qp_pg_fault_say(error, QPOOL_EOPEN,
 		    "postgres: on_connect left a transaction or a result open; end it there");
+	if (PQpipelineStatus(session->conn) != PQ_PIPELINE_OFF)
+		return qp_pg_fault_say(
+		    error, QPOOL_EOPEN, "postgres: on_connect left a pipeline open; end it there");
 	return QPOOL_OK;
 }
 
@@ -188,12 +189,13 @@ prepare(qp_pg_session *session, const qpool_step *step, int64_t deadline_ns, qpo
 {
 	qpool_err err;
 
-	session->was_writable = may_write(session->conn);
 	session->epoch =
 	    1 + atomic_fetch_add_explicit(&session->source->epochs, 1, memory_order_relaxed);
 	if ((err = run_at_connect(session, deadline_ns, error)) != QPOOL_OK ||
 	    (err = call_on_connect(session, step, deadline_ns, error)) != QPOOL_OK)
 		return err;
+	/* Not before: what the program itself made read-only has lost nothing. */
+	session->was_writable = may_write(session->conn);
 	/* What on_connect set in libpq would last for one lease; none is more honest. */
 	qp_pg_settle_client(session);
 	if (session->source->options.on_dirty == NULL)
@@ -222,8 +224,11 @@ qp_pg_session_open(void *user, const qpool_step *step, void **out, qpool_error *
 {
 	int64_t deadline_ns = qp_pg_wait_deadline(step->budget);
 	qp_pg_session *session = calloc(1, sizeof *session);
+	qpool_error unread;
 	qpool_err err;
 
+	if (error == NULL) /* the SQLSTATE in it decides */
+		error = &unread;
 	if (session == NULL)
 		return qp_pg_fault_say(error, QPOOL_ENOMEM, "postgres: no memory for a session");
 	session->source = user;
