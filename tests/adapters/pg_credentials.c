@@ -65,8 +65,8 @@ credentials(void *of, bool again, qpool_pg_credentials *out, qpool_error *error)
 	if (c->calls < ANSWERS)
 		c->asked_again[c->calls] = again;
 	c->calls++;
-	c->is_clean =
-	    c->is_clean && out->size == sizeof *out && out->user == NULL && out->password == NULL;
+	c->is_clean = c->is_clean && out->size == qpool_pg_credentials_init().size &&
+	              out->user == NULL && out->password == NULL;
 	memset(c->user, 'x', sizeof c->user - 1);
 	memset(c->password, 'x', sizeof c->password - 1);
 	if (a->user != NULL)

@@ -493,9 +493,10 @@ static void
 noted_without_a_result(void **state)
 {
 	opening o = two();
-	PGconn *conn = qpool_pg_conn(&o.lease);
+	PGconn *conn;
 
 	(void)state;
+	assert_non_null(qpool_pg_conn(&o.lease));
 	expect_noted(&o, NULL, false); /* nothing is wrong */
 	o = two();
 	conn = qpool_pg_conn(&o.lease);

@@ -97,8 +97,12 @@ answer(size_t at, const char *service, const struct addrinfo *hints, struct addr
 	return zone[at].code;
 }
 
-__attribute__((visibility("default"))) int
-getaddrinfo(
+/* Under libc's name, whose declaration is in the way. */
+__attribute__((visibility("default"))) int our_getaddrinfo(const char *name, const char *service,
+    const struct addrinfo *hints, struct addrinfo **out) __asm__("getaddrinfo");
+
+int
+our_getaddrinfo(
     const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out)
 {
 	for (size_t i = 0; name != NULL && i < sizeof zone / sizeof zone[0]; i++)

@@ -357,6 +357,7 @@ described(void **state)
 
 	(void)state;
 	assert_non_null(out);
+	o.pg.pooler = QPOOL_PG_POOLER_NONE;
 	opening_pool(&o, "%s password=hunter2", pg_server_tcp_conninfo(server));
 	conn = opening_take(&o);
 	(void)snprintf(expected, sizeof expected, "pid %d at 127.0.0.1:%d, database postgres",
