@@ -40,6 +40,7 @@ static const struct {
     {"hangs.test", {"127.0.0.1"}, 0, 0},
     {"two.test", {"127.0.0.2", "127.0.0.1"}, 0, 0},
     {"refuses.test", {"127.0.0.2", "127.0.0.3"}, 0, 0},
+    {"alone.test", {"127.0.0.2"}, 0, 0},
     {"unknown.test", {NULL}, EAI_NONAME, 0},
     {"later.test", {NULL}, EAI_AGAIN, 0},
     {"broken.test", {NULL}, EAI_SYSTEM, ENFILE},
@@ -329,6 +330,19 @@ several_addresses(void **state)
 	o = pool_at("refuses.test", OPENING_PATIENCE);
 	opening_refused(&o, QPOOL_EOPEN, "", "127.0.0.2");
 	assert_non_null(strstr(o.error.message, "refused"));
+	assert_non_null(strstr(o.error.message, "refuses.test (127.0.0.3)"));
+	opening_end(&o);
+}
+
+/* libpq tells the address only. */
+static void
+one_address_is_named(void **state)
+{
+	opening o = pool_at("alone.test", OPENING_PATIENCE);
+
+	(void)state;
+	opening_refused(
+	    &o, QPOOL_EOPEN, "", "alone.test: connection to server at \"127.0.0.2\", port ");
 	opening_end(&o);
 }
 
@@ -345,6 +359,7 @@ no_address(void **state)
 	opening_end(&o);
 	o = pool_at("broken.test", OPENING_PATIENCE);
 	opening_refused(&o, QPOOL_EOPEN, "", strerror(ENFILE));
+	assert_int_equal(o.error.sys_errno, ENFILE);
 	opening_end(&o);
 	/* The next host is tried. */
 	o = pool_at("unknown.test,here.test", OPENING_PATIENCE);
@@ -500,6 +515,7 @@ main(int argc, char **argv)
 	    ONE(a_name),
 	    ONE(nothing_to_look_up),
 	    ONE(several_addresses),
+	    ONE(one_address_is_named),
 	    ONE(no_address),
 	    ONE(ends_by_its_budget),
 	    ONE(goes_on_to_the_next_host),

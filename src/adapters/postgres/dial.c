@@ -34,6 +34,7 @@ typedef struct dialling {
 	size_t hosts_left;         /* after this one, in all rounds */
 	size_t addresses_left;     /* after this one, of this host */
 	qpool_error error;
+	bool is_one_of_many; /* this try: each has its share of the message */
 	bool is_full;        /* some server said so ... */
 	char full_native[8]; /* ... with this code */
 } dialling;
@@ -106,15 +107,26 @@ forget(dialling *d)
 	d->is_full = false;
 }
 
-/* "host:port", as short as it is clear. */
+/* The address of a host that has a name too, or "". */
+static const char *
+address_beside(const PGconn *conn)
+{
+	const char *host = PQhost(conn), *address = PQhostaddr(conn);
+
+	return host == NULL || address == NULL || strcmp(host, address) == 0 ? "" : address;
+}
+
+/* "host:port", as short as it is clear; of one host with many addresses "host (address):port". */
 static void
-name_place(const PGconn *conn, char out[PLACE])
+name_place(const dialling *d, const PGconn *conn, char out[PLACE])
 {
 	const char *host = PQhost(conn), *port = PQport(conn);
+	const char *address = d->source->host_count == 1 ? address_beside(conn) : "";
 	bool has_colons = host != NULL && strchr(host, ':') != NULL;
 
-	(void)snprintf(out, PLACE, "%s%.100s%s:%.8s", has_colons ? "[" : "",
+	(void)snprintf(out, PLACE, "%s%.60s%s%s%.45s%s:%.8s", has_colons ? "[" : "",
 	    host != NULL && host[0] != '\0' ? host : "local", has_colons ? "]" : "",
+	    address[0] != '\0' ? " (" : "", address, address[0] != '\0' ? ")" : "",
 	    port != NULL && port[0] != '\0' ? port : "5432");
 }
 
@@ -187,7 +199,7 @@ remember(dialling *d, const qpool_error *one, const char *place, const char *why
 		d->is_full = true;
 		memcpy(d->full_native, one->native, sizeof d->full_native);
 	}
-	if (d->source->host_count > 1)
+	if (d->is_one_of_many)
 		remember_briefly(d, &all, place, why);
 	else if (used > 0 && strcmp(d->error.message, one->message) != 0 && room > 32)
 		(void)qp_pg_fault_say(&all, one->code, "%s; %s", d->error.message, one->message);
@@ -210,6 +222,7 @@ static qpool_err
 refused(dialling *d, PGconn *conn)
 {
 	char code[6], place[PLACE], *words = strdup(PQerrorMessage(conn));
+	const char *named;
 	qpool_error one = {0};
 
 	if (words == NULL) {
@@ -220,9 +233,12 @@ refused(dialling *d, PGconn *conn)
 	/* libpq hangs up by itself when it has no password to give. */
 	if (PQconnectionNeedsPassword(conn) == 1 && code[0] == '\0')
 		memcpy(code, "28P01", sizeof code);
-	(void)qp_pg_fault_say(&one, qp_pg_sqlstate_of_connect(code), "postgres: %s", words);
+	/* libpq names the address alone if it was given one. */
+	named = address_beside(conn)[0] != '\0' ? PQhost(conn) : "";
+	(void)qp_pg_fault_say(&one, qp_pg_sqlstate_of_connect(code), "postgres: %.100s%s%s", named,
+	    named[0] != '\0' ? ": " : "", words);
 	memcpy(one.native, code, sizeof code);
-	name_place(conn, place);
+	name_place(d, conn, place);
 	remember(d, &one, place, gist(words, conn));
 	free(words);
 	finish(conn);
@@ -245,7 +261,7 @@ too_late(dialling *d, PGconn *conn, const qp_pg_host *host, const char *address)
 	    host->host != NULL && address != NULL ? " (" : "",
 	    host->host != NULL && address != NULL ? address : "",
 	    host->host != NULL && address != NULL ? ")" : "", port != NULL ? port : "5432");
-	name_place(conn, place);
+	name_place(d, conn, place);
 	finish(conn);
 	remember(d, &one, place, "no answer in time");
 	return QPOOL_EOPEN;
@@ -335,6 +351,7 @@ try_host(dialling *d, const qp_pg_host *host, PGconn **out)
 	qpool_err err;
 
 	d->addresses_left = 0;
+	d->is_one_of_many = d->source->host_count > 1;
 	if (!needs_lookup(host))
 		return try_address(d, host, host->hostaddr, until_ns, out);
 	err = qp_pg_resolve(d->source->resolver, host->host, until_ns, &found, &one);
@@ -342,6 +359,7 @@ try_host(dialling *d, const qp_pg_host *host, PGconn **out)
 		remember(d, &one, NULL, one.message + strlen("postgres: "));
 	for (size_t i = 0; i < found.count; i++) {
 		d->addresses_left = found.count - i - 1;
+		d->is_one_of_many = d->is_one_of_many || found.count > 1;
 		err = try_address(
 		    d, host, found.text[i], share_until(d, found.count - i, until_ns), out);
 		if (ends_here(err))

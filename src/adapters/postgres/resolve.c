@@ -241,8 +241,11 @@ say_why(const lookup *l, const char *host, qpool_error *error)
 		    "postgres: the address of host \"%.80s\" was not found in time: is DNS "
 		    "answering?",
 		    host);
-	return qp_pg_fault_say(error, QPOOL_EOPEN, "postgres: host \"%.80s\" has no address: %s",
+	(void)qp_pg_fault_say(error, QPOOL_EOPEN, "postgres: host \"%.80s\" has no address: %s",
 	    host, l->code == EAI_SYSTEM ? strerrordesc_np(l->sys_errno) : gai_strerror(l->code));
+	if (error != NULL && l->code == EAI_SYSTEM)
+		error->sys_errno = l->sys_errno;
+	return QPOOL_EOPEN;
 }
 
 qpool_err
