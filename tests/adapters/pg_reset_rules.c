@@ -321,6 +321,35 @@ on_return_decides(void **state)
 	}
 }
 
+static qpool_err
+leave_a_pipeline(void *user, PGconn *conn, const qpool_step *step, qpool_error *error)
+{
+	scene *s = user;
+
+	(void)step;
+	(void)error;
+	s->returns++;
+	assert_true(PQenterPipelineMode(conn));
+	return QPOOL_OK;
+}
+
+static void
+on_return_leaves_a_pipeline(void **state)
+{
+	scene s = scene_init();
+
+	(void)state;
+	s.pg.on_return = leave_a_pipeline;
+	scene_open(&s, "");
+	(void)take(&s);
+	put(&s);
+	assert_int_equal(s.returns, 1);
+	assert_int_equal(stats(&s).resets_failed, 1);
+	assert_int_equal(PQpipelineStatus(take(&s)), PQ_PIPELINE_OFF);
+	put(&s);
+	scene_end(&s);
+}
+
 /* ---- at_connect is checked when it first runs ----------------------------------------- */
 
 static void
@@ -388,6 +417,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test(nothing_is_added),
 	    cmocka_unit_test(on_dirty_tells),
 	    cmocka_unit_test(on_return_decides),
+	    cmocka_unit_test(on_return_leaves_a_pipeline),
 	    cmocka_unit_test(at_connect_refused),
 	    cmocka_unit_test(begin_keeps_nonblocking),
 	};

@@ -78,6 +78,9 @@ call_on_return(
 	if (err == QPOOL_OK && PQtransactionStatus(session->conn) != PQTRANS_IDLE)
 		err = qp_pg_fault_say(error, QPOOL_ECHECK,
 		    "postgres: on_return left a transaction or a result open; end it there");
+	else if (err == QPOOL_OK && PQpipelineStatus(session->conn) != PQ_PIPELINE_OFF)
+		err = qp_pg_fault_say(
+		    error, QPOOL_ECHECK, "postgres: on_return left a pipeline open; end it there");
 	return err;
 }
 
