@@ -29,6 +29,27 @@ clean_letter(char letter)
 	return (unsigned char)letter < ' ' || letter == 0x7f ? '?' : letter;
 }
 
+/* How many bytes the UTF-8 character here has; 0: it is none, as in a database of another encoding. */
+static size_t
+character(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t length = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+
+	if (length == 1)
+		return 1;
+	if (at[0] < 0xc2 || at[0] > 0xf4)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than it must be, half of a pair, beyond the last one. */
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] >= 0xa0) ||
+	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] >= 0x90))
+		return 0;
+	return length;
+}
+
 /* One line of `from`, into `to` of `room` bytes.  Blanks around a line break go with it, and so does
  * a break at the end.  `from` may be `to` if `is_tight`: then nothing grows, and a break that is
  * one byte becomes ';' alone. */
@@ -43,7 +64,14 @@ join(const char *from, char *to, size_t room, bool is_tight)
 		for (; is_blank(from[blank]); blank++)
 			breaks = breaks || is_break(from[blank]);
 		if (!breaks) {
-			to[at++] = clean_letter(*from++);
+			size_t length = character(from);
+			if (at + length >= room)
+				break;
+			memmove(to + at, from, length);
+			if (length < 2)
+				to[at] = length == 0 ? '?' : clean_letter(*from);
+			at += length > 0 ? length : 1;
+			from += length > 0 ? length : 1;
 			continue;
 		}
 		from += blank;

@@ -22,7 +22,7 @@ qpool_err qp_pg_fault_callback(
     qpool_error *error, qpool_err code, const char *what, const qpool_error *words);
 /* The length of the longest beginning of at most `most` bytes that splits no UTF-8 character. */
 size_t qp_pg_fault_boundary(const char *text, size_t most);
-/* In place: line breaks become "; ", other control characters '?'. */
+/* In place: line breaks become "; ", other control characters and what is no UTF-8 '?'. */
 void qp_pg_fault_clean(char *text);
 
 #endif

@@ -397,6 +397,7 @@ qp_pg_session_describe(void *user, void *resource, char *out, size_t room)
 	else /* what it says of a pid is made up */
 		(void)snprintf(out, room, "pooler at %s:%s, database %s", PQhost(conn),
 		    PQport(conn), PQdb(conn));
+	qp_pg_fault_clean(out);
 }
 
 /* The socket becomes /dev/null, so that nothing that libpq says on its way out reaches the parent's
