@@ -81,6 +81,18 @@ run_initdb(pg_server *s)
 	pg_keep_run(s->keep, argv);
 }
 
+/* -R writes down whom it follows; its own lines for postgresql.conf come behind the copied ones. */
+static void
+run_basebackup(pg_server *s, const pg_server *primary)
+{
+	char program[256];
+	const char *const argv[] = {program, "-d", primary->conninfo, "-D", s->data, "-R", "-X",
+	    "stream", "-c", "fast", "--no-sync", NULL};
+
+	pg_keep_find("pg_basebackup", "postgresql", program);
+	pg_keep_run(s->keep, argv);
+}
+
 static void
 make_languages(pg_server *s, const char *const *languages)
 {
@@ -143,7 +155,10 @@ pg_server_start(const pg_server_options *options)
 	s->reserve = pg_keep_port(&s->port);
 	s->keep = pg_keep_start(SIGQUIT);
 	make_names(s);
-	run_initdb(s);
+	if (o->standby_of != NULL)
+		run_basebackup(s, o->standby_of);
+	else
+		run_initdb(s);
 	make_languages(s, o->languages);
 	write_conf(s, o);
 	write_hba(s, o);

@@ -22,6 +22,7 @@ typedef struct pg_server_options {
 	 * are made in the folder as de_DE.UTF-8...: for a test that speaks them too, LOCPATH is the
 	 * folder.  NULL: none. */
 	const char *const *languages;
+	pg_server *standby_of; /* begins as a copy of this one, and follows it; or NULL */
 } pg_server_options;
 
 typedef enum pg_stop {
