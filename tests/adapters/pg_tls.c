@@ -16,11 +16,16 @@ static pg_proxy *proxy;
 static char certificate[160];
 
 static void
-run(const char *format, const char *folder)
+make_certificate(const char *folder)
 {
 	char command[1024];
 
-	(void)snprintf(command, sizeof command, format, folder, folder, folder);
+	(void)snprintf(command, sizeof command,
+	    "cd %s && openssl req -new -x509 -days 2 -nodes -newkey ec"
+	    " -pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=localhost"
+	    " -addext subjectAltName=DNS:localhost -out server.crt -keyout server.key 2>/dev/null"
+	    " && chmod 600 server.key && chown --reference=. server.crt server.key",
+	    folder);
 	if (system(command) != 0) /* NOLINT(cert-env33-c): of this text only */
 		fail_msg("it failed: %s", command);
 }
@@ -29,17 +34,13 @@ static int
 begin(void **state)
 {
 	static const pg_server_options options = {.hba = "host all nobody all reject\n"};
+	char folder[128];
 
 	(void)state;
 	server = pg_server_start(&options);
-	(void)snprintf(
-	    certificate, sizeof certificate, "%s/data/server.crt", pg_server_folder(server));
-	run("openssl req -new -x509 -days 2 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-	    " -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-	    " -out %s/data/server.crt -keyout %s/data/server.key 2>/dev/null",
-	    pg_server_folder(server));
-	run("cd %s/data && chmod 600 server.key && chown --reference=. server.crt server.key",
-	    pg_server_folder(server));
+	(void)snprintf(folder, sizeof folder, "%s/data", pg_server_folder(server));
+	(void)snprintf(certificate, sizeof certificate, "%s/server.crt", folder);
+	make_certificate(folder);
 	pg_do(server, "CREATE ROLE nobody LOGIN");
 	pg_do(server, "ALTER SYSTEM SET ssl = on");
 	pg_do(server, "SELECT pg_reload_conf()");
