@@ -81,8 +81,8 @@ start(const dialling *d, const qp_pg_host *host, const char *address)
 	return conn;
 }
 
-static void
-finish(PGconn *conn)
+void
+qp_pg_dial_end(PGconn *conn)
 {
 	qp_pg_forking_enter();
 	PQfinish(conn);
@@ -226,7 +226,7 @@ refused(dialling *d, PGconn *conn)
 	qpool_error one = {0};
 
 	if (words == NULL) {
-		finish(conn);
+		qp_pg_dial_end(conn);
 		return no_memory(d);
 	}
 	qp_pg_sqlstate_take(words, code);
@@ -241,7 +241,7 @@ refused(dialling *d, PGconn *conn)
 	name_place(d, conn, place);
 	remember(d, &one, place, gist(words, conn));
 	free(words);
-	finish(conn);
+	qp_pg_dial_end(conn);
 	return one.code;
 }
 
@@ -262,7 +262,7 @@ too_late(dialling *d, PGconn *conn, const qp_pg_host *host, const char *address)
 	    host->host != NULL && address != NULL ? address : "",
 	    host->host != NULL && address != NULL ? ")" : "", port != NULL ? port : "5432");
 	name_place(d, conn, place);
-	finish(conn);
+	qp_pg_dial_end(conn);
 	remember(d, &one, place, "no answer in time");
 	return QPOOL_EOPEN;
 }

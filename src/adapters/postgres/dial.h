@@ -14,4 +14,7 @@
 qpool_err qp_pg_dial(const qp_pg_source *source, int64_t deadline_ns, PQnoticeReceiver receiver,
     void *about, PQnoticeReceiver *usual, PGconn **out, qpool_error *error);
 
+/* PQfinish, which gives back what connecting took: see forking. */
+void qp_pg_dial_end(PGconn *conn);
+
 #endif

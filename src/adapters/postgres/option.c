@@ -409,6 +409,10 @@ qp_pg_option_check(const qpool_pg_options *options, qpool_error *error)
 		return qp_pg_fault_say(error, QPOOL_EINVAL,
 		    "on_return is set and reset is %s; on_return goes with reset rollback only",
 		    reset_names[options->reset]);
+	if (options->on_dirty != NULL && options->reset == QPOOL_PG_RESET_NONE)
+		return qp_pg_fault_say(error, QPOOL_EINVAL,
+		    "on_dirty is set and reset is none, which asks the server nothing; on_dirty goes "
+		    "with the other resets");
 	return options->pooler == QPOOL_PG_POOLER_TRANSACTION ? check_pooler(options, error)
 	                                                      : QPOOL_OK;
 }

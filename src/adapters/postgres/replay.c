@@ -35,16 +35,6 @@ name(const script *s, size_t at, char out[48])
 		(void)snprintf(out, 48, "at_connect[%zu]", at - s->count);
 }
 
-static qpool_err
-lost(qp_pg_session *session, const char *what, qp_pg_waited waited, qpool_error *error)
-{
-	session->is_condemned = true;
-	if (waited == QP_PG_LATE)
-		return qp_pg_fault_say(
-		    error, QPOOL_ECHECK, "postgres: no answer to %s within the budget", what);
-	return qp_pg_fault_conn(error, QPOOL_ECHECK, what, session->conn);
-}
-
 /* What one result says; *is_over after the last. */
 static qpool_err
 judge(const PGresult *result, const char *what, bool *is_over, qpool_error *error)
@@ -80,7 +70,9 @@ collect(qp_pg_session *session, const script *s, int64_t deadline_ns, qpool_erro
 
 		name(s, at, what);
 		if (result == NULL && (waited != QP_PG_READY || PQstatus(conn) == CONNECTION_BAD))
-			return err != QPOOL_OK ? err : lost(session, what, waited, error);
+			return err != QPOOL_OK
+			           ? err
+			           : qp_pg_session_no_answer(session, waited, what, error);
 		if (result == NULL)
 			at++; /* the end of one */
 		else if (err == QPOOL_OK)
@@ -105,12 +97,12 @@ qp_pg_replay(
 	(void)PQsetnonblocking(conn, 1);
 	if (!PQenterPipelineMode(conn) || !queue(conn, before) ||
 	    !queue(conn, session->source->options.at_connect) || !PQpipelineSync(conn))
-		return lost(session, "at_connect", QP_PG_BROKEN, error);
+		return qp_pg_session_no_answer(session, QP_PG_BROKEN, "at_connect", error);
 	err = collect(session, &s, deadline_ns, error);
 	if (err != QPOOL_OK)
 		return err;
 	if (!PQexitPipelineMode(conn))
-		return lost(session, "at_connect", QP_PG_BROKEN, error);
+		return qp_pg_session_no_answer(session, QP_PG_BROKEN, "at_connect", error);
 	if (PQtransactionStatus(conn) != PQTRANS_IDLE)
 		return qp_pg_fault_say(error, QPOOL_EPEER,
 		    "postgres: at_connect left a transaction open; end it there");

@@ -27,8 +27,7 @@ reset_fully(qp_pg_session *session, int64_t deadline_ns, qpool_error *error)
 	qpool_err err = qp_pg_replay(session, all + is_idle, deadline_ns, error);
 
 	if (err == QPOOL_OK)
-		session->epoch = 1 + atomic_fetch_add_explicit(
-					 &session->source->epochs, 1, memory_order_relaxed);
+		qp_pg_session_new_epoch(session);
 	return err;
 }
 
@@ -56,32 +55,22 @@ roll_back(qp_pg_session *session, int64_t deadline_ns, qpool_error *error)
 	return err;
 }
 
+/* EAGAIN would be taken for a wish to run on a worker. */
 static qpool_err
 call_on_return(
     qp_pg_session *session, const qpool_step *step, int64_t deadline_ns, qpool_error *error)
 {
-	const qpool_pg_options *options = &session->source->options;
-	qpool_step rest = *step;
 	qpool_err err;
 
-	if (options->on_return == NULL || !session->is_touched)
+	if (!session->is_touched)
 		return QPOOL_OK;
-	if (deadline_ns != INT64_MAX) {
-		rest.budget = deadline_ns - qp_pg_wait_now();
-		if (rest.budget < 0)
-			rest.budget = 0;
-	}
-	err = options->on_return(options->user, session->conn, &rest, error);
-	if (err == QPOOL_EAGAIN)
-		return qp_pg_fault_say(
-		    error, QPOOL_ECHECK, "postgres: on_return returned EAGAIN, which it may not");
-	if (err == QPOOL_OK && PQtransactionStatus(session->conn) != PQTRANS_IDLE)
-		err = qp_pg_fault_say(error, QPOOL_ECHECK,
-		    "postgres: on_return left a transaction or a result open; end it there");
-	else if (err == QPOOL_OK && PQpipelineStatus(session->conn) != PQ_PIPELINE_OFF)
-		err = qp_pg_fault_say(
-		    error, QPOOL_ECHECK, "postgres: on_return left a pipeline open; end it there");
-	return err;
+	qp_pg_settle_client(session);
+	err = qp_pg_session_call(session, session->source->options.on_return, "on_return",
+	    QPOOL_ECHECK, step, deadline_ns, error);
+	if (err != QPOOL_EAGAIN)
+		return err;
+	return qp_pg_fault_say(
+	    error, QPOOL_ECHECK, "postgres: on_return returned EAGAIN, which it may not");
 }
 
 /* What the state of the connection says was left under way, or NULL. */
@@ -111,56 +100,70 @@ say_not_idle(const PGconn *conn, qpool_error *error)
 	    "postgres: the holder left %s, and reset is none", left != NULL ? left : "it broken");
 }
 
+static bool
+is_idle(const PGconn *conn)
+{
+	return PQtransactionStatus(conn) == PQTRANS_IDLE &&
+	       PQpipelineStatus(conn) == PQ_PIPELINE_OFF;
+}
+
+/* Is there more to do than what libpq itself remembers?  If not, the return takes no clock and no
+ * round trip. */
+static bool
+needs_undo(const qp_pg_session *session)
+{
+	const qpool_pg_options *options = &session->source->options;
+
+	if (options->reset == QPOOL_PG_RESET_NONE)
+		return false;
+	return options->reset != QPOOL_PG_RESET_ROLLBACK || !is_idle(session->conn) ||
+	       options->on_return != NULL || options->on_dirty != NULL;
+}
+
 static qpool_err
 undo(qp_pg_session *session, const qpool_step *step, qpool_error *error)
 {
 	const qpool_pg_options *options = &session->source->options;
 	int64_t deadline_ns = qp_pg_wait_deadline(step->budget);
 	const char *left = under_way(session->conn);
-	bool fully = options->reset == QPOOL_PG_RESET_FULL ||
-	             (options->reset == QPOOL_PG_RESET_SMART && session->is_touched);
 	qpool_err err = qp_pg_settle(session, deadline_ns, step->on_worker, error);
 
 	if (err != QPOOL_OK)
 		return err;
 	if (PQstatus(session->conn) == CONNECTION_BAD)
 		return qp_pg_fault_conn(error, QPOOL_ECHECK, "after a lease", session->conn);
-	qp_pg_settle_client(session);
 	if (session->is_touched && options->on_dirty != NULL) {
 		if ((err = roll_back(session, deadline_ns, error)) != QPOOL_OK ||
 		    (err = qp_pg_dirty_tell(session, left, deadline_ns, error)) != QPOOL_OK)
 			return err;
 	}
-	if (fully)
-		err = reset_fully(session, deadline_ns, error);
-	else if ((err = roll_back(session, deadline_ns, error)) == QPOOL_OK)
-		err = call_on_return(session, step, deadline_ns, error);
-	/* Again: notifications come when a transaction ends, and a callback may set what it likes. */
-	if (err == QPOOL_OK)
-		qp_pg_settle_client(session);
-	return err;
+	if (options->reset != QPOOL_PG_RESET_ROLLBACK)
+		return reset_fully(session, deadline_ns, error);
+	err = roll_back(session, deadline_ns, error);
+	return err == QPOOL_OK ? call_on_return(session, step, deadline_ns, error) : err;
 }
 
 static qpool_err
 reset(qp_pg_session *session, const qpool_step *step, qpool_error *error)
 {
-	const PGconn *conn = session->conn;
-	bool is_idle =
-	    PQtransactionStatus(conn) == PQTRANS_IDLE && PQpipelineStatus(conn) == PQ_PIPELINE_OFF;
+	uint32_t policy = session->source->options.reset;
+	qpool_err err = QPOOL_OK;
 
 	if (session->is_touched)
 		qp_pg_settle_detach(session);
 	if (session->is_condemned)
 		return qp_pg_fault_say(
 		    error, QPOOL_ECHECK, "postgres: the connection was given up during the lease");
-	if (!session->is_touched && session->source->options.reset != QPOOL_PG_RESET_FULL)
+	if (!session->is_touched && policy != QPOOL_PG_RESET_FULL)
 		return QPOOL_OK;
-	if (session->source->options.reset != QPOOL_PG_RESET_NONE)
-		return undo(session, step, error);
-	if (!is_idle)
-		return say_not_idle(conn, error);
-	qp_pg_settle_client(session);
-	return QPOOL_OK;
+	if (policy == QPOOL_PG_RESET_NONE && !is_idle(session->conn))
+		return say_not_idle(session->conn, error);
+	if (needs_undo(session))
+		err = undo(session, step, error);
+	/* Last: notifications come when a transaction ends, and a callback may set what it likes. */
+	if (err == QPOOL_OK)
+		qp_pg_settle_client(session);
+	return err;
 }
 
 qpool_err

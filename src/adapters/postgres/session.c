@@ -78,8 +78,9 @@ qp_pg_session_lost_its_writes(const qp_pg_session *session)
 
 /* ---- running our own statements ---- */
 
-static qpool_err
-no_answer(qp_pg_session *session, qp_pg_waited waited, const char *what, qpool_error *error)
+qpool_err
+qp_pg_session_no_answer(
+    qp_pg_session *session, qp_pg_waited waited, const char *what, qpool_error *error)
 {
 	session->is_condemned = true;
 	if (waited == QP_PG_LATE)
@@ -98,11 +99,11 @@ run(qp_pg_session *session, const char *sql, const char *what, int64_t deadline_
 	PGresult *result;
 
 	if (!PQsendQuery(conn, sql))
-		return no_answer(session, QP_PG_BROKEN, what, error);
+		return qp_pg_session_no_answer(session, QP_PG_BROKEN, what, error);
 	for (;;) {
 		waited = qp_pg_wait_result(conn, deadline_ns);
 		if (waited != QP_PG_READY)
-			return no_answer(session, waited, what, error);
+			return qp_pg_session_no_answer(session, waited, what, error);
 		result = PQgetResult(conn);
 		if (result == NULL)
 			break;
@@ -131,6 +132,52 @@ qp_pg_session_run(qp_pg_session *session, const char *sql, const char *what, int
 	return err;
 }
 
+/* ---- running the program's callbacks ---- */
+
+void
+qp_pg_session_new_epoch(qp_pg_session *session)
+{
+	session->epoch =
+	    1 + atomic_fetch_add_explicit(&session->source->epochs, 1, memory_order_relaxed);
+}
+
+/* Whoever has the session next must find it idle. */
+static qpool_err
+must_be_idle(qp_pg_session *session, const char *what, qpool_err code, qpool_error *error)
+{
+	const PGconn *conn = session->conn;
+
+	if (PQstatus(conn) == CONNECTION_BAD || session->is_condemned)
+		return qp_pg_fault_conn(error, code, what, conn);
+	if (PQtransactionStatus(conn) != PQTRANS_IDLE)
+		return qp_pg_fault_say(error, code,
+		    "postgres: %s left a transaction or a result open; end it there", what);
+	if (PQpipelineStatus(conn) != PQ_PIPELINE_OFF)
+		return qp_pg_fault_say(
+		    error, code, "postgres: %s left a pipeline open; end it there", what);
+	return QPOOL_OK;
+}
+
+qpool_err
+qp_pg_session_call(qp_pg_session *session, qp_pg_session_fn *fn, const char *what, qpool_err code,
+    const qpool_step *step, int64_t deadline_ns, qpool_error *error)
+{
+	qpool_step rest = *step;
+	qpool_error words = {0};
+	qpool_err err;
+
+	if (fn == NULL)
+		return QPOOL_OK;
+	if (deadline_ns != INT64_MAX)
+		rest.budget = deadline_ns - qp_pg_wait_now();
+	if (rest.budget < 0)
+		rest.budget = 0;
+	err = fn(session->source->options.user, session->conn, &rest, &words);
+	if (err != QPOOL_OK)
+		return qp_pg_fault_callback(error, err, what, &words);
+	return must_be_idle(session, what, code, error);
+}
+
 /* ---- open ---- */
 
 /* A statement that the server will never take is as final as a wrong password. */
@@ -156,43 +203,14 @@ run_at_connect(qp_pg_session *session, int64_t deadline_ns, qpool_error *error)
 }
 
 static qpool_err
-call_on_connect(
-    qp_pg_session *session, const qpool_step *step, int64_t deadline_ns, qpool_error *error)
-{
-	const qpool_pg_options *options = &session->source->options;
-	qpool_step rest = *step;
-	qpool_error words = {0};
-	qpool_err err;
-
-	if (options->on_connect == NULL)
-		return QPOOL_OK;
-	if (deadline_ns != INT64_MAX)
-		rest.budget = deadline_ns - qp_pg_wait_now();
-	if (rest.budget < 0)
-		rest.budget = 0;
-	err = options->on_connect(options->user, session->conn, &rest, &words);
-	if (err != QPOOL_OK)
-		return qp_pg_fault_callback(error, err, "on_connect", &words);
-	if (PQstatus(session->conn) == CONNECTION_BAD || session->is_condemned)
-		return qp_pg_fault_conn(error, QPOOL_EOPEN, "on_connect", session->conn);
-	if (PQtransactionStatus(session->conn) != PQTRANS_IDLE)
-		return qp_pg_fault_say(error, QPOOL_EOPEN,
-		    "postgres: on_connect left a transaction or a result open; end it there");
-	if (PQpipelineStatus(session->conn) != PQ_PIPELINE_OFF)
-		return qp_pg_fault_say(
-		    error, QPOOL_EOPEN, "postgres: on_connect left a pipeline open; end it there");
-	return QPOOL_OK;
-}
-
-static qpool_err
 prepare(qp_pg_session *session, const qpool_step *step, int64_t deadline_ns, qpool_error *error)
 {
 	qpool_err err;
 
-	session->epoch =
-	    1 + atomic_fetch_add_explicit(&session->source->epochs, 1, memory_order_relaxed);
+	qp_pg_session_new_epoch(session);
 	if ((err = run_at_connect(session, deadline_ns, error)) != QPOOL_OK ||
-	    (err = call_on_connect(session, step, deadline_ns, error)) != QPOOL_OK)
+	    (err = qp_pg_session_call(session, session->source->options.on_connect, "on_connect",
+		 QPOOL_EOPEN, step, deadline_ns, error)) != QPOOL_OK)
 		return err;
 	/* Not before: what the program itself made read-only has lost nothing. */
 	session->was_writable = may_write(session->conn);
@@ -239,7 +257,7 @@ qp_pg_session_open(void *user, const qpool_step *step, void **out, qpool_error *
 		err = prepare(session, step, deadline_ns, error);
 		if (err != QPOOL_OK) {
 			cut(session->conn);
-			PQfinish(session->conn);
+			qp_pg_dial_end(session->conn);
 		}
 	}
 	if (err != QPOOL_OK) {
@@ -380,7 +398,7 @@ qp_pg_session_close(void *user, void *resource, qpool_why why)
 	    PQtransactionStatus(session->conn) == PQTRANS_ACTIVE ||
 	    PQtransactionStatus(session->conn) == PQTRANS_UNKNOWN)
 		cut(session->conn);
-	PQfinish(session->conn);
+	qp_pg_dial_end(session->conn);
 	qp_pg_session_free(session);
 }
 

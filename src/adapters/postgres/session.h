@@ -7,6 +7,7 @@
 #define QP_PG_SESSION_H
 
 #include "source.h"
+#include "wait.h"
 
 #include <stdatomic.h>
 
@@ -62,6 +63,17 @@ bool qp_pg_session_lost_its_writes(const qp_pg_session *session);
  * ECHECK: no answer, and the session is condemned. */
 qpool_err qp_pg_session_run(qp_pg_session *session, const char *sql, const char *what,
     int64_t deadline_ns, qpool_error *error);
+/* The same for a statement sent elsewhere that got no answer: ECHECK. */
+qpool_err qp_pg_session_no_answer(
+    qp_pg_session *session, qp_pg_waited waited, const char *what, qpool_error *error);
+/* The session's prepared statements are gone. */
+void qp_pg_session_new_epoch(qp_pg_session *session);
+/* Run a callback of the options that may be NULL, called `what`, with what is left of the budget.  Its own
+ * failure, or `code` when it left the connection lost or not idle. */
+typedef qpool_err qp_pg_session_fn(
+    void *user, PGconn *conn, const qpool_step *step, qpool_error *error);
+qpool_err qp_pg_session_call(qp_pg_session *session, qp_pg_session_fn *fn, const char *what,
+    qpool_err code, const qpool_step *step, int64_t deadline_ns, qpool_error *error);
 /* Let go of the struct; the connection is somebody else's now. */
 void qp_pg_session_free(qp_pg_session *session);
 
