@@ -36,10 +36,11 @@ test:
 # Random verbs for long, one weather after another; a seed that broke is printed, and repeats the run:
 # QPOOL_SEED=n QPOOL_SECONDS=n make soak.
 soak: export QPOOL_SECONDS ?= 600
+soak: export QPOOL_LONG ?= 1
 soak:
 	@tools/setup test
 	@tools/configure build $(options) -Dtests=enabled
-	@tools/runtests build soak --suite race --timeout-multiplier 0 --num-processes 1 --verbose
+	@tools/runtests build soak --suite race --suite survive --timeout-multiplier 0 --num-processes 1 --verbose
 
 # What libFuzzer makes up, for so many seconds a target, under AddressSanitizer and UBSan.  What it finds stays in
 # build-fuzz/, and runs again by build-fuzz/fuzz/fuzz_TARGET FILE.

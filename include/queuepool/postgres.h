@@ -112,7 +112,7 @@ typedef struct qpool_pg_options {
 	void      (*on_notice)(void *user, const PGresult *notice);
 	/* Debugging: look at each touched session when it comes back, and tell what it leaves behind
 	 * ("open transaction, SET work_mem, temp table a") with the site that acquired it, or NULL.
-	 * Costs a round trip. */
+	 * Costs a round trip; not with reset NONE. */
 	void      (*on_dirty)(void *user, const char *what, const char *site);
 } qpool_pg_options;
 QPOOL_INIT_(qpool_pg_options)

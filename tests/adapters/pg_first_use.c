@@ -485,6 +485,8 @@ noted(void **state)
 	note_after("SELECT 1", false);
 	note_after("SELECT 1/0", false);
 	note_after("nonsense", false);
+	/* Of class 57, as what ends sessions is: the class says nothing. */
+	note_after("SET statement_timeout = 1; SELECT pg_sleep(600)", false);
 	note_after("BEGIN READ ONLY; CREATE TABLE t()", false); /* 25006, and hers */
 	note_after("SELECT pg_terminate_backend(pg_backend_pid())", true);
 }

@@ -466,6 +466,7 @@ what_needs_a_session(void **state)
 	options.at_connect = NULL;
 	options.on_dirty = on_dirty;
 	refused("pool_pooler=transaction", &options, QPOOL_EINVAL, "on_dirty is set, but a pooler");
+	refused("pool_reset=none", &options, QPOOL_EINVAL, "on_dirty is set and reset is none");
 	accepted("", &options);
 }
 

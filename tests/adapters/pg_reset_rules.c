@@ -5,7 +5,6 @@
  */
 #include "pg_scene.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,43 +126,6 @@ an_ended_lease_is_no_lease(void **state)
 	assert_int_equal(qpool_pg_epoch(&copy), 0);
 	assert_false(qpool_pg_note(&copy, NULL));
 	assert_null(qpool_pg_detach(&copy));
-	scene_end(&s);
-}
-
-/* ---- what comes to an idle session --------------------------------------------------- */
-
-/* It is read and looked at, and costs neither the session nor a question. */
-static void
-news_while_idle(void **state)
-{
-	scene s = scene_init();
-	struct pollfd at = {.events = POLLIN};
-	PGnotify *news;
-	PGconn *conn;
-	char *sent;
-	int pid;
-
-	(void)state;
-	scene_open(&s, "");
-	conn = take(&s);
-	(void)pg_say(conn, "LISTEN news");
-	pid = PQbackendPID(conn);
-	at.fd = PQsocket(conn);
-	put(&s);
-	pg_do(server, "NOTIFY news, 'they come'");
-	assert_int_equal(poll(&at, 1, 60000), 1);
-	pg_proxy_reset(proxy);
-	conn = take(&s);
-	assert_int_equal(PQbackendPID(conn), pid);
-	sent = pg_proxy_sent(proxy);
-	assert_string_equal(sent, "");
-	free(sent);
-	news = PQnotifies(conn);
-	assert_non_null(news);
-	assert_string_equal(news->extra, "they come");
-	PQfreemem(news);
-	put(&s);
-	assert_int_equal(stats(&s).opens, 1);
 	scene_end(&s);
 }
 
@@ -413,7 +375,6 @@ main(int argc, char **argv)
 	    cmocka_unit_test(startup_settings_stay),
 	    cmocka_unit_test(epochs),
 	    cmocka_unit_test(an_ended_lease_is_no_lease),
-	    cmocka_unit_test(news_while_idle),
 	    cmocka_unit_test(nothing_is_added),
 	    cmocka_unit_test(on_dirty_tells),
 	    cmocka_unit_test(on_return_decides),
