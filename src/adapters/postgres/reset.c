@@ -62,8 +62,6 @@ call_on_return(
 {
 	qpool_err err;
 
-	if (!session->is_touched)
-		return QPOOL_OK;
 	qp_pg_settle_client(session);
 	err = qp_pg_session_call(session, session->source->options.on_return, "on_return",
 	    QPOOL_ECHECK, step, deadline_ns, error);

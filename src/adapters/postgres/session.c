@@ -52,7 +52,7 @@ qp_pg_session_notice(void *about, const PGresult *notice)
 
 	if (qp_pg_session_is_fatal(notice))
 		session->is_condemned = true;
-	if (options->on_notice != NULL && !session->is_quiet)
+	if (options->on_notice != NULL)
 		options->on_notice(options->user, notice);
 }
 

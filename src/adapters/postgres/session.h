@@ -16,7 +16,6 @@
  *   is_condemned: nothing is sent on it again; the next who asks closes it
  *   is_refused:   on_lease or BEGIN failed: no holder gets it
  *   is_asked:     an empty query was sent and its answer has not been read
- *   is_quiet:     notices are dropped: what raises them is a holder's who is gone
  */
 typedef struct qp_pg_traces qp_pg_traces;
 
@@ -32,7 +31,6 @@ typedef struct qp_pg_session {
 	bool is_condemned;
 	bool is_refused;
 	bool is_asked;
-	bool is_quiet;
 	uint64_t epoch;   /* of its prepared statements: see qpool_pg_epoch */
 	const char *site; /* that acquired the lease; for on_dirty only */
 	/* Whether a thread may be inside libpq with it: set and cleared by that thread, read in a

@@ -156,14 +156,16 @@ cancel(PGconn *conn, int64_t deadline_ns, progress *at)
 	return waited;
 }
 
-static qpool_err
-settle(qp_pg_session *session, int64_t deadline_ns, bool on_worker, qpool_error *error)
+qpool_err
+qp_pg_settle(qp_pg_session *session, int64_t deadline_ns, bool on_worker, qpool_error *error)
 {
 	PGconn *conn = session->conn;
 	bool is_pipeline;
 	qp_pg_waited waited;
 	progress at;
 
+	if (!is_under_way(conn))
+		return QPOOL_OK;
 	if (!make_nonblocking(conn, share(deadline_ns, ENDING)))
 		return gone(session, QP_PG_LATE, error);
 	is_pipeline = end_pipeline(conn);
@@ -180,19 +182,6 @@ settle(qp_pg_session *session, int64_t deadline_ns, bool on_worker, qpool_error 
 		return gone(session, waited, error);
 	(void)PQsetnonblocking(conn, 0);
 	return QPOOL_OK;
-}
-
-qpool_err
-qp_pg_settle(qp_pg_session *session, int64_t deadline_ns, bool on_worker, qpool_error *error)
-{
-	qpool_err err;
-
-	if (!is_under_way(session->conn))
-		return QPOOL_OK;
-	session->is_quiet = true;
-	err = settle(session, deadline_ns, on_worker, error);
-	session->is_quiet = false;
-	return err;
 }
 
 void
