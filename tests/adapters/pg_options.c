@@ -26,6 +26,7 @@ words_of_the_pool(void **state)
 	assert_int_equal(pool.max_uses, QPOOL_NOLIMIT);
 	assert_int_equal(pool.retry_min, QPOOL_ZERO);
 	assert_int_equal(pool.max_age, 0);
+	assert_int_equal(pool.max_overtake, QPOOL_MSEC(3));
 	assert_null(pool.name);
 	assert_string_equal(pool.name_text, "a &%+b");
 	has(source, "fallback_application_name", "a &%+b");
