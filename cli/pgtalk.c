@@ -102,21 +102,19 @@ is_cancelled(const struct pgtalk *talk)
 	return talk->told || (talk->cancelled != NULL && talk->cancelled(talk->user));
 }
 
-/* Until PQgetResult would not block. */
+/* Until PQgetResult would not block.  Rows that come without a pause are no reason not to look. */
 static qpool_err
 await(struct pgtalk *talk, qpool_error *error)
 {
 	while (PQisBusy(talk->conn)) {
 		struct pollfd socket = {.fd = PQsocket(talk->conn), .events = POLLIN};
-		int count = poll(&socket, 1, LOOK_EVERY);
-		if ((count < 0 && errno != EINTR) || (count > 0 && !PQconsumeInput(talk->conn)))
-			return broken(talk, error);
-		if (count > 0)
-			continue;
 		if (is_cancelled(talk) && duration_now() >= talk->tell_again)
 			tell_cancel(talk);
 		if (duration_now() >= talk->until)
 			return given_up(talk, error);
+		int count = poll(&socket, 1, LOOK_EVERY);
+		if ((count < 0 && errno != EINTR) || (count > 0 && !PQconsumeInput(talk->conn)))
+			return broken(talk, error);
 	}
 	return QPOOL_OK;
 }

@@ -256,6 +256,12 @@ class Stops(PostgresTest):
         self.assertRegex(result.out, r"cut short at the end +[1-4]\n")
         self.await_sleepers(0, "queuepool")
 
+    def test_rows_that_do_not_end_are_cancelled(self):
+        sql = "SELECT generate_series(1, 100000000), repeat('x', 9000), pg_sleep(0.001)"
+        result = self.run_command("bench", server.tcp(), "--seconds", "0.1", "--threads", 1, "--sql", sql)
+        self.assert_code(result, 0)
+        self.assertRegex(result.out, r"cut short at the end +1\n")
+
     def test_by_a_signal_and_the_server_is_told(self):
         url = server.tcp(query="?application_name=stopped")
         process = self.start("bench", url, "--seconds", "1h", "--threads", 2, "--sql", "SELECT pg_sleep(3600)")
