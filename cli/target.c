@@ -40,12 +40,15 @@ blot(char *text, size_t length)
 		text[i] = '*';
 }
 
-/* "5432/a@b": what follows the colon is a port, and the at sign belongs to what comes later. */
+/* "5432/shop?user=a@b": what follows the colon is a port, and the at sign is the query's.  One in the path
+ * proves nothing: a password, too, may begin with digits and a slash. */
 static bool
 is_port(const char *text)
 {
 	size_t digits = strspn(text, "0123456789");
-	return digits > 0 && text[digits] == '/';
+	const char *query = text + digits + strcspn(text + digits, "?@");
+	return digits > 0 && text[digits] == '/' && *query == '?' &&
+	       query[strcspn(query, "=@")] == '=';
 }
 
 /* From the first colon to the last at sign: a password that should have been written with %-signs may

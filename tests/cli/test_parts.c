@@ -174,7 +174,10 @@ secrets_are_blotted_out(void **state)
 	(void)state;
 	assert_redacted("postgres://me:hush@host/db", "postgres://me:****@host/db");
 	assert_redacted("postgres://me:p@ss:w@host/db", "postgres://me:******@host/db");
-	assert_redacted("postgres://host:5432/a@b", "postgres://host:5432/a@b");
+	assert_redacted("postgres://host:5432/a?user=b@c", "postgres://host:5432/a?user=b@c");
+	assert_redacted("postgres://me:7/hush@host/db", "postgres://me:******@host/db");
+	assert_redacted(
+	    "postgres://me:7/hu?sh@host/db?user=b@c", "postgres://me:**********************@c");
 	assert_redacted("host=h password=hush user=u", "host=h password=**** user=u");
 	assert_redacted("sqlite:file:x?KEY=hush&mode=ro", "sqlite:file:x?KEY=****&mode=ro");
 	assert_redacted("a?key=one&key=two", "a?key=***&key=***");

@@ -127,7 +127,8 @@ class Refuses(PostgresTest):
             self.refused(f"postgresql://me:{SECRET}@127.0.0.1:{port}/db", "open", str(port), code=1)
 
     def test_urls_that_are_written_wrong(self):
-        for rest in (f"me:{SECRET}/x@127.0.0.1/db", f"me:{SECRET}@127.0.0.1:54x2/db", f"me:{SECRET}@[::1/db",
+        for rest in (f"me:{SECRET}/x@127.0.0.1/db", f"me:7/{SECRET}@127.0.0.1/db",
+                     f"me:{SECRET}@127.0.0.1:54x2/db", f"me:{SECRET}@[::1/db",
                      f"me:{SECRET}@h/db?nonsense=1", f"me:{SECRET}@h/db?user", f"me:%zz{SECRET}@h/db",
                      f"me:{SECRET}?x=1@127.0.0.1:1x/db", f"m@e:{SECRET}@h:x/db", f"me:1{SECRET}:2@h:x/db",
                      f"h/db?password={SECRET}@;x&sslmode=perhaps", f"h/db?p%61ssword={SECRET}&sslmode=perhaps",
