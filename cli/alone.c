@@ -4,6 +4,15 @@
  */
 #include "alone.h"
 
+#define STEP_BUDGET QPOOL_SEC(10)
+
+qpool_step
+alone_step(qpool_nsec budget)
+{
+	return (qpool_step){
+	    .size = sizeof(qpool_step), .budget = budget > 0 ? budget : STEP_BUDGET};
+}
+
 static qpool_err
 open_none(void *user, const qpool_step *step, void **out, qpool_error *error)
 {

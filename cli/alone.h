@@ -13,6 +13,8 @@ struct alone {
 	qpool_lease lease;
 };
 
+/* For one of the adapter's steps by hand: so long as the pool's options say, or 10 s. */
+qpool_step alone_step(qpool_nsec budget);
 /* On failure the resource is closed. */
 qpool_err alone_begin(
     struct alone *out, const qpool_ops *ops, void *user, void *resource, qpool_error *error);

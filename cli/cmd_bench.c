@@ -194,7 +194,7 @@ static int
 try_out(struct bench *bench)
 {
 	const struct tap *tap = &bench->lender.tap;
-	qpool_step step = {.size = sizeof step, .budget = QPOOL_SEC(10)};
+	qpool_step step = alone_step(bench->options.open_budget);
 	qpool_error error = {.code = QPOOL_OK};
 	struct alone alone;
 	void *resource = NULL;

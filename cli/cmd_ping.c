@@ -17,8 +17,6 @@
 #include "target.h"
 #include "terminal.h"
 
-#define STEP_BUDGET QPOOL_SEC(10) /* unless the URL has another */
-
 const char cmd_ping_help[] =
     "usage: queuepool ping URL [OPTION ...]\n"
     "\n"
@@ -37,17 +35,10 @@ struct ping {
 	char said[160]; /* what there is to say of a step besides "ok", or "" */
 };
 
-static qpool_step
-step_of(qpool_nsec budget)
-{
-	return (qpool_step){
-	    .size = sizeof(qpool_step), .budget = budget > 0 ? budget : STEP_BUDGET};
-}
-
 static qpool_err
 step_open(struct ping *ping, qpool_error *error)
 {
-	qpool_step step = step_of(ping->options.open_budget);
+	qpool_step step = alone_step(ping->options.open_budget);
 	qpool_err err = ping->ops.open(ping->user, &step, &ping->resource, error);
 	/* where a file is the URL has said */
 	if (err == QPOOL_OK && ping->target->kind->needs_lease && ping->ops.describe != NULL)
@@ -58,7 +49,7 @@ step_open(struct ping *ping, qpool_error *error)
 static qpool_err
 step_check(struct ping *ping, qpool_error *error)
 {
-	qpool_step step = step_of(ping->options.step_budget);
+	qpool_step step = alone_step(ping->options.step_budget);
 	if (ping->ops.check == NULL)
 		return QPOOL_OK;
 	return ping->ops.check(ping->user, ping->resource, &step, error);

@@ -126,6 +126,11 @@ class Refuses(PostgresTest):
             port = nobody.getsockname()[1]
             self.refused(f"postgresql://me:{SECRET}@127.0.0.1:{port}/db", "open", str(port), code=1)
 
+    def test_the_budget_of_the_url_holds_for_the_first_look(self):
+        slow = "?options=-c%20post_auth_delay%3D1&pool_open_budget="  # it takes a second to connect
+        self.refused(server.tcp(query=f"{slow}1ms"), "open failed", code=1)
+        self.assert_code(self.run_command("ping", server.tcp(query=f"{slow}1min")), 0)
+
     def test_urls_that_are_written_wrong(self):
         for rest in (f"me:{SECRET}/x@127.0.0.1/db", f"me:7/{SECRET}@127.0.0.1/db",
                      f"me:{SECRET}@127.0.0.1:54x2/db", f"me:{SECRET}@[::1/db",
