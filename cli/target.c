@@ -252,22 +252,25 @@ target_free(struct target *target)
 	memset(target, 0, sizeof *target);
 }
 
-int
-target_failed(const struct target *target, const char *step, const qpool_error *error)
+static int
+tell(const struct target *target, const char *what, const char *did, const qpool_error *error)
 {
 	char *message = target_message(target, error);
-	say_bad("%s failed: %s", step, message != NULL ? message : qpool_err_text(error->code));
+	say_bad("%s%s: %s", what, did, message != NULL ? message : qpool_err_text(error->code));
 	free(message);
 	return target->kind->wrong_target(error) ? EXIT_BAD : EXIT_FAILED;
 }
 
 int
+target_failed(const struct target *target, const char *step, const qpool_error *error)
+{
+	return tell(target, step, " failed", error);
+}
+
+int
 target_refused(const struct target *target, const qpool_error *error)
 {
-	char *message = target_message(target, error);
-	say_bad("%s: %s", target->shown, message != NULL ? message : qpool_err_text(error->code));
-	free(message);
-	return target->kind->wrong_target(error) ? EXIT_BAD : EXIT_FAILED;
+	return tell(target, target->shown, "", error);
 }
 
 /* ---- SQL ------------------------------------------------------------------------------ */
