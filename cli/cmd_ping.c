@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * cmd_ping: open, check and close once, by the adapter's own steps and with no pool between, and say how
- * long each took or which one failed.
+ * cmd_ping: open, check, read and close once, by the adapter's own steps and with no pool between but that of
+ * the one lease to read by, and say how long each took or which one failed.
  */
 #include "cmd.h"
 
