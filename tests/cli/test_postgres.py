@@ -215,12 +215,17 @@ class Bench(PostgresTest):
         for sql in ("", " \n ", "-- no", "/* /* */ ; */ ;;"):
             refused(sql, "no statement")
         refused("SELEC 1", "SELEC", "42601")
-        refused("SELECT 1;\n\nSELECT '\u00e4',\n nowhere;\n", "line 4", "nowhere", "42703")
+        refused("SELECT 1;\n\nSELECT '\u00e4',\nnowhere;\n", "line 4", "nowhere", "42703")
         refused("INSERT INTO t VALUES (1);\nSELECT * FROM nowhere", "line 2", "nowhere", "42P01")
         refused("SELECT $1::int", "parameters")
         refused("SELECT 'unfinished; SELECT 1", "unterminated")
         (self.folder / "bad.sql").write_text("SELECT 1;\n\n\tSELEC 2;\n")
         self.assert_refused(self.bench(server.tcp(), "--sql-file", "bad.sql"), "bad.sql", "line 3", "SELEC")
+
+    def test_what_is_not_the_sql_s_fault_is_not_its_mistake(self):
+        with server.holding("LOCK TABLE t"):
+            result = self.bench(server.tcp(query="?pool_lock_timeout=1ms"), "--sql", "SELECT 1;\nSELECT * FROM t")
+        self.assert_refused(result, "prepare failed", "55P03", code=1)
 
     def test_requests_that_fail_are_counted_and_the_first_is_told(self):
         result = self.bench(server.tcp(), "--sql", "SELECT 1 / count(*) FROM t WHERE a = -1", "--json", "f")
