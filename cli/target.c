@@ -208,7 +208,7 @@ target_parse(const char *url, const char *command, struct target_wishes wishes, 
 	out->kind = kind;
 	out->wishes = wishes;
 	out->where = strdup(url + scheme + 1);
-	out->shown = target_redact(url);
+	out->shown = kind->redact != NULL ? kind->redact(url) : target_redact(url);
 	if (out->where == NULL || out->shown == NULL) {
 		target_free(out);
 		return say_failed("%s: out of memory", command);

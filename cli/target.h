@@ -43,6 +43,8 @@ struct target_kind {
 	const char *(*client)(void); /* "SQLite 3.40.1" */
 	bool has_wishes;             /* it knows --reset and --pooler */
 	bool needs_lease; /* only a lease shows the connection, not its resource by itself */
+	/* A URL of this kind that may be shown; NULL without memory.  Or NULL: target_redact does it. */
+	char *(*redact)(const char *url);
 	/* What can be said without opening: EXIT_OK, or the lines are said and EXIT_BAD. */
 	int (*inspect)(const struct target *target);
 	/* For qpool_create, by way of a tap.  What the URL says of the pool goes into *options. */

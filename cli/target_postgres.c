@@ -215,12 +215,23 @@ wrong_target(const qpool_error *error)
 	       strcmp(error->native, "3D000") == 0;
 }
 
+/* The library's: it knows what is certain of a URL and hides the rest. */
+static char *
+redact(const char *url)
+{
+	char *shown = qpool_pg_redact(url);
+	char *copy = shown != NULL ? strdup(shown) : NULL;
+	qpool_pg_free(shown);
+	return copy;
+}
+
 const struct target_kind target_postgres = {
     .schemes = {"postgresql", "postgres"},
     .form = "postgresql://USER@HOST/DATABASE",
     .client = client,
     .has_wishes = true,
     .needs_lease = true,
+    .redact = redact,
     .inspect = inspect,
     .ops = ops,
     .probe = probe,
