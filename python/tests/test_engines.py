@@ -1,0 +1,361 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The two engines beside each other: random programs, and whatever can be seen must be the same in both.
+
+Seen are: what each call returns or raises, with its contexts; the calls of the hooks, in order; how many are in line
+and in which state; each manager's `_isOpen` and `_usageCount`; which are members.  Steps of the clock are even
+numbers of seconds and limits odd ones, so that what the engines' clocks differ by, milliseconds, decides nothing.
+
+QUEUEPOOL_PROGRAMS is how many programs are tried, others each time; by default 150 that are always the same.
+"""
+import datetime
+import gc
+import os
+import time
+import types
+
+import hypothesis.internal.conjecture.engine
+import pytest
+from engines import both, load
+from hypothesis import HealthCheck, settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+PROGRAMS = int(os.environ.get("QUEUEPOOL_PROGRAMS", "0"))
+HOOKS = ("open", "close", "takeRepair", "putRepair")
+FAILURES = [(hook,) for hook in HOOKS] + [(hook, "close") for hook in HOOKS if hook != "close"]
+KINDS = ("full", "bare", "open only", "repairs only", "shy")
+limits = strategies.sampled_from([None, 0, -1, 5, 11.0, 61, float("inf")])
+counts = strategies.sampled_from([None, 0, 1, 2, 3, 1000])
+
+
+class Trouble(Exception):
+    pass
+
+
+def kinds_of(base):
+    """Classes of managers on that engine; the world tells each which hooks are to raise."""
+
+    def hook(name, super_too):
+        def run(manager):
+            manager.world.log.append((manager.name, name))
+            if (manager.name, name) in manager.world.failing:
+                manager.world.failing.discard((manager.name, name))
+                raise Trouble(f"{manager.name} {name}")
+            if super_too:
+                getattr(base, name)(manager)
+
+        return run
+
+    def kind(names, super_too=True):
+        return type("Manager", (base,), {name: hook(name, super_too) for name in names})
+
+    def shy(manager):
+        """Finds at every second look that it must be opened anew."""
+        manager.looks = getattr(manager, "looks", 0) + 1
+        manager.world.log.append((manager.name, "takeRepair"))
+        if manager._isOpen and manager.looks % 2:
+            manager.close()
+
+    kinds = {
+        "full": kind(HOOKS),
+        "bare": kind(HOOKS, super_too=False),
+        "open only": kind(("open",)),
+        "repairs only": kind(("takeRepair", "putRepair")),
+    }
+    kinds["shy"] = type("Shy", (kinds["full"],), {"takeRepair": shy})
+    return kinds
+
+
+class World:
+    """One engine's pool, its managers by name, and the history."""
+
+    def __init__(self, engine):
+        self.module = load(engine)
+        self.kinds = kinds_of(self.module.ResourceManager)
+        self.log, self.failing, self.managers = [], set(), {}
+        self.pool = self.module.Pool("bank", 3)
+        self.other = self.module.Pool("other", 0)
+
+    def fresh(self, name, kind, is_open):
+        manager = self.kinds[kind](name)
+        manager.world = self
+        self.managers[name] = manager
+        if is_open:
+            manager.open()
+        return manager
+
+    def block(self, name, error):
+        with self.managers[name]:
+            if error is not None:
+                raise error("in the block")
+
+    def outcome(self, call):
+        """What a call returns, a manager by its name, or the names of what it raises; no frame is kept."""
+        try:
+            result = call(self)
+        except BaseException as error:
+            return described(error)
+        return ("returned", str(result) if isinstance(result, self.module.ResourceManager) else result)
+
+    def seen(self):
+        stats = self.pool.stats()
+        return dict(
+            log=list(self.log),
+            counts={name: stats[name] for name in ("members", "vacant", "in_line", "idle", "leased", "waiting")},
+            queue=(self.pool._queue.qsize(), self.pool._queue.full(), self.pool._queue.empty()),
+            managers={
+                name: (each._isOpen, each._usageCount, each._lastUsed is None, self.pool._owns(each))
+                for name, each in self.managers.items()
+            },
+            whose={name: each._pool and str(each._pool) for name, each in self.managers.items()},
+        )
+
+
+def described(error):
+    chain = []
+    while error is not None:
+        chain.append((type(error).__name__, str(error) if isinstance(error, Trouble) else ""))
+        error = error.__context__
+    return ("raised", chain)
+
+
+class Engines(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.worlds = [World(engine) for engine in both()]
+        self.number = 0
+        self.lent = []
+        self.free = []  # managers of no pool
+        self.closed = False
+        self.step = lambda seconds: None
+
+    # ---- what can be done ----
+
+    def same(self, call):
+        first, second = (world.outcome(call) for world in self.worlds)
+        assert first == second
+        return first
+
+    def names(self):
+        return sorted(self.worlds[0].managers)
+
+    def full(self):
+        return any(world.pool._queue.full() for world in self.worlds)
+
+    def stand_in_line(self, name):
+        """A call that puts it; one that would wait for room is not made."""
+        return not self.full() or self.closed or name not in self.lent
+
+    @precondition(lambda self: not self.full())
+    @rule(kind=strategies.sampled_from(KINDS), is_open=strategies.booleans())
+    def put_a_fresh_one(self, kind, is_open):
+        self.number += 1
+        name = f"m{self.number}"
+        self.same(lambda world: world.pool.put(world.fresh(name, kind, is_open)))
+        self.free_if_stranger(name)
+
+    def free_if_stranger(self, name):
+        if not self.worlds[0].pool._owns(self.worlds[0].managers[name]):
+            self.free.append(name)
+
+    @rule(names=strategies.booleans())
+    def take(self, names):
+        self.step(2)  # so that a limit of 0 has passed on a coarse clock, too
+        verb = (lambda world: world.pool.acquire(timeout=0)) if names else (lambda world: world.pool.take(timeout=0))
+        what, name = self.same(verb)
+        if what == "returned":
+            self.lent.append(name)
+
+    @precondition(lambda self: self.lent and (not self.full() or self.closed))
+    @rule(data=strategies.data())
+    def put(self, data):
+        name = data.draw(strategies.sampled_from(self.lent))
+        self.same(lambda world: world.pool.put(world.managers[name]))
+        self.lent.remove(name)
+
+    @precondition(lambda self: self.lent and (not self.full() or self.closed))
+    @rule(
+        data=strategies.data(),
+        error=strategies.sampled_from([None, None, KeyError, Trouble, SystemExit, GeneratorExit, KeyboardInterrupt]),
+    )
+    def end_a_block(self, data, error):
+        name = data.draw(strategies.sampled_from(self.lent))
+        self.same(lambda world: world.block(name, error))
+        self.lent.remove(name)
+
+    @precondition(lambda self: self.lent)
+    @rule(data=strategies.data())
+    def inner_block(self, data):
+        name = data.draw(strategies.sampled_from(self.lent))
+
+        def nested(world):
+            manager = world.managers[name]
+            manager.__enter__()
+            with manager:
+                pass
+            still = world.pool._owns(manager), world.pool._queue.qsize()
+            world.pool._leave(manager)
+            return still
+
+        self.same(nested)
+
+    @rule(data=strategies.data())
+    def put_what_is_not_lent(self, data):
+        """In line already, or free again."""
+        names = [name for name in self.names() if name not in self.lent]
+        if not names:
+            return
+        name = data.draw(strategies.sampled_from(names))
+        if name in self.free and self.full() and not self.closed:
+            return
+        self.same(lambda world: world.pool.put(world.managers[name]))
+        if name in self.free and self.worlds[0].pool._owns(self.worlds[0].managers[name]):
+            self.free.remove(name)
+
+    @precondition(lambda self: self.lent)
+    @rule(data=strategies.data())
+    def put_to_another_pool(self, data):
+        name = data.draw(strategies.sampled_from(self.lent))
+        self.same(lambda world: world.other.put(world.managers[name]))
+
+    @rule(thing=strategies.sampled_from([None, "text", 5]))
+    def put_what_is_no_manager(self, thing):
+        if not self.full():
+            self.same(lambda world: world.pool.put(thing))
+
+    @rule()
+    def recycle(self):
+        self.step(2)
+        self.same(lambda world: world.pool.recycle())
+
+    @rule(data=strategies.data(), opens=strategies.booleans())
+    def its_user_closes_or_opens_it(self, data, opens):
+        if self.names():
+            name = data.draw(strategies.sampled_from(self.names()))
+            hook = "open" if opens and name in self.lent else "close"
+            self.same(lambda world: getattr(world.managers[name], hook)())
+
+    @rule(data=strategies.data(), hooks=strategies.sampled_from(FAILURES))
+    def hooks_are_to_raise(self, data, hooks):
+        if self.names():
+            name = data.draw(strategies.sampled_from(self.names()))
+            for world in self.worlds:
+                world.failing.update((name, hook) for hook in hooks)
+
+    @rule(name=strategies.sampled_from(["_maxIdleTime", "_maxOpenTime"]), limit=limits)
+    def limit_of_time(self, name, limit):
+        self.same(lambda world: setattr(world.pool, name, limit))
+
+    @rule(limit=counts)
+    def limit_of_uses(self, limit):
+        self.same(lambda world: setattr(world.pool, "_maxUsageCount", limit))
+
+    @rule(limit=strategies.sampled_from([float("nan"), "5", True, []]))
+    def limit_that_is_none(self, limit):
+        self.same(lambda world: setattr(world.pool, "_maxOpenTime", limit))
+
+    @rule(on=strategies.booleans())
+    def close_on_exception(self, on):
+        for world in self.worlds:
+            world.pool.closeOnException = on
+
+    @rule(seconds=strategies.sampled_from([2, 4, 6, 20, 100, 400]))
+    def time_passes(self, seconds):
+        self.step(seconds)
+
+    @rule(
+        data=strategies.data(),
+        what=strategies.sampled_from([("_usageCount", 2), ("_lastOpened", 20), ("_lastUsed", 20), ("_lastUsed", 0)]),
+    )
+    def its_user_sets_a_stamp(self, data, what):
+        if self.names():
+            name = data.draw(strategies.sampled_from(self.names()))
+            stamp, number = what
+            ago = datetime.datetime.now() - datetime.timedelta(seconds=number)
+            value = number if stamp == "_usageCount" else ago
+            self.same(lambda world: setattr(world.managers[name], stamp, value))
+
+    @rule()
+    def get_from_the_queue(self):
+        # Whether get() closes what has expired is an engine's own affair.
+        self.same(lambda world: world.pool.recycle())
+        what, name = self.same(lambda world: world.pool._queue.get_nowait())
+        if what == "returned":
+            self.free.append(name)
+
+    @precondition(lambda self: self.free)
+    @rule(data=strategies.data())
+    def put_to_the_queue(self, data):
+        name = data.draw(strategies.sampled_from(self.free))
+        what, _ = self.same(lambda world: world.pool._queue.put_nowait(world.managers[name]))
+        if what == "returned":
+            self.free.remove(name)
+
+    @precondition(lambda self: self.lent)
+    @rule(data=strategies.data())
+    def its_holder_forgets_it(self, data):
+        name = data.draw(strategies.sampled_from(self.lent))
+        self.lent.remove(name)
+        for world in self.worlds:
+            del world.managers[name]
+        gc.collect(1)
+
+    @rule(capacity=strategies.sampled_from([0, 1, 2, 3, 5]))
+    def resize(self, capacity):
+        self.same(lambda world: world.pool.resize(capacity))
+
+    @precondition(lambda self: self.number > 4 and not self.closed)
+    @rule(sure=strategies.integers(0, 7))
+    def close(self, sure):
+        if sure == 7:
+            self.closed = True
+            before = len(self.worlds[0].log)
+            self.same(lambda world: world.pool.close(timeout=0))
+            for world in self.worlds:  # in which order is an engine's own affair
+                world.log[before:] = sorted(world.log[before:])
+            self.free = [
+                name for name in self.names() if not self.worlds[0].pool._owns(self.worlds[0].managers[name])
+            ]
+
+    # ---- what must be so ----
+
+    @invariant()
+    def seen_alike(self):
+        first, second = (world.seen() for world in self.worlds)
+        assert first == second
+        stats = first["counts"]
+        assert stats["in_line"] == stats["vacant"] + stats["idle"] == first["queue"][0]
+        assert stats["members"] == stats["in_line"] + stats["leased"]
+
+
+def test_engines(clock, monkeypatch):
+    # It would think that the stepped time has been spent by itself, and stop making a failure short.
+    unstepped = types.SimpleNamespace(perf_counter=time.process_time)
+    monkeypatch.setattr(hypothesis.internal.conjecture.engine, "time", unstepped)
+
+    class Stepped(Engines):
+        def __init__(self):
+            super().__init__()
+            self.step = clock
+
+    Stepped.TestCase.settings = settings(
+        max_examples=PROGRAMS or 150,
+        derandomize=PROGRAMS == 0,
+        stateful_step_count=40,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    Stepped.TestCase("runTest").runTest()
+
+
+def test_each_engine_is_itself():
+    c, py = (load(each) for each in both())
+    assert py.Line.__module__ == "queuepool._pyline"
+    if both()[0] == "c":
+        assert c.Line.__module__.startswith("queuepool._core")
+    assert load("py") is py
+
+
+def test_an_engine_that_is_none(monkeypatch):
+    with pytest.raises(ImportError, match="QUEUEPOOL_ENGINE.*'rust'"):
+        load("rust")

@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""test_life: signals, forks, collections, hooks that are slow or call the pool, and the interpreter's end.
+
+Either engine.  What ends a process runs in a process of its own.
+"""
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+from helpers import PATIENCE, Manager, Run, Trouble, filled, hooks, lent_again, until, waiting
+
+import queuepool
+from queuepool import PoolError, PoolTimeout
+from queuepool._engine import chosen
+
+
+def interrupt_soon(pool, waiters, whom=None):
+    """SIGINT once so many wait in line; the moment of it is in `sent`."""
+    sent = []
+
+    def send():
+        waiting(pool, waiters)
+        sent.append(time.perf_counter())
+        if whom is None:
+            os.kill(os.getpid(), signal.SIGINT)
+        else:
+            signal.pthread_kill(whom(), signal.SIGINT)
+
+    return sent, Run(send)
+
+
+def test_ctrl_c_ends_a_wait():
+    pool = filled(1)
+    lent = pool.take()
+    sent, sender = interrupt_soon(pool, 1)
+    with pytest.raises(KeyboardInterrupt):
+        pool.take()
+    late = time.perf_counter() - sent[0]
+    sender.outcome()
+    assert late < 0.1  # the stated bound
+    assert pool.stats()["waiting"] == 0
+    pool.put(lent)
+    assert lent_again(pool, 1)
+
+
+@pytest.mark.skipif(chosen == "py", reason="Python's own locks do not look up before their own thread is signalled")
+def test_ctrl_c_given_to_another_thread_ends_a_wait_all_the_same():
+    pool = filled(1)
+    lent = pool.take()
+    sent, sender = interrupt_soon(pool, 1, threading.get_ident)
+    with pytest.raises(KeyboardInterrupt):
+        pool.take()
+    late = time.perf_counter() - sent[0]
+    sender.outcome()
+    assert late < 0.1
+    pool.put(lent)
+    assert lent_again(pool, 1)
+
+
+def test_a_handled_signal_keeps_the_place_in_line():
+    pool = filled(1)
+    lent = pool.take()
+    order, heard = [], []
+    before = signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))
+    main = threading.get_ident()
+
+    def second():
+        waiting(pool, 1)
+        rival = Run(lambda: order.append(("second", pool.put(pool.take()))))
+        waiting(pool, 2)
+        for _ in range(20):
+            signal.pthread_kill(main, signal.SIGUSR1)
+            until(lambda: heard)
+            heard.clear()
+        pool.put(lent)
+        return rival
+
+    helper = Run(second)
+    try:
+        manager = pool.take()
+        order.append(("first", None))
+        pool.put(manager)
+        helper.outcome().outcome()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert [name for name, _ in order] == ["first", "second"]
+
+
+def test_a_storm_of_signals_loses_nothing():
+    pool = filled(2)
+    ends = threading.Event()
+    heard = []
+    before = signal.signal(signal.SIGALRM, lambda *_: heard.append(1))
+    others = [Run(lambda: [pool.put(pool.take()) for _ in iter(lambda: not ends.is_set(), False)]) for _ in range(4)]
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    try:
+        for _ in range(1000):
+            pool.put(pool.take())
+        until(lambda: len(heard) > 50)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        ends.set()
+    for other in others:
+        other.outcome()
+    assert lent_again(pool, 2) and pool.stats()["leased"] == 0
+
+
+def test_interrupts_that_raise_lose_nothing():
+    pool = filled(1)
+
+    class Interrupt(Exception):
+        pass
+
+    def raises(*_):
+        raise Interrupt
+
+    before = signal.signal(signal.SIGALRM, raises)
+    lent = pool.take()
+    caught = 0
+    try:
+        for _ in range(50):
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            try:
+                pool.take()
+            except Interrupt:
+                caught += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert caught == 50 and pool.stats()["waiting"] == 0
+    pool.put(lent)
+    assert lent_again(pool, 1)
+
+
+def program(text):
+    """Run in an interpreter of its own, with the same engine: (status, what it printed on both)."""
+    text = "import queuepool, threading, os, sys, gc\nfrom queuepool import *\n" + text
+    done = subprocess.run(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE, check=False
+    )
+    return done.returncode, done.stdout
+
+
+WAITER = """
+pool = Pool("bank", 1)
+pool.put(ResourceManager("m"))
+lent = pool.take()
+threading.Thread(target=pool.take, daemon=True).start()
+threading.Thread(target=lambda: pool.take(timeout=0.2), daemon=True).start()
+while pool.stats()["waiting"] < 2:
+    pass
+"""
+
+
+@pytest.mark.parametrize("last", ["", "raise SystemExit(0)", "pool.startRecycler(0.01)", "del pool, lent; gc.collect()"])
+def test_an_interpreter_ends_with_waiters_in_line(last):
+    assert program(WAITER + last) == (0, "")
+
+
+def test_an_interpreter_ends_by_ctrl_c_with_a_lease_out():
+    status, said = program(WAITER + "os.kill(os.getpid(), 2)\npool.take()")
+    assert status == -signal.SIGINT and said.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_a_lent_manager_that_is_collected_frees_its_place():
+    pool = filled(2, capacity=2)
+    lent = [pool.take(), pool.take()]
+    gone = weakref.ref(lent[0])
+    del lent[0]
+    gc.collect()
+    assert gone() is None and pool.stats()["members"] == 1
+    pool.put(Manager("fresh"))
+    pool.put(lent.pop())
+    assert lent_again(pool, 2)
+
+
+def test_a_waiter_is_served_by_the_fresh_one_after_a_collection():
+    pool = filled(1)
+    lent = [pool.take()]
+    waiter = Run(pool.take)
+    waiting(pool, 1)
+    lent.clear()
+    gc.collect()
+    pool.put(Manager("fresh"))
+    assert str(waiter.outcome()) == "fresh"
+
+
+def test_a_pool_and_its_managers_are_collected_together():
+    pool = filled(3)
+    with pool.take():
+        pass
+    lent = pool.take()
+    lent.itself = lent
+    seen = [weakref.ref(pool), weakref.ref(lent), weakref.ref(pool._queue)]
+    log = pool.log
+    log.clear()
+    del pool, lent
+    gc.collect()
+    assert [ref() for ref in seen] == [None] * 3
+    assert log == []  # no hook: nobody is there to hear of it
+
+
+def test_collections_at_any_moment():
+    """Managers are dropped by their holders while each allocation may collect."""
+    pool = filled(4, capacity=0)
+    before = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for i in range(300):
+            manager = pool.take(timeout=0)
+            if i % 3 == 0:
+                manager.ring = [manager]
+                pool.put(Manager(f"fresh-{i}"))
+            else:
+                pool.put(manager)
+            del manager
+    finally:
+        gc.set_threshold(*before)
+    gc.collect()
+    assert pool.stats()["members"] == pool.stats()["in_line"] and lent_again(pool, 4)
+
+
+def test_a_slow_hook_holds_up_nobody_else():
+    gate, inside = threading.Event(), threading.Event()
+
+    class Slow(Manager):
+        def takeRepair(self):
+            super().takeRepair()
+            if self.name == "m0":
+                inside.set()
+                assert gate.wait(PATIENCE)
+
+    pool = filled(2, kind=Slow)
+    other = pool.take()
+    slow = Run(pool.take)
+    assert inside.wait(PATIENCE)
+    pool.put(other)
+    assert pool.take(timeout=0) is other
+    gate.set()
+    assert str(slow.outcome()) == "m0"
+
+
+def test_hooks_may_call_the_pool():
+    class Curious(Manager):
+        def takeRepair(self):
+            super().takeRepair()
+            assert self.asks.stats()["leased"] >= 0
+            self.asks.recycle()
+            with pytest.raises(PoolError):
+                self.asks.put(self)
+            with pytest.raises(PoolError):
+                self.asks.take(timeout=0)
+
+    pool = filled(0, capacity=1)
+    manager = Curious("m")
+    manager.asks = pool
+    pool.put(manager)
+    for _ in range(3):
+        pool.put(pool.take())
+    assert lent_again(pool, 1)
+
+
+def in_child(body):
+    """Fork; 0 if body said so."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            body()
+            status = 0
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_child_touches_nothing_of_its_parents():
+    pool = filled(3)
+    mine, idle = pool.take(), pool.take()
+    pool.put(idle)
+    hooks(pool)
+
+    def child():
+        assert mine._isOpen and not idle._isOpen
+        assert hooks(pool) == []
+        taken = [pool.take(timeout=0), pool.take(timeout=0)]
+        assert all(manager._isOpen for manager in taken) and mine not in taken
+        with pytest.raises(PoolTimeout):
+            pool.take(timeout=0)
+        hooks(pool)
+        pool.put(mine)
+        assert not mine._isOpen and hooks(pool) == []  # no hook of what is the parent's
+        assert pool.take(timeout=0) is mine and mine._isOpen
+        for manager in [mine, *taken]:
+            pool.put(manager)
+        assert lent_again(pool, 3)
+
+    assert in_child(child) == 0
+    assert idle._isOpen
+    pool.put(mine)
+    assert lent_again(pool, 3)
+
+
+def test_a_child_gets_the_managers_that_threads_of_its_parent_hold():
+    pool = filled(2)
+    ends, has = threading.Event(), threading.Event()
+
+    def hold():
+        with pool.take():
+            has.set()
+            assert ends.wait(PATIENCE)
+
+    holder = Run(hold)
+    assert has.wait(PATIENCE)
+    assert in_child(lambda: lent_again(pool, 2)) == 0
+    ends.set()
+    holder.outcome()
+    assert lent_again(pool, 2)
+
+
+@pytest.mark.skipif(chosen == "py", reason="the engine in Python does not see a fork inside a hook")
+def test_a_fork_inside_a_hook():
+    children = []
+
+    class Forks(Manager):
+        def open(self):
+            super().open()
+            children.append(os.fork())
+
+    pool = filled(1, kind=Forks)
+    try:
+        manager = pool.take(timeout=0)
+    except PoolError as error:
+        os._exit(0 if "fork" in str(error) and children[-1] == 0 else 3)
+    except BaseException:
+        os._exit(4)
+    if children[-1] == 0:
+        os._exit(5)
+    assert os.waitstatus_to_exitcode(os.waitpid(children[-1], 0)[1]) == 0
+    pool.put(manager)
+
+
+def resident():
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+CYCLES = {
+    "take, put": lambda pool: pool.put(pool.take()),
+    "with": lambda pool: pool.take().__enter__().__exit__(None, None, None),
+    "a failing hook": lambda pool: failing(pool),
+    "no time": lambda pool: in_vain(pool),
+    "close and open": lambda pool: reopened(pool),
+    "recycle": lambda pool: pool.recycle(),
+    "stats": lambda pool: (pool.stats(), repr(pool)),
+    "queue": lambda pool: pool._queue.put(pool._queue.get()),
+    "stamps": lambda pool: stamped(pool),
+    "resize": lambda pool: (pool.resize(3), pool.resize(2)),
+    "dropped": lambda pool: dropped(pool),
+    "a pool": lambda pool: queuepool.Pool("other", 2, factory=queuepool.ResourceManager).close(timeout=0),
+}
+
+
+def failing(pool):
+    manager = pool._queue.get()
+    pool._queue.put(manager)
+    manager.fail.add("takeRepair")
+    with pytest.raises(Trouble):
+        pool.take()
+
+
+def in_vain(pool):
+    taken = [pool.take(), pool.take()]
+    with pytest.raises(PoolTimeout):
+        pool.take(timeout=0)
+    for manager in taken:
+        pool.put(manager)
+
+
+def reopened(pool):
+    with pool.take() as manager:
+        manager.close()
+
+
+def stamped(pool):
+    with pool.take() as manager:
+        manager._usageCount = 1
+        assert manager._lastOpened <= manager._lastUsed
+
+
+def dropped(pool):
+    pool.take()
+    pool.put(Manager("fresh", pool.log))
+
+
+@pytest.mark.parametrize("verb", CYCLES)
+def test_ten_thousand_cycles_do_not_grow(verb):
+    pool = filled(2)
+    cycles = 10000
+    grown = []
+    for _ in range(5):  # allocators settle in their own time
+        before = resident()
+        for _ in range(cycles):
+            CYCLES[verb](pool)
+            pool.log.clear()
+            for manager in [pool._queue.get(), pool._queue.get()] if verb == "dropped" else []:
+                manager.log = pool.log
+                pool._queue.put(manager)
+        gc.collect()
+        grown.append(resident() - before)
+        if grown[-1] < 16 * cycles:  # less than the smallest object for each
+            return
+    pytest.fail(f"{verb}: grew by {grown} bytes in {cycles} cycles each")
