@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test soak fuzz lint format abi-baseline man bench tsan asan deb install clean help
+.PHONY: build run test python soak fuzz lint format abi-baseline man bench bench-python tsan asan deb install clean help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dpostgres=enabled -Dcli=enabled
@@ -30,8 +30,15 @@ run:
 
 test:
 	@tools/setup test
-	@tools/configure build $(options) -Dtests=enabled
+	@tools/configure build $(options) -Dtests=enabled -Dpython=enabled
 	@tools/runtests build test $(patience)
+
+# The Python package: a wheel in build/python/wheel/, installed in build/python/venv/.  PYTHON names another interpreter
+# than the system's.
+python:
+	@tools/setup python
+	@tools/configure build $(options)
+	@tools/wheel build/python
 
 # Random verbs for long, one weather after another; a seed that broke is printed, and repeats the run:
 # QPOOL_SEED=n QPOOL_SECONDS=n make soak.
@@ -74,6 +81,13 @@ bench:
 	@ninja -C build
 	@build/bench/bench
 
+# A take and a put in Python beside a stand-in for queuepool 1.3.2, and psycopg2 on a PostgreSQL of its own.
+bench-python: python
+	@tools/setup test
+	@tools/configure build $(options) -Dtests=enabled
+	@ninja -C build tests/adapters/pg_run tests/adapters/pg_keeper
+	@build/tests/adapters/pg_run build/python/venv/bin/python python/bench/bench.py
+
 # A sanitizer's findings are failures; there are no suppression files.  AddressSanitizer sees little
 # of what -O2 has already thought away, so it gets -O1.  ThreadSanitizer of gcc 12
 # cannot place its shadow where the kernel randomises addresses by more bits than it knew of, so
@@ -89,7 +103,7 @@ asan: export ASAN_OPTIONS := abort_on_error=1:detect_leaks=1:detect_stack_use_af
 asan: export UBSAN_OPTIONS := halt_on_error=1:abort_on_error=1:print_stacktrace=1
 asan:
 	@tools/setup test
-	@tools/configure build-asan $(checked) -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
+	@tools/configure build-asan $(checked) -Dpython=enabled -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
 	@tools/runtests build-asan asan $(patience)
 
 # Debian packages of the checkout as it stands, built, looked at and used; they end up in build-deb/.
@@ -115,6 +129,7 @@ help:
 	@echo 'make          set up and build into build/'
 	@echo 'make run      the demo: a pool at work on a real database'
 	@echo 'make test     build and run every test'
+	@echo 'make python   the Python package: a wheel, and an environment that has it, in build/python/'
 	@echo 'make soak     random verbs from many threads for QPOOL_SECONDS (600) each'
 	@echo 'make fuzz     made-up input for the parser, for BUDGET (60) seconds'
 	@echo 'make lint     formatting, static analysis, the rules of the house'
@@ -122,6 +137,7 @@ help:
 	@echo 'make abi-baseline  write anew what the compiled interface is compared with'
 	@echo 'make man      copy the quoted examples and the errors into docs/man/'
 	@echo 'make bench    measure, beside rivals, in one run'
+	@echo 'make bench-python  the same in Python'
 	@echo 'make tsan     the tests under ThreadSanitizer'
 	@echo 'make asan     the tests under AddressSanitizer, LeakSanitizer and UBSan'
 	@echo 'make deb      Debian packages, built, looked at and used, in build-deb/'

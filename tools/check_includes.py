@@ -4,7 +4,7 @@
 
 include/queuepool.h stands on C alone, an adapter's header on it and on its client library.
 src/platform knows nothing of pools; src/core knows src/platform and the public header; adapters, the
-command, examples and benchmarks live on the public headers, which is the proof that these suffice
+command, the Python package, examples and benchmarks live on the public headers, which is the proof that these suffice
 (these may also name the client library of an adapter that is there: its header hands out their types).
 Inside src/core the small rooms do not know the pool.  Every header compiles when included alone, the
 public ones as C99 and as C++17 too.  It looks at #include lines; what a room calls is check_wall's.
@@ -38,7 +38,7 @@ CLIENT = {
     "redis": {"hiredis/hiredis.h"},
 }
 # Libraries that are nobody's client and that only one folder needs.
-OWN = {"cli": {"jansson.h"}}
+OWN = {"cli": {"jansson.h"}, "python": {"Python.h", "structmember.h"}}
 # Rooms that the pool is built of; none of their headers may look up at it, nor at what is above it.
 SMALL_ROOMS = set("abi backoff error expiry hist idle intern options slot tally version waitq".split())
 POOL_WORDS = {"qpool", "queuepool", "slot", "slots", "lease", "leases"}
@@ -115,11 +115,13 @@ def judge_outside(tree, path, name, quoted):
             return None  # benchmarks start servers as the tests do
         return f'{home} lives on the public headers and on itself, not on "{name}"'
     if is_public(name) or is_libc(name):
+        if parts[0] == "python" and name.startswith("queuepool/"):
+            return f"the Python package knows <queuepool.h> alone, no adapter: not <{name}>"
         if parts[0] == "src" and name.startswith("queuepool/") and name != f"queuepool/{parts[2]}.h":
             return f"an adapter knows its own public header, not <{name}>"
         return None
     adapters = [parts[2]] if parts[0] == "src" else [
-        a for a in CLIENT if f"include/queuepool/{a}.h" in tree.known
+        a for a in CLIENT if f"include/queuepool/{a}.h" in tree.known and parts[0] != "python"
     ]
     if any(name in CLIENT.get(adapter, ()) for adapter in adapters) or name in OWN.get(parts[0], ()):
         return None
@@ -136,6 +138,7 @@ RULES = (
     ("cli/", judge_outside),
     ("examples/", judge_outside),
     ("bench/", judge_outside),
+    ("python/", judge_outside),
 )
 
 
@@ -180,9 +183,9 @@ def check_words(tree):
                 tree.complain(path, line, f"a pool's word in the platform: {match.group()}")
 
 
-def client_flags():
-    """Where client libraries keep their headers, if not where every compiler looks."""
-    found = subprocess.run(["pkg-config", "--cflags", "libpq"], capture_output=True, text=True, check=False)
+def client_flags(package):
+    """Where client libraries, and Python, keep their headers, if not where every compiler looks."""
+    found = subprocess.run(["pkg-config", "--cflags", package], capture_output=True, text=True, check=False)
     return found.stdout.split()
 
 
@@ -203,13 +206,16 @@ def compiles(tree, path, command):
 
 
 def check_alone(tree):
-    tree.client_flags = client_flags()
+    tree.client_flags = client_flags("libpq")
     inside = ["gcc", "-std=c17", "-D_GNU_SOURCE", "-I" + tree.path("src")]
     testing = inside + ["-DQP_TESTING=1", "-DQP_DEBUG=1", "-I" + tree.path("tests/harness")]
     for path in tree.under("src", "cli", "bench", "examples", ending=".h"):
         compiles(tree, path, inside)
     for path in tree.under("src", "tests", "fuzz", ending=".h"):
         compiles(tree, path, testing)
+    limited = inside + ["-DPy_LIMITED_API=0x030b0000", *client_flags("python3")]
+    for path in tree.under("python", ending=".h"):
+        compiles(tree, path, limited)
     for path in tree.under("include", ending=".h"):
         compiles(tree, path, ["gcc", "-std=c99"])
         compiles(tree, path, ["g++", "-std=c++17", "-x", "c++"])

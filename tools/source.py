@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-C_FOLDERS = ("src", "include", "cli", "tests", "bench", "fuzz", "examples")
+C_FOLDERS = ("src", "include", "cli", "tests", "bench", "fuzz", "examples", "python")
 
 _TOKENS = re.compile(
     r"""(?P<block>/\*.*?(?:\*/|\Z)) | (?P<line>//(?:\\\n|[^\n])*) |

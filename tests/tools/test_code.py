@@ -37,6 +37,9 @@ class Includes(Checks):
             ("lives on the public headers", "src/adapters/postgres/a.c", "<sqlite3.h>"),
             ("its own public header", "src/adapters/postgres/a.c", "<queuepool/sqlite.h>"),
             ("not <sqlite3.h>", "include/queuepool/postgres.h", "<sqlite3.h>"),
+            ("lives on the public headers", "python/src/a.c", '"core/pool.h"'),
+            ("<queuepool.h> alone", "python/src/a.c", "<queuepool/sqlite.h>"),
+            ("lives on the public headers", "python/src/a.c", "<sqlite3.h>"),
             ('there is no "gone.h"', "tests/a.c", '"gone.h"'),
         ):
             with self.subTest(name=name, include=include):
@@ -52,6 +55,8 @@ class Includes(Checks):
             ("include/queuepool/postgres.h", "<libpq-fe.h>"),
             ("src/adapters/postgres/a.c", "<libpq-fe.h>"),
             ("cli/main.c", "<jansson.h>"),
+            ("python/src/a.c", "<Python.h>"),
+            ("python/src/a.c", "<queuepool.h>"),
             ("tests/unit/a.c", '"slot.h"'),
             ("bench/a.c", "<glib.h>"),
             ("tests/a.c", '"core/pool.h"'),

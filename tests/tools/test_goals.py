@@ -225,6 +225,30 @@ class Counts(Case):
         self.assertEqual(self.count(log=""), (1, "test: 0 passed, 1 failed, 0 skipped"))
 
 
+class Wheel(Case):
+    """tools/wheel where it cannot work; that it can, the tests of the package say, which use what it made."""
+
+    def test_usage(self):
+        for arguments in ([], ["--sanitize"], ["one", "two"], ["one", "--fast"]):
+            run = self.run_tool("wheel", *arguments)
+            self.assertEqual(run.returncode, 2)
+            self.assertIn("usage:", run.stderr)
+
+    def test_no_interpreter(self):
+        run = self.run_tool("wheel", str(self.root / "made"), env={**os.environ, "PYTHON": "/no/such/python3"})
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("/no/such/python3", run.stderr)
+        self.assertFalse((self.root / "made").exists())
+
+    def test_pip_fails(self):
+        python = "#!/bin/sh\ncase $* in *-VV*) echo 3;; *) echo no setuptools; exit 3;; esac\n"
+        self.write({"python": python}, 0o755)
+        run = self.run_tool("wheel", str(self.root / "made"), env={**os.environ, "PYTHON": str(self.root / "python")})
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("exit status 3\nno setuptools\n", run.stderr)
+        self.assertFalse((self.root / "made" / "made").exists())
+
+
 class Fuzz(Case):
     """tools/fuzz on targets that only say how they end."""
 
