@@ -59,6 +59,17 @@ def _cut(conn):
         wire.shutdown(socket.SHUT_RDWR)
 
 
+def _isLeft(conn):
+    """Is no other thread inside the driver with it?  psycopg 3 would free it under that one's feet; psycopg2 waits."""
+    lock = getattr(conn, "lock", None)
+    if lock is None:
+        return True
+    if not lock.acquire(timeout=CANCEL_WITHIN):
+        return False
+    lock.release()
+    return True
+
+
 # ---- arguments -------------------------------------------------------------------------------------------------------
 
 
@@ -209,7 +220,8 @@ class Manager(pool.ResourceManager):
         with contextlib.suppress(self._pg.Error):
             if conn.info.transaction_status == ACTIVE:
                 _cut(conn)
-            conn.close()
+            if _isLeft(conn):  # else it is closed when that thread drops it
+                conn.close()
 
     def _sound(self):
         """As far as the driver has noticed."""
