@@ -9,10 +9,13 @@ import os
 
 chosen = os.environ.get("QUEUEPOOL_ENGINE", "") or "c"
 if chosen == "c":
-    from queuepool._core import Line, pin
+    from queuepool._core import Line, pin, wire
 elif chosen == "py":
-    from queuepool._pyline import Line, pin
+    from queuepool._pyline import Line, pin, wire
 else:
     raise ImportError(f"QUEUEPOOL_ENGINE is {chosen!r}; it must be 'c' (the default) or 'py'")
 
-__all__ = ["Line", "chosen", "pin"]
+# What `wire` says of a socket or its number, at once and without reading: nothing came, something did, the other side is gone.
+QUIET, READABLE, GONE = 0, 1, 2
+
+__all__ = ["GONE", "QUIET", "READABLE", "Line", "chosen", "pin", "wire"]

@@ -2,6 +2,10 @@
 # The types of queuepool._engine: both engines give what the one in C gives.
 from queuepool._core import Line as Line
 from queuepool._core import pin as pin
+from queuepool._core import wire as wire
 
 chosen: str
-__all__ = ["Line", "chosen", "pin"]
+QUIET: int
+READABLE: int
+GONE: int
+__all__ = ["GONE", "QUIET", "READABLE", "Line", "chosen", "pin", "wire"]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What the managers of `psycopg2cm` and `psycopgcm` share: when a connection is opened, looked at, cleaned and ended.
 
-What the two drivers do differently is asked of the subclass (`_connect`, `_configure`, `_settings`, `_putBack`,
-`_settled`, `_rollBack`, `_discard`, `_onlyNews`, `_rows`).  Exceptions of the driver reach the caller as they are,
+What the two drivers do differently is asked of the subclass (`_connect`, `_configure`, `_status`, `_REST`,
+`_settings`, `_putBack`, `_settled`, `_rollBack`, `_discard`, `_onlyNews`, `_rows`).  Exceptions of the driver reach the caller as they are,
 save where a connection is closed all the same.  This imports no driver, starts no query of its own but those of a
 reset, and never touches a connection that another process opened.
 """
@@ -11,13 +11,14 @@ import decimal
 import functools
 import json
 import numbers
+import operator
 import os
-import select
 import socket
 import threading
+from os import getpid
 
 from queuepool import pool
-from queuepool._engine import pin
+from queuepool._engine import GONE, QUIET, pin, wire
 
 RESETS = ("rollback", "none", "full")
 CONNECT_TIMEOUT = 10  # seconds, where nobody says otherwise
@@ -29,17 +30,6 @@ IDLE, ACTIVE, UNKNOWN = 0, 1, 4
 
 
 # ---- a socket --------------------------------------------------------------------------------------------------------
-
-
-def _seen(fd):
-    """(is something to be read, is the other side gone); nothing is sent or read."""
-    if not hasattr(select, "poll"):
-        return bool(select.select([fd], [], [], 0)[0]), False
-    gone = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR | select.POLLNVAL
-    look = select.poll()
-    look.register(fd, select.POLLIN | select.POLLPRI | getattr(select, "POLLRDHUP", 0))
-    events = dict(look.poll(0)).get(fd, 0)
-    return events != 0, bool(events & gone)
 
 
 def _cancel(conn):
@@ -130,7 +120,7 @@ class Manager(pool.ResourceManager):
         self._args = args
         self._kwargs = kwargs
         self._pid = None
-        self._asOpened = None
+        self._asOpened = self._atRest = self._look = None
 
     def __init_subclass__(cls, **kwargs):
         """A subclass's open() may change the session's settings: what is put back later is as it left them."""
@@ -182,21 +172,22 @@ class Manager(pool.ResourceManager):
 
     def takeRepair(self):
         """Close a connection that has ended while it was idle, so that it is opened anew.  Nothing is sent."""
-        if self._isOpen and not (self._sound() and self._alive(self.resource)):
+        if self._isOpen and not self._alive(self.resource):
             self.close()
         super().takeRepair()
 
     def putRepair(self):
-        self.repair()
+        """As `repair`.  Whom it finds as it was opened, as most are, it costs one look: other threads wait for it."""
+        if self._isOpen and not self._isAtRest(self.resource):
+            self.repair()
         super().putRepair()
 
     def repair(self):
         """Make the connection fit for the next holder, as `reset` says, or close it."""
         if not self._isOpen:
             return
-        if not self._sound() or self.resource.info.transaction_status == ACTIVE:
-            self.close()
-        elif self.reset != "none" and not self._clean(self.resource):
+        conn = self.resource
+        if not self._isUsable(conn) or (self.reset != "none" and not self._clean(conn)):
             self.close()
 
     # ---- the steps ----
@@ -204,7 +195,9 @@ class Manager(pool.ResourceManager):
     def _remember(self):
         conn = self.resource
         if conn is not None and not conn.closed:
-            self._asOpened = self._settings(conn)
+            self._asOpened = settings = self._settings(conn)
+            self._look = operator.attrgetter(*self._REST, *settings)
+            self._atRest = (*self._REST.values(), *settings.values())
 
     def _let(self):
         """The connection, no longer the manager's; None if there is none, or if it is the parent process's."""
@@ -218,49 +211,64 @@ class Manager(pool.ResourceManager):
         if conn is None:
             return
         with contextlib.suppress(self._pg.Error):
-            if conn.info.transaction_status == ACTIVE:
+            if self._status(conn) == ACTIVE:
                 _cut(conn)
             if _isLeft(conn):  # else it is closed when that thread drops it
                 conn.close()
 
-    def _sound(self):
+    def _sound(self, conn):
         """As far as the driver has noticed."""
-        conn = self.resource
-        if conn is None or self._pid not in (None, os.getpid()):
-            return False
-        return not conn.closed and conn.info.transaction_status != UNKNOWN
+        is_own = self._pid == getpid() or self._pid is None
+        return is_own and conn is not None and not conn.closed and self._status(conn) != UNKNOWN
+
+    def _isUsable(self, conn):
+        try:
+            return self._sound(conn) and self._status(conn) != ACTIVE
+        except self._pg.Error:
+            return False  # another thread has closed it meanwhile
 
     def _alive(self, conn):
-        """As far as the socket tells."""
+        """As far as the driver has noticed and the socket tells."""
         try:
-            for _ in range(NEWS):
-                readable, gone = _seen(conn.fileno())
-                if gone:
-                    return False
-                if not readable or conn.info.transaction_status == ACTIVE:
-                    return True
-                # To a session that asks for nothing, a server sends notifications and changed parameters; an error,
-                # or any notice, is how it takes its leave.
-                if not self._onlyNews(conn):
-                    return False
+            return self._sound(conn) and (wire(conn) == QUIET or self._onlyNewsCame(conn))
         except self._pg.Error:
             return False
+
+    def _onlyNewsCame(self, conn):
+        for _ in range(NEWS):
+            seen = wire(conn)
+            if seen == GONE:
+                return False
+            if seen == QUIET or self._status(conn) == ACTIVE:
+                break
+            # To a session that asks for nothing, a server sends notifications and changed parameters; an error,
+            # or any notice, is how it takes its leave.
+            if not self._onlyNews(conn):
+                return False
         return True
+
+    def _isAtRest(self, conn):
+        """Is nothing to be done to it, whatever `reset` says but "full"?"""
+        try:
+            return self._pid == getpid() and self._look(conn) == self._atRest and self.reset != "full"
+        except (self._pg.Error, AttributeError, TypeError):
+            return False
 
     def _clean(self, conn):
         """True if it is now as it was when it was opened, as far as `reset` goes."""
         try:
             if not self._settled(conn):
                 self._rollBack(conn)
-            if not self._settled(conn):
-                return False
+                if not self._settled(conn):
+                    return False
             if self.reset == "full":
                 self._discard(conn)
             if self._asOpened is not None and self._settings(conn) != self._asOpened:
                 self._putBack(conn, self._asOpened)
                 if self._settings(conn) != self._asOpened:
                     return False
-            return self._settled(conn)
+                return self._settled(conn)
+            return self.reset != "full" or self._settled(conn)
         except self._pg.Error:
             return False
 

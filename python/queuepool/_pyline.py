@@ -66,6 +66,7 @@ it is vacant.
 """
 import ctypes
 import queue
+import select
 import sys
 import threading
 import types
@@ -85,6 +86,19 @@ EXPIRED_IDLE, EXPIRED_AGE, EXPIRED_USES = "max idle", "max age", "max uses"
 def pin(thing):
     """Keep a thing for the rest of the process, also from the interpreter's end: nobody gives the reference back."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def wire(socket):
+    """0: nothing is to be read; 1: something is; 2: the other side is gone.  Nothing is sent or read."""
+    if not hasattr(select, "poll"):  # gevent takes it away
+        return int(bool(select.select([socket], [], [], 0)[0]))
+    hung_up = getattr(select, "POLLRDHUP", 0)
+    look = select.poll()
+    look.register(socket, select.POLLIN | select.POLLPRI | hung_up)
+    events = sum(seen for _, seen in look.poll(0))
+    if events & (hung_up | select.POLLHUP | select.POLLERR | select.POLLNVAL):
+        return 2
+    return int(events != 0)
 
 
 def chain(first, second):

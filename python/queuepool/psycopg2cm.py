@@ -23,6 +23,9 @@ from queuepool import _pgcm, pool
 __all__ = ["ConnectionManager", "ConnectionManagerExtended", "json", "logg", "pg", "pgsql", "pool"]
 
 
+_SESSION = ("isolation_level", "readonly", "deferrable", "autocommit")
+
+
 def logg(*args, **kwargs):
     """Print to stderr; for programs that have it from here."""
     print(*args, file=sys.stderr, **kwargs)
@@ -41,6 +44,7 @@ class ConnectionManager(_pgcm.Manager):
 
     _pg = pg
     _sql = pgsql
+    _REST = {"closed": 0, "info.transaction_status": _pgcm.IDLE, "status": _ext.STATUS_READY}
 
     def _connect(self):
         dsn = self._args[0] if self._args else self._kwargs.get("dsn")
@@ -55,13 +59,12 @@ class ConnectionManager(_pgcm.Manager):
         )
 
     def _settings(self, conn):
-        session = (conn.isolation_level, conn.readonly, conn.deferrable, conn.autocommit)
-        return session, conn.encoding, conn.cursor_factory
+        return {name: getattr(conn, name) for name in (*_SESSION, "encoding", "cursor_factory")}
 
     def _putBack(self, conn, settings):
-        session, encoding, conn.cursor_factory = settings
-        self._session(conn, *session)
-        conn.set_client_encoding(encoding)
+        conn.cursor_factory = settings["cursor_factory"]
+        self._session(conn, *map(settings.get, _SESSION))
+        conn.set_client_encoding(settings["encoding"])
 
     @staticmethod
     def _session(conn, isolation_level, readonly, deferrable, autocommit):
@@ -72,9 +75,11 @@ class ConnectionManager(_pgcm.Manager):
 
         conn.set_session(said(isolation_level), said(readonly), said(deferrable), autocommit)
 
+    _status = staticmethod(_ext.connection.get_transaction_status)
+
     def _settled(self, conn):
         # The driver remembers a transaction of its own that SQL has ended, and would not begin the next one.
-        return conn.info.transaction_status == _pgcm.IDLE and conn.status == _ext.STATUS_READY
+        return conn.get_transaction_status() == _pgcm.IDLE and conn.status == _ext.STATUS_READY
 
     def _rollBack(self, conn):
         conn.rollback()

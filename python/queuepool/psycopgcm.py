@@ -62,6 +62,7 @@ class ConnectionManager(_pgcm.Manager):
 
     _pg = pg
     _sql = pgsql
+    _REST = {"closed": False, "pgconn.transaction_status": _pgcm.IDLE, "pgconn.pipeline_status": 0}
 
     def _connect(self):
         dsn = self._args[0] if self._args else self._kwargs.get("conninfo")
@@ -86,8 +87,12 @@ class ConnectionManager(_pgcm.Manager):
             if getattr(conn, name) != value:
                 setattr(conn, name, value)
 
+    @staticmethod
+    def _status(conn):
+        return conn.pgconn.transaction_status
+
     def _settled(self, conn):
-        return conn.info.transaction_status == _pgcm.IDLE and conn.pgconn.pipeline_status == 0
+        return conn.pgconn.transaction_status == _pgcm.IDLE and conn.pgconn.pipeline_status == 0
 
     def _rollBack(self, conn):
         conn.rollback()

@@ -77,9 +77,10 @@ typedef struct line {
 	size_t room, count, in_line, forked;
 	member *newest, *oldest; /* the stack of the vacant */
 	uint64_t serials;
-	size_t bound, most; /* most: members beyond it go when they become vacant; 0: none */
-	unsigned putters, forks,
-	    assigned; /* assigned: IDLE members with a time that a program set */
+	size_t bound, most;        /* most: members beyond it go when they become vacant; 0: none */
+	unsigned putters, waiting; /* threads in put, for room; in take */
+	unsigned forks;
+	unsigned assigned; /* IDLE members with a time that a program set */
 	/* What the qpool does not see: opens by a check, in the same slot; checks that raised, which are lent and then
 	 * discarded; takeRepair of a vacant one that raised, which it takes for a failed open. */
 	uint64_t reopened, failed_checks, failed_early;

@@ -8,6 +8,9 @@
  */
 #include "line.h"
 
+#include <errno.h>
+#include <poll.h>
+
 #include <stddef.h>
 
 bool
@@ -331,6 +334,27 @@ pin(PyObject *module, PyObject *object)
 	Py_RETURN_NONE;
 }
 
+/* With the GIL held: to give it up costs more than a look, and the thread that took it would have to be waited for. */
+static PyObject *
+wire(PyObject *module, PyObject *socket)
+{
+	struct pollfd look = {.events = POLLIN | POLLPRI | POLLRDHUP};
+	int seen;
+
+	(void)module;
+	look.fd = PyObject_AsFileDescriptor(socket);
+	if (look.fd < 0)
+		return NULL;
+	do
+		seen = poll(&look, 1, 0);
+	while (seen < 0 && errno == EINTR);
+	if (seen < 0)
+		return PyErr_SetFromErrno(PyExc_OSError);
+	if (look.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))
+		return PyLong_FromLong(2);
+	return PyLong_FromLong(look.revents != 0);
+}
+
 /* ---- the module ---- */
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
@@ -457,6 +481,8 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
 
 static PyMethodDef module_methods[] = {
     {"pin", pin, METH_O, "Keep an object for the rest of the process."},
+    {"wire", wire, METH_O,
+	"0: nothing is to be read from a socket; 1: something is; 2: the other side is gone."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -137,8 +137,8 @@ op_peek(void *user, void *resource, qpool_error *error)
 	qpool_err err = look(v, member_find(self, resource));
 
 	(void)error;
-	/* What is fit is lent at once: the GIL is kept, for the return to Python. */
-	call_ungil(v, was_given_up && err != QPOOL_OK);
+	/* What is fit is lent at once, and what must be asked is asked at once: the GIL is kept for that. */
+	call_ungil(v, was_given_up && (err == QPOOL_ECHECK || v->forks != self->forks));
 	return err;
 }
 
@@ -210,7 +210,8 @@ op_reset(void *user, void *resource, const qpool_step *step, qpool_error *error)
 	} else {
 		call_say(v, error);
 	}
-	call_ungil(v, was_given_up);
+	/* To wake somebody is a system call, and whom it wakes wants the GIL: it is given up for that. */
+	call_ungil(v, was_given_up || self->waiting > 0);
 	return is_fit ? QPOOL_OK : QPOOL_ECHECK;
 }
 

@@ -55,9 +55,12 @@ wait_for(call *v, qpool_request *request, qpool_lease *lease, qpool_error *error
 		request->interrupt_user = v;
 		request->interrupt_every = LOOK_EVERY;
 	}
+	v->self->waiting++;
 	v->saved = PyEval_SaveThread();
 	err = qpool_acquire_with(v->self->pool, request, lease, error);
 	(void)call_gil(v);
+	v->self->waiting -=
+	    v->forks == v->self->forks; /* the waiters of the parent were forgotten */
 	return err;
 }
 
@@ -231,6 +234,7 @@ give_back(line *self, member *m, PyObject *manager)
 	m->thread = PyThread_get_thread_ident();
 	member_forget_times(self, m);
 	err = qpool_release(&lease); /* m may be gone by now */
+	(void)call_gil(&v);          /* op_reset may have given it up */
 	if (err == QPOOL_EFORKED)
 		let_go(self, manager);
 	if (call_end(&v) < 0)

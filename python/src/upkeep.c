@@ -477,7 +477,7 @@ line_forked(PyObject *object, PyObject *unused)
 	if (self->pool == NULL)
 		return list;
 	self->forks++;
-	self->putters = 0;
+	self->putters = self->waiting = 0;
 	for (size_t i = 0; i < self->room && goes_on; i++)
 		if (self->table[i] != NULL)
 			goes_on = inherit(self, self->table[i], list);
