@@ -133,7 +133,8 @@ class Line:
     def _know(base):
         Line.__base = base
 
-    def _begin(self, name, bound, max_waiters, on_event):
+    def _begin(self, name, bound, max_waiters, max_overtake, on_event):
+        del max_overtake  # here nobody overtakes
         self.__on_event = on_event
         self.__hooks = threading.local()
         self._books = Books(name, bound, max_waiters)

@@ -18,6 +18,7 @@ from typing import NamedTuple, Optional
 
 from queuepool._engine import Line, pin
 from queuepool._errors import PoolBusy, PoolClosed, PoolError, PoolTimeout
+from queuepool._pylimits import number_of
 
 __all__ = ["Event", "Pool", "PoolBusy", "PoolClosed", "PoolError", "PoolTimeout", "ResourceManager", "logg"]
 
@@ -285,6 +286,7 @@ class Pool(Line):
         *,
         factory=None,
         max_waiters=None,
+        max_overtake=0.003,
         on_event=None,
     ):
         bound = _counted("capacity", capacity, -sys.maxsize)
@@ -294,6 +296,8 @@ class Pool(Line):
             raise ValueError(f"capacity is {bound}; with a factory it must be at least 1: so many managers are made")
         if max_waiters is not None:
             max_waiters = _counted("max_waiters", max_waiters, 0)
+        if max_overtake is not None and number_of("max_overtake", max_overtake) < 0:
+            raise ValueError(f"max_overtake is {max_overtake!r}; it must be 0 or more seconds, or None for no bound")
         if on_event is not None and not callable(on_event):
             raise TypeError(f"on_event is {on_event!r}; it must be callable")
         self.name = name
@@ -305,7 +309,7 @@ class Pool(Line):
         self._recyclerGuard = threading.Lock()
         self._recyclerEnd = None
         self._room = threading.Condition(threading.Lock())
-        self._begin(str(name), max(bound, 0), max_waiters, on_event)
+        self._begin(str(name), max(bound, 0), max_waiters, max_overtake, on_event)
         self._maxIdleTime = maxIdleTime
         self._maxOpenTime = maxOpenTime
         self._maxUsageCount = maxUsageCount

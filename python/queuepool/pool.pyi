@@ -80,6 +80,7 @@ class Pool(Line):
         *,
         factory: Callable[[str], _Manager] | None = ...,
         max_waiters: int | None = ...,
+        max_overtake: float | None = ...,
         on_event: Callable[[Event], object] | None = ...,
     ) -> None: ...
     def __enter__(self: _Self) -> _Self: ...

@@ -160,13 +160,15 @@ static PyMethodDef gone_def = {"_gone", line_gone, METH_O, NULL};
 	    (BIT(QPOOL_EV_MISUSE + 1) - 1))
 
 static qpool_err
-create(line *self, const char *name, uint32_t max_waiters, qpool_error *error)
+create(
+    line *self, const char *name, uint32_t max_waiters, qpool_nsec max_overtake, qpool_error *error)
 {
 	qpool_options options = qpool_options_init();
 
 	options.name = name;
 	options.max_size = QPOOL_ZERO32;
 	options.max_waiters = max_waiters;
+	options.max_overtake = max_overtake == 0 ? QPOOL_ZERO : max_overtake;
 	options.open_failure = QPOOL_OPEN_TELL;
 	options.max_opening = UINT16_MAX;
 	options.age_jitter = QPOOL_ZERO32;
@@ -220,7 +222,8 @@ static PyObject *
 line_begin(PyObject *object, PyObject *args)
 {
 	line *self = (line *)object;
-	PyObject *waiters, *on_event;
+	PyObject *waiters, *overtake, *on_event;
+	qpool_nsec max_overtake;
 	uint32_t max_waiters;
 	unsigned long bound;
 	qpool_error error;
@@ -228,8 +231,10 @@ line_begin(PyObject *object, PyObject *args)
 	call v;
 	qpool_err err;
 
-	if (!PyArg_ParseTuple(args, "skOO:_begin", &name, &bound, &waiters, &on_event) ||
-	    waiters_of(waiters, &max_waiters) < 0)
+	if (!PyArg_ParseTuple(
+		args, "skOOO:_begin", &name, &bound, &waiters, &overtake, &on_event) ||
+	    waiters_of(waiters, &max_waiters) < 0 ||
+	    limit_seconds(overtake, "max_overtake", &max_overtake) < 0)
 		return NULL;
 	if (self->pool != NULL)
 		return PyErr_Format(self->known->error,
@@ -241,7 +246,7 @@ line_begin(PyObject *object, PyObject *args)
 	if (self->gone == NULL)
 		return NULL;
 	call_begin(&v, self);
-	err = create(self, name, max_waiters, &error);
+	err = create(self, name, max_waiters, max_overtake, &error);
 	if (call_end(&v) < 0)
 		return NULL;
 	if (err != QPOOL_OK)

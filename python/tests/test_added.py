@@ -7,6 +7,7 @@ import inspect
 import math
 import sys
 import threading
+import time
 
 import pytest
 from helpers import PATIENCE, Manager, Run, Trouble, filled, hooks, lent_again, until, waiting
@@ -54,6 +55,37 @@ def test_max_waiters():
     assert pool.stats()["refusals"] == 1
     with pytest.raises(ValueError, match="max_waiters"):
         Pool("bank", 1, max_waiters=-1)
+
+
+@verdict("added", "`max_overtake=`: so long may newcomers pass who waits first; 0: never")
+def test_max_overtake():
+    def passes(pool):
+        """Put with one in line, and try to have it again."""
+        manager = pool.take()
+        waiter = Run(pool.take)
+        waiting(pool, 1)
+        pool.put(manager)
+        try:
+            pool.put(pool.take(timeout=0))
+            return True
+        except PoolTimeout:
+            return False
+        finally:
+            pool.put(waiter.outcome())
+
+    strict = filled(1, max_overtake=0)
+    assert not any(passes(strict) for _ in range(50))
+    loose = filled(1, max_overtake=None)
+    if chosen == "c":
+        end = time.monotonic() + PATIENCE
+        while not passes(loose):
+            assert time.monotonic() < end, "nobody ever passes"
+    with pytest.raises(ValueError, match="max_overtake is -1"):
+        Pool("bank", 1, max_overtake=-1)
+    with pytest.raises(TypeError, match="max_overtake is 'x'"):
+        Pool("bank", 1, max_overtake="x")
+    with pytest.raises(ValueError, match="max_overtake is nan"):
+        Pool("bank", 1, max_overtake=math.nan)
 
 
 def test_the_line_is_fair():
