@@ -47,7 +47,8 @@ open.  Exceptions that are no errors (Ctrl-C) leave every verb and every wait wi
 get: no hooks, `queue.Full`, `queue.Empty`; what is pulled is a member no more, what is pushed has the stamps that
 its own `__dict__` says.  `_inline`, `_bound`, `_putting` and the call of `_roomCame`, which comes whenever the number
 in line has fallen or the bound has grown and somebody waits for room.  `_enter` and `_leave` count the `with`
-blocks of one lease.  `_stamps` are (token of the opening, token of the use, ns since opened, ns since used, uses) of
+blocks of one lease: 0 is the end of an inner one, 1 of the outermost one, 2 of that if the lease is from before the
+fork.  `_stamps` are (token of the opening, token of the use, ns since opened, ns since used, uses) of
 an idle or held member, else None; used is the hand-over of a held one, the put of an idle one; a token changes with
 what it stands for.  `_override` sets one of them, and the limits go by it.
 
@@ -58,8 +59,8 @@ the oldest first, and the rest when they are put.  `_close(timeout)` refuses tak
 what is idle and waits for the rest: `PoolTimeout`, and it can be called again.
 
 **Fork.**  In the child `_forked` makes vacant all but what the forking thread holds, and returns the managers whose
-resources are the parent's.  What it holds it keeps, until it is put: then no hook runs, what it manages is pinned, and
-it is vacant.
+resources are the parent's.  What it holds it keeps as it is, open and usable, until it is put: then no hook runs, what it
+manages is pinned, and it is vacant.
 
 **Events** are told after the fact on the thread that caused them; what a receiver raises goes to
 `sys.unraisablehook`.
@@ -478,16 +479,15 @@ class Line:
         self.__drain()
 
     def _leave(self, manager):
-        """Whether the outermost `with` ends."""
         books = self._books
+        ends = 1
         with books.lock:
             member = books.find(manager)
-            held = member is not None and member.state is HELD
-            if held:
-                member.depth -= 1
-            outermost = not held or member.depth <= 0
+            if member is not None and member.state is HELD:
+                member.depth = max(member.depth - 1, 0)
+                ends = 0 if member.depth else 1 + member.inherited
         self.__drain()
-        return outermost
+        return ends
 
     def _stamps(self, manager):
         books = self._books

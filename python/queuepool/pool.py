@@ -69,6 +69,11 @@ def _ago(now, ago_ns):
     return now - _datetime.timedelta(microseconds=ago_ns // 1000)
 
 
+def _shown(thing, *names):
+    """The text of a dict of these attributes, as every repr here is."""
+    return str({name: getattr(thing, name) for name in names})
+
+
 def _plain_time(value):
     """Nanoseconds ago."""
     return max(0, int((datetime.now() - value).total_seconds() * 1e9))
@@ -142,15 +147,7 @@ class ResourceManager:
         return self.name
 
     def __repr__(self):
-        return str(
-            dict(
-                name=self.name,
-                _isOpen=self._isOpen,
-                _lastOpened=self._lastOpened,
-                _lastUsed=self._lastUsed,
-                _usageCount=self._usageCount,
-            )
-        )
+        return _shown(self, "name", "_isOpen", "_lastOpened", "_lastUsed", "_usageCount")
 
     def open(self):
         now = datetime.now()
@@ -178,11 +175,15 @@ class ResourceManager:
         pool = self._pool
         if pool is None:
             raise PoolError(f"manager {self.name!r} is of no pool: `with` gives a manager back that a pool lent")
-        if not pool._leave(self):
+        ends = pool._leave(self)
+        if not ends:
             return False  # an inner `with` of the same lease
+        # What a parent process opened is not closed here: put() lets go of it.
+        is_ours = ends == 1
         troubles = []
         # These two leave a block as return does: what is managed is sound.
-        if exc_type is not None and pool.closeOnException and not issubclass(exc_type, (GeneratorExit, SystemExit)):
+        spoils = exc_type is not None and not issubclass(exc_type, (GeneratorExit, SystemExit))
+        if spoils and is_ours and pool.closeOnException:
             try:
                 self.close()
             except BaseException as trouble:
@@ -322,16 +323,8 @@ class Pool(Line):
         return self.name
 
     def __repr__(self):
-        return str(
-            dict(
-                name=self.name,
-                capacity=self.capacity,
-                _maxIdleTime=self._maxIdleTime,
-                _maxOpenTime=self._maxOpenTime,
-                _maxUsageCount=self._maxUsageCount,
-                closeOnException=self.closeOnException,
-            )
-        )
+        limits = ("_maxIdleTime", "_maxOpenTime", "_maxUsageCount")
+        return _shown(self, "name", "capacity", *limits, "closeOnException")
 
     def __enter__(self):
         return self

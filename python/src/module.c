@@ -309,16 +309,19 @@ line_enter(PyObject *object, PyObject *manager)
 	Py_RETURN_NONE;
 }
 
+/* 0: an inner block ends; 1: the outermost one; 2: that of a lease from before the fork */
 static PyObject *
 line_leave(PyObject *object, PyObject *manager)
 {
 	member *m = member_find((line *)object, manager);
+	long ends = 1;
 
-	if (m == NULL || m->standing != HELD)
-		Py_RETURN_TRUE;
-	if (m->depth > 0)
-		m->depth--;
-	return PyBool_FromLong(m->depth == 0);
+	if (m != NULL && m->standing == HELD) {
+		if (m->depth > 0)
+			m->depth--;
+		ends = m->depth > 0 ? 0 : 1 + m->before;
+	}
+	return PyLong_FromLong(ends);
 }
 
 /* Nobody is behind the bound of a pool that closes. */

@@ -312,6 +312,31 @@ def test_a_child_touches_nothing_of_its_parents():
     assert lent_again(pool, 3)
 
 
+@pytest.mark.parametrize("before", [False, True])
+def test_an_exception_in_a_child_closes_nothing_of_its_parents(before):
+    """Whether its `with` was entered in the parent, or in the child."""
+    pool = filled(1)
+    mine = pool.take()
+    if before:
+        mine.__enter__()
+    hooks(pool)
+
+    def child():
+        if not before:
+            mine.__enter__()
+        assert mine.__exit__(Trouble, Trouble(), None) is False
+        assert hooks(pool) == [] and not mine._isOpen
+        with pytest.raises(Trouble):
+            with pool.take(timeout=0):  # the child's own is closed
+                raise Trouble
+        assert ("m0", "close") in hooks(pool)
+
+    assert in_child(child) == 0
+    assert mine._isOpen
+    pool.put(mine)
+    assert lent_again(pool, 1)
+
+
 def test_a_child_gets_the_managers_that_threads_of_its_parent_hold():
     pool = filled(2)
     ends, has = threading.Event(), threading.Event()
