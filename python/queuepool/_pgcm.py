@@ -13,8 +13,10 @@ import json
 import numbers
 import operator
 import os
+import queue
 import socket
 import threading
+import time
 from os import getpid
 
 from queuepool import pool
@@ -23,6 +25,7 @@ from queuepool._engine import GONE, QUIET, pin, wire
 RESETS = ("rollback", "none", "full")
 CONNECT_TIMEOUT = 10  # seconds, where nobody says otherwise
 CANCEL_WITHIN = 2.0  # seconds, for a server to hear that a query shall end
+RESET_WITHIN = 10.0  # seconds, for all that a reset asks of a server
 NEWS = 16  # looks at a socket that does not fall silent
 
 # libpq's numbers, which both drivers keep.
@@ -47,6 +50,69 @@ def _cut(conn):
     # Closing alone would wait for that thread, or leave it to wait on a descriptor that is somebody else's by then.
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(conn.fileno())) as wire:
         wire.shutdown(socket.SHUT_RDWR)
+
+
+class _Watch:
+    """Cuts the connections whose server lets a reset wait for longer than RESET_WITHIN; no driver knows of a bound.
+
+    One daemon thread for all of them, which the first begins.  Nothing here waits for a lock: a finaliser may put a
+    manager at any moment.
+    """
+
+    def __init__(self):
+        self._due = {}  # by a key of each reset: when, and a descriptor of its own; whoever pops it has that to close
+        self._thread = None
+        self._starting = threading.Lock()
+        self._sleeps = False
+        self._bell = queue.SimpleQueue()
+
+    @contextlib.contextmanager
+    def over(self, conn):
+        key = object()
+        with contextlib.suppress(OSError):  # no descriptor is left: then there is no bound either
+            self._due[key] = (time.monotonic() + RESET_WITHIN, os.dup(conn.fileno()))
+            self._wake()
+        try:
+            yield
+        finally:
+            _, fd = self._due.pop(key, (None, None))
+            if fd is not None:
+                os.close(fd)
+
+    def _wake(self):
+        if self._thread is None and self._starting.acquire(blocking=False):
+            try:
+                thread = threading.Thread(target=self._run, name="queuepool resets", daemon=True)
+                with contextlib.suppress(RuntimeError):  # no thread starts while the interpreter ends
+                    thread.start()
+                    self._thread = thread
+            finally:
+                self._starting.release()
+        elif self._sleeps:
+            self._sleeps = False
+            self._bell.put(None)
+
+    def _run(self):
+        while True:
+            self._sleeps = True  # before the look: who comes after it rings
+            first = min((due for due, _ in list(self._due.values())), default=None)
+            self._sleeps = first is None  # else there is no need to: whoever comes is due later
+            with contextlib.suppress(queue.Empty):
+                self._bell.get(timeout=None if first is None else max(0.0, first - time.monotonic()))
+            for key, (due, _) in list(self._due.items()):
+                if due <= time.monotonic():
+                    self._end(key)
+
+    def _end(self, key):
+        _, fd = self._due.pop(key, (None, None))
+        if fd is not None:
+            with contextlib.suppress(OSError), socket.socket(fileno=fd) as end:
+                end.shutdown(socket.SHUT_RDWR)
+
+
+_watch = _Watch()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_watch.__init__)
 
 
 def _isLeft(conn):
@@ -125,8 +191,8 @@ class Manager(pool.ResourceManager):
     def __init_subclass__(cls, **kwargs):
         """A subclass's open() may change the session's settings: what is put back later is as it left them."""
         super().__init_subclass__(**kwargs)
-        opening = vars(cls).get("open")
-        if not callable(opening):
+        opening = cls.open  # its own, or that of a class beside ours that comes first
+        if hasattr(opening, "_remembers"):
             return
 
         @functools.wraps(opening)
@@ -135,6 +201,7 @@ class Manager(pool.ResourceManager):
             self._remember()
             return result
 
+        opened._remembers = True
         cls.open = opened
 
     def __repr__(self):
@@ -159,9 +226,10 @@ class Manager(pool.ResourceManager):
             self._end(conn)
             raise
         self.resource = conn
-        self._pid = os.getpid()
         super().open()
         self._remember()
+
+    open._remembers = True
 
     def close(self):
         """End the connection, if there is one.  That of a dead server, or of the parent process, is let go."""
@@ -193,7 +261,8 @@ class Manager(pool.ResourceManager):
     # ---- the steps ----
 
     def _remember(self):
-        conn = self.resource
+        """It has just been opened, by this process."""
+        conn, self._pid = self.resource, getpid()
         if conn is not None and not conn.closed:
             self._asOpened = settings = self._settings(conn)
             self._look = operator.attrgetter(*self._REST, *settings)
@@ -257,20 +326,24 @@ class Manager(pool.ResourceManager):
     def _clean(self, conn):
         """True if it is now as it was when it was opened, as far as `reset` goes."""
         try:
-            if not self._settled(conn):
-                self._rollBack(conn)
-                if not self._settled(conn):
-                    return False
-            if self.reset == "full":
-                self._discard(conn)
-            if self._asOpened is not None and self._settings(conn) != self._asOpened:
-                self._putBack(conn, self._asOpened)
-                if self._settings(conn) != self._asOpened:
-                    return False
-                return self._settled(conn)
-            return self.reset != "full" or self._settled(conn)
+            with _watch.over(conn):
+                return self._undo(conn)
         except self._pg.Error:
             return False
+
+    def _undo(self, conn):
+        if not self._settled(conn):
+            self._rollBack(conn)
+            if not self._settled(conn):
+                return False
+        if self.reset == "full":
+            self._discard(conn)
+        if self._asOpened is not None and self._settings(conn) != self._asOpened:
+            self._putBack(conn, self._asOpened)
+            if self._settings(conn) != self._asOpened:
+                return False
+            return self._settled(conn)
+        return self.reset != "full" or self._settled(conn)
 
 
 # ---- queries ---------------------------------------------------------------------------------------------------------
@@ -284,6 +357,8 @@ def _record(names, row):
 class Queries:
     """Queries in the holder's transaction: nothing here commits or rolls back."""
 
+    _PLAIN = False  # for query(): rows as they are, or as the driver's own cursor gives them
+
     def now_expr(self, t=0):
         """SQL for the milliseconds since 1970, as the server's clock says, in `t` seconds."""
         if isinstance(t, bool) or not isinstance(t, (numbers.Real, decimal.Decimal)):
@@ -294,7 +369,7 @@ class Queries:
 
     def query(self, query, args=None):
         """The rows, each a dict by column name; [] also where the statement gives no rows."""
-        rows, columns = self._rows(query, args)
+        rows, columns = self._rows(query, args, plain=self._PLAIN)
         names = [column[0] for column in columns or ()]
         return [_record(names, row) for row in rows]
 

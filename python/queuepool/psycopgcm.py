@@ -127,3 +127,5 @@ class ConnectionManager(_pgcm.Manager):
 
 class ConnectionManagerExtended(_pgcm.Queries, ConnectionManager):
     """A ConnectionManager with queries: query, querys, query1, qexec, geojson."""
+
+    _PLAIN = True  # a row factory may make anything of a row

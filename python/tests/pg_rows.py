@@ -5,11 +5,14 @@
 It knows of no difference between the drivers but those that `cms` is asked.
 """
 import contextlib
+import os
+import signal
 import socket
 import time
 
 import pytest
 
+import queuepool
 from pg_kit import SOON, busy, in_child, lease, notified, pid_of, pool_of, readable, relay, slots, value  # noqa: F401
 from queuepool import _pgcm
 from verdict import verdict
@@ -217,6 +220,25 @@ def test_settings_of_a_subclass(cms, pool_of):
         assert (pid_of(cm), cm.resource.autocommit) == (pid, True)
 
 
+def test_settings_by_a_mixin(cms, pool_of):
+    """Its open() is no subclass's of ours, and comes before it all the same."""
+
+    class Automatic:
+        def open(self):
+            super().open()
+            self.resource.autocommit = True
+
+    class Mine(Automatic, cms.ConnectionManagerExtended):
+        pass
+
+    pool = pool_of(cls=Mine)
+    pid = lease(pool)
+    with pool.take(timeout=SOON) as cm:
+        cm.resource.autocommit = False
+    with pool.take(timeout=SOON) as cm:
+        assert (pid_of(cm), cm.resource.autocommit) == (pid, True)
+
+
 # ---- P8-P11: closing -------------------------------------------------------------------------------------------------
 
 
@@ -334,6 +356,39 @@ def test_fork_within_a_lease(pool_of):
     pool.put(cm)
 
 
+@verdict("fixed", "P16: the forking thread's own lease works in the child until it is put, which sends nothing")
+def test_fork_own_lease(cluster, pool_of):
+    pool = pool_of()
+    cm = pool.take(timeout=SOON)
+    conn, pid = cm.resource, pid_of(cm)
+    cm.qexec("CREATE TEMP TABLE t AS SELECT 7 AS x")
+
+    def work():
+        assert cm._isOpen and cm.resource is conn
+        assert cm.query1("SELECT x FROM t") == {"x": 7}  # the parent waits meanwhile
+        pool.put(cm)
+        assert not cm._isOpen
+        assert lease(pool) != pid
+
+    assert in_child(work) == 0
+    assert value(cm, "SELECT x FROM t") == 7  # neither closed nor rolled back
+    pool.put(cm)
+    assert lease(pool) == pid
+
+
+def test_fork_of_a_connection_by_ones_own_open(cms, cluster):
+    class Mine(cms.ConnectionManagerExtended):
+        def open(self):
+            self.resource = cms.pg.connect(**self._kwargs)
+            queuepool.ResourceManager.open(self)
+
+    cm = Mine("m", **cluster.params())
+    cm.open()
+    assert in_child(cm.close) == 0
+    assert value(cm, "SELECT 1") == 1
+    cm.close()
+
+
 @verdict("fixed", "P16: repair() in a child lets the parent's connection go, unseen by the server")
 def test_fork_repair(cms, cluster):
     cm = cms.ConnectionManagerExtended("m", **cluster.params())
@@ -387,6 +442,51 @@ def test_put_while_active(cms, cluster, pool_of, how):
     cluster.until(f"NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = {pid})")
     with pool.take(timeout=SOON) as cm:
         assert value(cm, "SELECT 1") == 1
+
+
+@pytest.fixture
+def hasty_resets(monkeypatch):
+    monkeypatch.setattr(_pgcm, "RESET_WITHIN", 0.2)
+    monkeypatch.setattr(_pgcm, "_watch", _pgcm._Watch())
+
+
+@verdict("fixed", "a reset is bounded: a server that does not answer costs the connection, and the put ends")
+@pytest.mark.parametrize("reset", ("rollback", "full"))
+def test_reset_is_bounded(pool_of, hasty_resets, reset):
+    pool = pool_of(2, reset=reset)
+    for _ in range(2):
+        cm = pool.take(timeout=SOON)
+        pid = pid_of(cm)
+        cm.query("SELECT 1")  # in a transaction
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            pool.put(cm)
+            assert time.monotonic() - began < SOON
+            assert (cm._isOpen, cm.resource) == (False, None)
+            assert lease(pool) != pid
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    assert slots(pool) == 2
+
+
+def test_reset_is_bounded_in_a_child(pool_of, monkeypatch):
+    pool = pool_of()
+    with pool.take(timeout=SOON) as cm:
+        cm.query("SELECT 1")  # its return begins a thread, which a child does not inherit
+
+    def work():
+        monkeypatch.setattr(_pgcm, "RESET_WITHIN", 0.2)
+        cm = pool.take(timeout=SOON)
+        cm.query("SELECT 1")
+        pid = pid_of(cm)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            pool.put(cm)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    assert in_child(work) == 0
 
 
 @verdict("fixed", "a connect is bounded where nobody says otherwise")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """test_psycopg3: `queuepool.psycopgcm` against a real PostgreSQL: all of
 `pg_rows` and `pg_queries`, and what psycopg alone has."""
+import types
+
 import pytest
 
 pytest.register_assert_rewrite("pg_kit", "pg_queries", "pg_rows")
@@ -32,7 +34,8 @@ def test_levels(cms, pool_of):
 def test_row_factories(cms, pool_of):
     from psycopg import rows
 
-    for factory in (rows.tuple_row, rows.dict_row, rows.namedtuple_row):
+    factories = (rows.tuple_row, rows.dict_row, rows.namedtuple_row, rows.class_row(types.SimpleNamespace))
+    for factory in (*factories, rows.args_row(lambda a, b: a + b)):
         with pool_of(row_factory=factory).take(timeout=SOON) as cm:
             assert cm.query("SELECT 1 AS a, 2 AS b") == [{"a": 1, "b": 2}]
     pool = pool_of()
