@@ -18,6 +18,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 MARK = "QUEUEPOOL_TEST_CLOCK"  # the library's path, in the program that was started again
 sys.path.insert(0, str(HERE))
+pytest.register_assert_rewrite("helpers", "pg_kit", "pg_queries", "pg_rows")
 
 
 def compiled(folder):

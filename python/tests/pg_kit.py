@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""pg_kit: what `pg_rows` and `pg_queries` share: pools of the manager under test, forks, and a way that swallows ends.
+"""pg_kit: what tests of PostgreSQL share: the managers and pools under test, forks, and a way that swallows ends.
 
-It wants the fixtures `cms` (the module under test) and `cluster` (of `postgres`) of whoever imports it.
+`test_psycopg2` and `test_psycopg3` come in, with all of `pg_rows` and `pg_queries`.  It knows of no difference between
+the drivers.
 """
 import contextlib
+import importlib
 import os
 import select
 import signal
@@ -15,12 +17,25 @@ import traceback
 import pytest
 
 import queuepool
+from postgres import cluster  # noqa: F401
 
 SOON = 10  # seconds, on a busy machine; what must not block would block far longer
 
 
+def managers(module, driver):
+    """The fixture `cms`: that module of the package.  Without its driver all tests of the caller are skipped."""
+    pytest.importorskip(driver)
+    found = importlib.import_module(f"queuepool.{module}")
+
+    @pytest.fixture(scope="module", name="cms")
+    def given():
+        return found
+
+    return given
+
+
 @pytest.fixture
-def pool_of(cms, cluster):
+def pool_of(cms, cluster):  # noqa: F811
     """pool_of(capacity, cls, **arguments): a pool with so many managers."""
     made = []
 

@@ -8,7 +8,7 @@ import json
 import pytest
 
 import queuepool
-from pg_kit import SOON, pool_of, value  # noqa: F401
+from pg_kit import SOON, value
 from verdict import verdict
 
 

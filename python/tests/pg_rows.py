@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """pg_rows: what a manager of PostgreSQL connections must stand, by either driver, against a real server.
 
-`test_psycopg2` and `test_psycopg3` come in: each gives the fixture `cms` (the module under test) and runs all of this.
+`test_psycopg2` and `test_psycopg3` come in: each gives the fixtures of `pg_kit` and runs all of this.
 It knows of no difference between the drivers but those that `cms` is asked.
 """
 import contextlib
@@ -13,7 +13,7 @@ import time
 import pytest
 
 import queuepool
-from pg_kit import SOON, busy, in_child, lease, notified, pid_of, pool_of, readable, relay, slots, value  # noqa: F401
+from pg_kit import SOON, busy, in_child, lease, notified, pid_of, readable, relay, slots, value
 from queuepool import _pgcm
 from verdict import verdict
 

@@ -2,22 +2,12 @@
 """test_psycopg2: `queuepool.psycopg2cm` against a real PostgreSQL: all of
 `pg_rows` and `pg_queries`, and what psycopg2 alone has."""
 import pytest
+from pg_kit import SOON, cluster, lease, managers, pid_of, pool_of, value  # noqa: F401
+from pg_queries import *  # noqa: F401,F403
+from pg_rows import *  # noqa: F401,F403
+from verdict import verdict
 
-pytest.register_assert_rewrite("pg_kit", "pg_queries", "pg_rows")
-pytest.importorskip("psycopg2")
-
-import queuepool.psycopg2cm  # noqa: E402
-import queuepool.psycopg2cm_tests  # noqa: E402
-from pg_queries import *  # noqa: E402,F401,F403
-from pg_rows import *  # noqa: E402,F401,F403
-from pg_kit import SOON, lease, pid_of, value  # noqa: E402
-from postgres import cluster  # noqa: E402,F401
-from verdict import verdict  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def cms():
-    return queuepool.psycopg2cm
+cms = managers("psycopg2cm", "psycopg2")
 
 
 @verdict("same", "the names of psycopg2cm")
@@ -61,6 +51,8 @@ def test_dict_cursors(pool_of):
 @verdict("same", "psycopg2cm_tests.test1 is a program that runs against a server")
 def test_test1(cluster, capfd, monkeypatch):
     monkeypatch.setenv("PGPORT", str(cluster.port))
-    queuepool.psycopg2cm_tests.test1(host=cluster.folder, dbname="postgres", user="postgres", password="x")
+    from queuepool.psycopg2cm_tests import test1
+
+    test1(host=cluster.folder, dbname="postgres", user="postgres", password="x")
     assert "increments:" in capfd.readouterr().err
     assert cluster.sql("SELECT to_regclass('queuepool_test1') IS NULL") == "t"

@@ -4,21 +4,12 @@
 import types
 
 import pytest
+from pg_kit import SOON, cluster, lease, managers, pid_of, pool_of, slots, value  # noqa: F401
+from pg_queries import *  # noqa: F401,F403
+from pg_rows import *  # noqa: F401,F403
+from verdict import verdict
 
-pytest.register_assert_rewrite("pg_kit", "pg_queries", "pg_rows")
-pytest.importorskip("psycopg")
-
-import queuepool.psycopgcm  # noqa: E402
-from pg_queries import *  # noqa: E402,F401,F403
-from pg_rows import *  # noqa: E402,F401,F403
-from pg_kit import SOON, lease, pid_of, slots, value  # noqa: E402
-from postgres import cluster  # noqa: E402,F401
-from verdict import verdict  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def cms():
-    return queuepool.psycopgcm
+cms = managers("psycopgcm", "psycopg")
 
 
 @verdict("added", "psycopg: a level by its member or name; never by a number, which psycopg2 reads otherwise")

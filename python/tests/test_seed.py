@@ -267,8 +267,8 @@ def test_row_10_empty_pool():
     assert str(taker.outcome()) == "first"
 
 
-@verdict("fixed", "18: `recycle()` had all managers in hand while it closed one; now only that one")
-def test_row_18_recycle_holds_one(clock):
+def slow_to_close():
+    """A kind of manager whose close() says that it is inside, and waits at the gate."""
     gate, inside = threading.Event(), threading.Event()
 
     class Slow(Manager):
@@ -277,6 +277,12 @@ def test_row_18_recycle_holds_one(clock):
             assert gate.wait(PATIENCE)
             super().close()
 
+    return gate, inside, Slow
+
+
+@verdict("fixed", "18: `recycle()` had all managers in hand while it closed one; now only that one")
+def test_row_18_recycle_holds_one(clock):
+    gate, inside, Slow = slow_to_close()
     pool = filled(3, maxIdleTime=10, kind=Slow)
     taken = [pool.take() for _ in range(3)]
     pool.put(taken[0])
@@ -293,14 +299,7 @@ def test_row_18_recycle_holds_one(clock):
 
 @verdict("fixed", "19: a `put` of a new manager during `recycle()` made it hang for ever; now both end")
 def test_row_19_recycle_and_put(clock):
-    gate, inside = threading.Event(), threading.Event()
-
-    class Slow(Manager):
-        def close(self):
-            inside.set()
-            assert gate.wait(PATIENCE)
-            super().close()
-
+    gate, inside, Slow = slow_to_close()
     pool = filled(1, maxIdleTime=10, kind=Slow)
     pool.put(pool.take())
     clock(11)

@@ -228,11 +228,11 @@ def test_row_32_fork_with_open_managers():
     mine = pool.take()
     with pool.take() as idle:
         pass
-    theirs = idle.resource
+    theirs, own_lease = idle.resource, mine.resource
     hooks(pool)
 
     def child():
-        fresh = not idle._isOpen
+        fresh = not idle._isOpen and mine._isOpen and mine.resource is own_lease
         with pool.take(timeout=0) as manager:
             fresh = fresh and manager is idle and manager.resource is not theirs
         own = hooks(pool)
