@@ -2,9 +2,9 @@
 """What the managers of `psycopg2cm` and `psycopgcm` share: when a connection is opened, looked at, cleaned and ended.
 
 What the two drivers do differently is asked of the subclass (`_connect`, `_configure`, `_status`, `_REST`,
-`_settings`, `_putBack`, `_settled`, `_rollBack`, `_discard`, `_onlyNews`, `_rows`).  Exceptions of the driver reach the caller as they are,
-save where a connection is closed all the same.  This imports no driver, starts no query of its own but those of a
-reset, and never touches a connection that another process opened.
+`_settings`, `_putBack`, `_settled`, `_rollBack`, `_discard`, `_onlyNews`, `_TUPLES`).  Exceptions of the driver reach
+the caller as they are, save where a connection is closed all the same.  This imports no driver and starts no query of
+its own but those of a reset, and no hook touches a connection that another process opened.
 """
 import contextlib
 import decimal
@@ -21,6 +21,7 @@ from os import getpid
 
 from queuepool import pool
 from queuepool._engine import GONE, QUIET, pin, wire
+from queuepool._errors import PoolError
 
 RESETS = ("rollback", "none", "full")
 CONNECT_TIMEOUT = 10  # seconds, where nobody says otherwise
@@ -389,7 +390,7 @@ class Queries:
 
     def qexec(self, query, args=None):
         """Execute, and give nothing."""
-        with self.resource.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.execute(query, args)
 
     def geojson(self, geomColumn, attrColumns=None, selectQuery=None, args=None, prec=5):
@@ -409,6 +410,18 @@ class Queries:
             for row in rows
         ]
         return dict(type="FeatureCollection", features=features)
+
+    def _cursor(self, plain=False):
+        if self.resource is None:
+            raise PoolError(f"manager {self.name!r} is not open: take it from its pool to query")
+        return self.resource.cursor(**(self._TUPLES if plain else {}))
+
+    def _rows(self, query, args, plain=False):
+        with self._cursor(plain) as cursor:
+            cursor.execute(query, args)
+            if cursor.description is None:
+                return [], None
+            return cursor.fetchall(), cursor.description
 
     def _featureQuery(self, geomColumn, names, selectQuery, formatted, prec):
         sql = self._sql

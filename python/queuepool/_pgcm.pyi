@@ -7,6 +7,7 @@ from queuepool import pool
 RESETS: tuple[str, ...]
 CONNECT_TIMEOUT: int
 CANCEL_WITHIN: float
+RESET_WITHIN: float
 NEWS: int
 IDLE: int
 ACTIVE: int

@@ -44,6 +44,7 @@ class ConnectionManager(_pgcm.Manager):
 
     _pg = pg
     _sql = pgsql
+    _TUPLES = {"cursor_factory": _ext.cursor}
     _REST = {"closed": 0, "info.transaction_status": _pgcm.IDLE, "status": _ext.STATUS_READY}
 
     def _connect(self):
@@ -104,13 +105,6 @@ class ConnectionManager(_pgcm.Manager):
             return not conn.notices
         finally:
             conn.notices = kept
-
-    def _rows(self, query, args, plain=False):
-        with self.resource.cursor(**({"cursor_factory": _ext.cursor} if plain else {})) as cursor:
-            cursor.execute(query, args)
-            if cursor.description is None:
-                return [], None
-            return cursor.fetchall(), cursor.description
 
 
 class ConnectionManagerExtended(_pgcm.Queries, ConnectionManager):

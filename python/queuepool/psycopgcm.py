@@ -62,6 +62,7 @@ class ConnectionManager(_pgcm.Manager):
 
     _pg = pg
     _sql = pgsql
+    _TUPLES = {"row_factory": _rowfactories.tuple_row}
     _REST = {"closed": False, "pgconn.transaction_status": _pgcm.IDLE, "pgconn.pipeline_status": 0}
 
     def _connect(self):
@@ -116,13 +117,6 @@ class ConnectionManager(_pgcm.Manager):
             return not notices
         finally:
             conn.pgconn.notice_handler = handler
-
-    def _rows(self, query, args, plain=False):
-        with self.resource.cursor(**({"row_factory": _rowfactories.tuple_row} if plain else {})) as cursor:
-            cursor.execute(query, args)
-            if cursor.description is None:
-                return [], None
-            return cursor.fetchall(), cursor.description
 
 
 class ConnectionManagerExtended(_pgcm.Queries, ConnectionManager):

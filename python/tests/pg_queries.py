@@ -97,6 +97,12 @@ def test_query1(pool_of):
             cm.query1("SELECT generate_series(1, 2)")
 
 
+@pytest.mark.parametrize("verb", ("query", "querys", "query1", "qexec"))
+def test_query_of_one_that_is_not_open(cms, verb):
+    with pytest.raises(queuepool.PoolError, match="manager 'm' is not open"):
+        getattr(cms.ConnectionManagerExtended("m"), verb)("SELECT 1")
+
+
 @verdict("same", "P14: of columns of one name the last counts; querys gives both")
 def test_one_name_twice(pool_of):
     with pool_of().take(timeout=SOON) as cm:
