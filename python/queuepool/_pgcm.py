@@ -2,9 +2,9 @@
 """What the managers of `psycopg2cm` and `psycopgcm` share: when a connection is opened, looked at, cleaned and ended.
 
 What the two drivers do differently is asked of the subclass (`_connect`, `_configure`, `_status`, `_REST`,
-`_settings`, `_putBack`, `_settled`, `_rollBack`, `_discard`, `_onlyNews`, `_TUPLES`).  Exceptions of the driver reach
-the caller as they are, save where a connection is closed all the same.  This imports no driver and starts no query of
-its own but those of a reset, and no hook touches a connection that another process opened.
+`_settings`, `_putBack`, `_settled`, `_rollBack`, `_leave`, `_discard`, `_onlyNews`, `_TUPLES`).  Exceptions of the
+driver reach the caller as they are, save where a connection is closed all the same.  This imports no driver and starts
+no query of its own but those of a reset, and no hook touches a connection that another process opened.
 """
 import contextlib
 import decimal
@@ -320,7 +320,8 @@ class Manager(pool.ResourceManager):
     def _isAtRest(self, conn):
         """Is nothing to be done to it, whatever `reset` says but "full"?"""
         try:
-            return self._pid == getpid() and self._look(conn) == self._atRest and self.reset != "full"
+            is_clean = self._pid == getpid() and self._look(conn) == self._atRest and self.reset != "full"
+            return is_clean and self._leave(conn)
         except (self._pg.Error, AttributeError, TypeError):
             return False
 
@@ -332,7 +333,13 @@ class Manager(pool.ResourceManager):
         except self._pg.Error:
             return False
 
+    @staticmethod
+    def _leave(conn):
+        """What a driver has for open `with` blocks and says nowhere: True."""
+        return True
+
     def _undo(self, conn):
+        self._leave(conn)
         if not self._settled(conn):
             self._rollBack(conn)
             if not self._settled(conn):

@@ -90,6 +90,12 @@ class ConnectionManager(_pgcm.Manager):
                 cursor.execute("ROLLBACK")
             conn.rollback()
 
+    @staticmethod
+    def _leave(conn):
+        """Out of a `with` of the connection, which would refuse every other one; in no transaction, nothing is sent."""
+        _ext.connection.__exit__(conn, pg.Error, None, None)
+        return True
+
     def _discard(self, conn):
         # Outside of a transaction, and with nothing in the driver's memory that it undoes on the server.
         self._session(conn, None, None, None, True)

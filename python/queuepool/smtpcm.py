@@ -266,6 +266,8 @@ class ConnectionManager(pool.ResourceManager):
         """Whatever mail was begun is forgotten; a session that cannot be reset is closed."""
         if self._isOpen and (self.resource is None or _say(self.resource, "RSET") != 250):
             self.close()
+        elif self._isOpen:
+            self.resource.command_encoding = "ascii"  # as smtplib's own rset() does
         super().putRepair()
 
     # ---- mail ----

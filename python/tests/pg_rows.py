@@ -549,6 +549,21 @@ def test_notification(cluster, pool_of):
         assert notified(cm.resource) == ["first", "second"]
 
 
+@verdict("added", "with TLS, too: what the server says after a handshake is no end, its farewell is")
+def test_look_with_tls(cluster, pool_of):
+    cluster.secure()
+    pool = pool_of(host="127.0.0.1", sslmode="require")
+    pid = lease(pool)
+    for _ in range(3):
+        with pool.take(timeout=SOON) as cm:
+            assert pid_of(cm) == pid
+            assert value(cm, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()") is True
+    assert in_child(lambda: lease(pool)) == 0
+    assert lease(pool) == pid
+    cluster.kill(pid)
+    assert lease(pool) != pid
+
+
 @verdict("added", "the look sends nothing: the server saw no statement")
 def test_look_sends_nothing(cluster, pool_of):
     pool = pool_of()

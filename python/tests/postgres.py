@@ -103,6 +103,15 @@ class Cluster:
         pipe.close()
         ready.set()
 
+    def secure(self):
+        """Start again, with TLS on offer, by a certificate that nobody knows."""
+        key, certificate = (os.path.join(self.data, "server." + end) for end in ("key", "crt"))
+        words = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        words += ["-subj", "/CN=localhost", "-keyout", key, "-out", certificate]
+        subprocess.run([*_as_server(), _program("openssl"), *words], check=True, capture_output=True)
+        self.sql("ALTER SYSTEM SET ssl = on")
+        self.restart()
+
     def stop(self):
         """At once; sessions are told."""
         if self.process is not None:

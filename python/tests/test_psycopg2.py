@@ -39,6 +39,23 @@ def test_encoding_and_factory(cms, pool_of, reset):
         assert value(cm, "SHOW client_encoding") == "UTF8"
 
 
+@verdict("fixed", "a `with` of the connection that a holder has not left ends with the lease; the next one's works")
+@pytest.mark.parametrize("reset", ("rollback", "none", "full"))
+@pytest.mark.parametrize("asked", (False, True))
+def test_with_not_left(pool_of, reset, asked):
+    pool = pool_of(reset=reset)
+    cm = pool.take(timeout=SOON)
+    pid = pid_of(cm)
+    cm.resource.__enter__()
+    if asked and reset != "none":
+        cm.query("SELECT 1")
+    pool.put(cm)
+    with pool.take(timeout=SOON) as cm:
+        assert pid_of(cm) == pid
+        with cm.resource:
+            assert value(cm, "SELECT 1") == 1
+
+
 @verdict("fixed", "query gives the values also where the connection's cursors give dicts")
 def test_dict_cursors(pool_of):
     import psycopg2.extras

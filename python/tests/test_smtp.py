@@ -331,6 +331,19 @@ def test_mail_begun_by_hand_is_forgotten():
         assert len(server.connections) == 1
 
 
+def test_the_encoding_of_a_mail_ends_with_the_lease():
+    with Server() as server, pool_of(server, tls="none") as pool:
+        with pool.take(timeout=LONG) as manager:
+            manager.resource.ehlo()
+            manager.resource.esmtp_features["smtputf8"] = ""
+            manager.resource.mail("from@test.invalid", ["SMTPUTF8"])
+            assert manager.resource.command_encoding == "utf-8"
+        with pool.take(timeout=LONG) as manager:
+            with pytest.raises(UnicodeEncodeError):
+                manager.resource.mail("\N{LATIN SMALL LETTER E WITH ACUTE}@test.invalid")
+        assert len(server.connections) == 1 and server.mails == []
+
+
 @pytest.mark.parametrize(
     "verb, fault",
     [(verb, fault) for verb in ("EHLO", "MAIL", "RCPT", "DATA") for fault in ("drop", "hang")]
