@@ -58,9 +58,9 @@ can be taken meanwhile; each is tried, then the first exception is raised, with 
 the oldest first, and the rest when they are put.  `_close(timeout)` refuses takers, wakes those who wait, closes
 what is idle and waits for the rest: `PoolTimeout`, and it can be called again.
 
-**Fork.**  In the child `_forked` makes vacant all but what the forking thread holds, and returns the managers whose
-resources are the parent's.  What it holds it keeps as it is, open and usable, until it is put: then no hook runs, what it
-manages is pinned, and it is vacant.
+**Fork.**  In the child `_forked` makes vacant all but what the forking thread holds; it returns two lists of managers
+whose resources are the parent's: what it made vacant, and what that thread holds.  That stays open and usable until it
+is put: then no hook runs, what it manages is pinned, and it is vacant.
 
 **Events** are told after the fact on the thread that caused them; what a receiver raises goes to
 `sys.unraisablehook`.

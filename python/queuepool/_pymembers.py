@@ -450,15 +450,16 @@ class Books:
             visit.bell.acquire(timeout=1.0 if visit.deadline is None else min(1.0, visit.left()))
 
     def forked(self):
-        """In a child only this thread is left.  All other managers are vacant; those that were not are returned."""
+        """In a child only this thread is left.  All but its own become vacant: those, and its own, are returned."""
         self.lock = threading.RLock()
         self.waiters, self.closers, self.putters = {}, {}, 0
         self.sweep()
-        strangers = []
+        strangers, own = [], []
         for member in sorted(list(self.table.values()), key=lambda each: (each.key not in self.vacant, each.used)):
             manager = member.whose()
             if member.state is HELD and member.thread == threading.get_ident():
                 member.inherited = True
+                own.append(manager)
                 continue
             if member.state is not VACANT:
                 strangers.append(manager)
@@ -466,7 +467,7 @@ class Books:
             member.manager, member.opened = manager, None
             self.idle.pop(member.key, None)
             self.vacant[member.key] = member
-        return [each for each in strangers if each is not None]
+        return [each for each in strangers if each is not None], own
 
     # ---- looking ----
 

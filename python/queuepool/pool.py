@@ -529,13 +529,16 @@ def _recycle_on(ref, end):
 
 
 def _in_child():
-    """The parent's resources are the parent's: they are kept from every finaliser, and read as not open."""
+    """The parent's resources are the parent's: they are kept from every finaliser, and read as not open, except what
+    the forking thread itself holds, until that is put."""
     for pool in list(_pools):
         pool._recyclerThread = None
         pool._recyclerGuard = threading.Lock()
         pool._room = threading.Condition(threading.Lock())
-        for manager in pool._forked():
+        strangers, own = pool._forked()
+        for manager in (*strangers, *own):
             pin(dict(vars(manager)) if hasattr(manager, "__dict__") else manager)
+        for manager in strangers:
             manager._isOpen = False
 
 

@@ -440,10 +440,11 @@ line_close(PyObject *object, PyObject *patience)
 
 /* ---- fork ---- */
 
-/* The child has the managers, not what they manage: all are vacant, but those that the forking thread itself holds or
- * has in a hook.  A holder that stayed with the parent never gives back his; his reference is not ours. */
+/* The child has the managers, not what they manage: all are vacant, and strangers to their resources, but those that the
+ * forking thread itself holds (own) or has in a hook.  A holder that stayed with the parent never gives back his; his
+ * reference is not ours. */
 static bool
-inherit(line *self, member *m, PyObject *list)
+inherit(line *self, member *m, PyObject *strangers, PyObject *own)
 {
 	bool is_mine = m->thread == PyThread_get_thread_ident();
 
@@ -455,7 +456,7 @@ inherit(line *self, member *m, PyObject *list)
 		if (is_mine) {
 			self->forked += !m->before;
 			m->before = true;
-			return true;
+			return PyList_Append(own, m->manager) == 0;
 		}
 		Py_INCREF(m->manager);
 	}
@@ -463,25 +464,28 @@ inherit(line *self, member *m, PyObject *list)
 	m->before = false;
 	if (!m->stacked)
 		member_stack(self, m);
-	return PyList_Append(list, m->manager) == 0;
+	return PyList_Append(strangers, m->manager) == 0;
 }
 
 PyObject *
 line_forked(PyObject *object, PyObject *unused)
 {
 	line *self = (line *)object;
-	PyObject *list = PyList_New(0);
-	bool goes_on = list != NULL;
+	PyObject *strangers = PyList_New(0), *own = PyList_New(0), *both = NULL;
+	bool goes_on = strangers != NULL && own != NULL;
 
 	(void)unused;
-	if (self->pool == NULL)
-		return list;
-	self->forks++;
-	self->putters = self->waiting = 0;
-	for (size_t i = 0; i < self->room && goes_on; i++)
-		if (self->table[i] != NULL)
-			goes_on = inherit(self, self->table[i], list);
-	if (PyErr_Occurred() || !goes_on || line_fit(self) < 0)
-		Py_CLEAR(list);
-	return list;
+	if (self->pool != NULL) {
+		self->forks++;
+		self->putters = self->waiting = 0;
+		for (size_t i = 0; i < self->room && goes_on; i++)
+			if (self->table[i] != NULL)
+				goes_on = inherit(self, self->table[i], strangers, own);
+		goes_on = goes_on && line_fit(self) == 0;
+	}
+	if (goes_on && PyErr_Occurred() == NULL)
+		both = PyTuple_Pack(2, strangers, own);
+	Py_XDECREF(strangers);
+	Py_XDECREF(own);
+	return both;
 }

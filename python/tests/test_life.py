@@ -337,6 +337,33 @@ def test_an_exception_in_a_child_closes_nothing_of_its_parents(before):
     assert lent_again(pool, 1)
 
 
+def test_a_child_that_forgets_its_lease_leaves_its_parents_resource_alone():
+    class Farewell:
+        said = []
+
+        def __del__(self):
+            self.said.append(os.getpid())
+
+    class Polite(Manager):
+        def open(self):
+            super().open()
+            self.resource = Farewell()
+
+    pool = filled(1, kind=Polite)
+    held = [pool.take()]
+
+    def child():
+        held.clear()
+        gc.collect()
+        assert Farewell.said == []
+        assert lent_again(pool, 0)
+
+    assert in_child(child) == 0
+    assert held[0]._isOpen and Farewell.said == []
+    pool.put(held.pop())
+    assert lent_again(pool, 1)
+
+
 def test_a_child_gets_the_managers_that_threads_of_its_parent_hold():
     pool = filled(2)
     ends, has = threading.Event(), threading.Event()
