@@ -49,8 +49,8 @@ def _cut(conn):
         asking.start()
         asking.join(CANCEL_WITHIN)
     # Closing alone would wait for that thread, or leave it to wait on a descriptor that is somebody else's by then.
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(conn.fileno())) as wire:
-        wire.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(conn.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
 
 
 class _Watch:

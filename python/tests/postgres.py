@@ -63,7 +63,7 @@ class Cluster:
 
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="queuepool-pg-")
-        self.port = _free_port()
+        self.port = None
         self.process = None
         self.log = collections.deque(maxlen=200)
         if os.geteuid() == 0:
@@ -79,6 +79,7 @@ class Cluster:
         )
 
     def start(self):
+        self.port = self.port or _free_port()  # as late as can be: it is nobody's until the server has it
         words = [_program("postgres"), "-D", self.data, "-k", self.folder, "-p", str(self.port)]
         for each in SETTINGS:
             words += ["-c", each]
