@@ -24,6 +24,7 @@ __all__ = ["ConnectionManager", "logg"]
 TLS_WORDS = ("starttls", "implicit", "optional", "none")
 # How long NOOP, RSET and QUIT wait at most, in seconds: a server that needs longer is as good as gone.
 COURTESY = 5.0
+PIECE = 65536  # bytes
 
 
 def logg(*args, **kwargs):
@@ -49,7 +50,11 @@ class _Turns:
                 f"this SMTP session was opened by process {self.process}, before a fork: take another from the pool"
             )
         self.unanswered = True
-        super().send(s)
+        if isinstance(s, str):
+            s = s.encode(self.command_encoding)
+        # A socket's timeout is for all that one call sends; ours is for a server that takes nothing.
+        for at in range(0, len(s), PIECE):
+            super().send(s[at : at + PIECE])
 
     def getreply(self):
         self.unanswered = True

@@ -10,6 +10,7 @@ __all__ = ["ConnectionManager", "logg"]
 
 TLS_WORDS: tuple[str, ...]
 COURTESY: float
+PIECE: int
 
 def logg(*args: object, **kwargs: Any) -> None: ...
 

@@ -5,6 +5,7 @@ A test sees what each connection said (`said`), which mails arrived (`mails`), a
 `Silent` is a listener that accepts and never says a word.  It never sends a mail anywhere.
 """
 import asyncio
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -218,6 +219,45 @@ class Server:
         if answer[0] == "2":
             self.mails.append((envelope.mail_from, list(envelope.rcpt_tos), envelope.content))
         return answer
+
+
+class Slow:
+    """A way to the server for one client, which rests after each piece of what that says."""
+
+    PIECE, REST = 32768, 0.01
+
+    def __init__(self, port):
+        self._server = socket.create_connection(("127.0.0.1", port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.PIECE)  # its clients' as well
+        self.port = self._listener.getsockname()[1]
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=self._run, daemon=True)]
+
+    def __enter__(self):
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        for each in self._threads:
+            each.join(LONG)
+        self._listener.close()
+
+    def _run(self):
+        client, _ = self._listener.accept()
+        with client, self._server:
+            back = threading.Thread(target=self._carry, args=(self._server, client, 0), daemon=True)
+            self._threads.append(back)
+            back.start()
+            self._carry(client, self._server, self.REST)
+
+    def _carry(self, source, target, rest):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(self.PIECE):
+                target.sendall(piece)
+                self._end.wait(rest)
+            target.shutdown(socket.SHUT_WR)
 
 
 class Silent:

@@ -7,6 +7,7 @@ import ast
 import gc
 import os
 import smtplib
+import socket
 import ssl
 import sys
 import time
@@ -18,7 +19,7 @@ import pytest
 
 import queuepool
 from queuepool import smtpcm
-from smtp_server import LONG, PASSWORD, USER, Certificates, Server, Silent
+from smtp_server import LONG, PASSWORD, USER, Certificates, Server, Silent, Slow
 from verdict import verdict
 
 # aiosmtpd's, of a login without STARTTLS.
@@ -167,6 +168,18 @@ def test_s5_timeout(tls):
         assert "manager 'mail' opened" in caught.value.__notes__[0]
         assert not manager._isOpen
     assert smtpcm.ConnectionManager("mail").timeout == 30
+
+
+@pytest.mark.parametrize("tls", ["none", "implicit"])
+def test_s5_a_long_mail_may_take_long(certificates, tls):
+    """The timeout is of each wait, not of all that is sent."""
+    with Server(certificates, tls if tls != "none" else None) as server, Slow(server.port) as way:
+        with manager_of(way, tls=tls, timeout=0.5) as manager:
+            manager.open()
+            manager.resource.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, way.PIECE)
+            began = time.monotonic()
+            assert manager.sendmail(*MAIL[:2], "Subject: one\r\n\r\n" + 4000 * ("x" * 900 + "\r\n")) == {}
+            assert time.monotonic() - began > 2 * manager.timeout and len(server.mails) == 1
 
 
 @verdict("same", "smtpcm: further arguments are ignored / the same")
