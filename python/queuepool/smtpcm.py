@@ -205,6 +205,7 @@ class ConnectionManager(pool.ResourceManager):
 
     def open(self):
         host, port = self._address()
+        self._end()
         try:
             session = self._connect(host, port)
             try:
@@ -252,8 +253,13 @@ class ConnectionManager(pool.ResourceManager):
 
     def close(self):
         """QUIT, if the server still listens, and hang up.  May be called at any time, any number of times."""
+        try:
+            self._end()
+        finally:
+            super().close()
+
+    def _end(self):
         session, self.resource = self.resource, None
-        super().close()
         if session is None:
             return
         try:

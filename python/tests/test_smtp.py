@@ -210,6 +210,14 @@ def test_s7_close_twice():
         assert server.said() == ["QUIT"]
 
 
+def test_open_twice():
+    with Server() as server, open_plain(server) as manager:
+        first = manager.resource
+        manager.open()
+        assert manager.resource is not first and first.sock is None
+        assert server.connections[0].gone.wait(LONG) and server.said(0) == ["QUIT"]
+
+
 @verdict("added", "smtpcm S8: STARTTLS only / tls='implicit' is TLS from the first byte")
 def test_s8_implicit_tls(certificates):
     with Server(certificates, "implicit", auth=True) as server:
