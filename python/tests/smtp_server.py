@@ -232,25 +232,25 @@ class Slow:
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.PIECE)  # its clients' as well
         self.port = self._listener.getsockname()[1]
         self._end = threading.Event()
-        self._threads = [threading.Thread(target=self._run, daemon=True)]
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
-        self._threads[0].start()
+        self._thread.start()
         return self
 
     def __exit__(self, *_):
         self._end.set()
-        for each in self._threads:
-            each.join(LONG)
+        self._thread.join(LONG)
+        assert not self._thread.is_alive()
         self._listener.close()
 
     def _run(self):
         client, _ = self._listener.accept()
         with client, self._server:
             back = threading.Thread(target=self._carry, args=(self._server, client, 0), daemon=True)
-            self._threads.append(back)
             back.start()
             self._carry(client, self._server, self.REST)
+            back.join(LONG)  # what is closed under a reader does not wake it
 
     def _carry(self, source, target, rest):
         with contextlib.suppress(OSError):
