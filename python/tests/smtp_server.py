@@ -257,6 +257,7 @@ class Slow:
             while piece := source.recv(self.PIECE):
                 target.sendall(piece)
                 self._end.wait(rest)
+        with contextlib.suppress(OSError):  # also after a reset
             target.shutdown(socket.SHUT_WR)
 
 
