@@ -320,8 +320,7 @@ class Manager(pool.ResourceManager):
     def _isAtRest(self, conn):
         """Is nothing to be done to it, whatever `reset` says but "full"?"""
         try:
-            is_clean = self._pid == getpid() and self._look(conn) == self._atRest and self.reset != "full"
-            return is_clean and self._leave(conn)
+            return self._pid == getpid() and self._look(conn) == self._atRest and self.reset != "full"
         except (self._pg.Error, AttributeError, TypeError):
             return False
 
@@ -335,8 +334,7 @@ class Manager(pool.ResourceManager):
 
     @staticmethod
     def _leave(conn):
-        """What a driver has for open `with` blocks and says nowhere: True."""
-        return True
+        """What a driver has for open `with` blocks, and says nowhere."""
 
     def _undo(self, conn):
         self._leave(conn)

@@ -92,9 +92,11 @@ class ConnectionManager(_pgcm.Manager):
 
     @staticmethod
     def _leave(conn):
-        """Out of a `with` of the connection, which would refuse every other one; in no transaction, nothing is sent."""
+        """Out of a `with` of the connection, which would refuse every other one.
+
+        A `with` that is still open in no transaction stays: to ask would give the GIL up in each put.
+        """
         _ext.connection.__exit__(conn, pg.Error, None, None)
-        return True
 
     def _discard(self, conn):
         # Outside of a transaction, and with nothing in the driver's memory that it undoes on the server.
