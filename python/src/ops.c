@@ -164,6 +164,8 @@ ask(call *v, member *m)
 	}
 	self->failed_checks += v->spoiled || v->reopened;
 	m->in_hand = false;
+	if (v->forks != self->forks)
+		member_stack(self, m); /* in the child no slot has it */
 	return QPOOL_OK;
 }
 

@@ -20,6 +20,7 @@ interrupted(void *user)
 
 	if (PyErr_CheckSignals() < 0)
 		call_keep(v);
+	v->forks = v->self->forks; /* if the handler forked, it was in no hook */
 	is = v->trouble != NULL;
 	call_ungil(v, was_given_up);
 	return is;
@@ -48,6 +49,7 @@ is_main_thread(void)
 static qpool_err
 wait_for(call *v, qpool_request *request, qpool_lease *lease, qpool_error *error)
 {
+	unsigned forks = v->self->forks;
 	qpool_err err;
 
 	if (is_main_thread()) {
@@ -59,8 +61,7 @@ wait_for(call *v, qpool_request *request, qpool_lease *lease, qpool_error *error
 	v->saved = PyEval_SaveThread();
 	err = qpool_acquire_with(v->self->pool, request, lease, error);
 	(void)call_gil(v);
-	v->self->waiting -=
-	    v->forks == v->self->forks; /* the waiters of the parent were forgotten */
+	v->self->waiting -= forks == v->self->forks; /* the waiters of the parent were forgotten */
 	return err;
 }
 
