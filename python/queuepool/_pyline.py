@@ -60,7 +60,9 @@ what is idle and waits for the rest: `PoolTimeout`, and it can be called again.
 
 **Fork.**  In the child `_forked` makes vacant all but what the forking thread holds; it returns two lists of managers
 whose resources are the parent's: what it made vacant, and what that thread holds.  That stays open and usable until it
-is put: then no hook runs, what it manages is pinned, and it is vacant.
+is put: then no hook runs, what it manages is pinned, and it is vacant.  If a hook forks, it returns in the child, too:
+its verb raises `PoolError` there, behind what the hook raised; no other hook of that manager runs, what it manages is
+pinned, and it is vacant.
 
 **Events** are told after the fact on the thread that caused them; what a receiver raises goes to
 `sys.unraisablehook`.
@@ -107,6 +109,13 @@ def chain(first, second):
     from queuepool.pool import _chain
 
     _chain(first, second)
+
+
+def abandon(manager):
+    """What it manages is the parent's, and never touched."""
+    from queuepool.pool import _abandon
+
+    _abandon(manager)
 
 
 class _NotBegun:
@@ -197,7 +206,7 @@ class Line:
             raise_it(first)
         member = visit.member
         manager = member.manager
-        trouble = self.__repair_and_open(member)
+        trouble = self.__repair_and_open(member) or self.__not_ours(member)
         if trouble is not None:
             if manager._isOpen:
                 second = self.__close_one(member, "check failed")
@@ -210,7 +219,7 @@ class Line:
         """What went wrong, or None."""
         manager = member.manager
         member.doing = "checking"
-        trouble = self.__call(manager, "takeRepair")
+        trouble = self.__call(member, "takeRepair")
         if trouble is not None:
             self._books.count("checks_failed")
             return trouble
@@ -222,7 +231,7 @@ class Line:
             return self._books.hook_error("would open it again")
         member.doing = "opening"
         began = now_ns()
-        trouble = self.__call(manager, "open")
+        trouble = self.__call(member, "open")
         took = now_ns() - began
         if trouble is not None:
             self._books.count("open_failures")
@@ -280,8 +289,6 @@ class Line:
         member = visit.member
         manager = member.manager
         if member.inherited:
-            pin(dict(vars(manager)) if hasattr(manager, "__dict__") else manager)
-            manager._isOpen = False
             self.__settle(visit, used=True)
             return
         if leaving:
@@ -291,7 +298,7 @@ class Line:
         trouble = self.__close_one(member, worn) if worn and manager._isOpen else None
         if trouble is None:
             member.doing = "resetting"
-            trouble = self.__call(manager, "putRepair")
+            trouble = self.__call(member, "putRepair")
             if trouble is not None:
                 self._books.count("resets_failed")
                 if manager._isOpen:
@@ -306,6 +313,8 @@ class Line:
     def __settle(self, visit, used, idle=True):
         """Back into line: idle if it is open, else vacant.  If the pool has closed meanwhile, closed and gone."""
         manager = visit.member.whose()
+        if visit.member.inherited:
+            abandon(manager)
         if not self._books.settle(visit, idle and bool(manager._isOpen), used):
             self.__dismiss(visit, "pool closed" if self._books.closed else "shrunk")
 
@@ -349,8 +358,11 @@ class Line:
     def __in_hook(self):
         return getattr(self.__hooks, "depth", 0) > 0
 
-    def __call(self, manager, hook):
+    def __call(self, member, hook):
         """Run it, if anybody has overridden it, or it is open().  What it raised, or None."""
+        manager = member.manager
+        if member.inherited:
+            return self.__not_ours(member)
         if hook != "open" and hook not in getattr(manager, "__dict__", ()):
             own, base = getattr(type(manager), hook, None), getattr(Line.__base, hook, None)
             if own is not None and own is base:
@@ -360,10 +372,25 @@ class Line:
         try:
             getattr(manager, hook)()
         except BaseException as trouble:
-            return trouble
+            return self.__not_ours(member, trouble)
         finally:
             hooks.depth -= 1
-        return None
+        return self.__not_ours(member) if member.inherited else None
+
+    def __not_ours(self, member, trouble=None):
+        """A hook that forked returns in the child, too: there what it worked on is the parent's.  What to raise."""
+        if not member.inherited:
+            return trouble
+        member.inherited = False
+        abandon(member.manager)
+        error = PoolError(
+            f"the process forked inside a hook of {member.manager}: this is the child, and what the hook worked on is "
+            "its parent's"
+        )
+        if trouble is None:
+            return error
+        chain(trouble, error)
+        return trouble
 
     def __close_one(self, member, why):
         """It is not open then, whatever its close() says: what that raised, or None."""
@@ -371,7 +398,7 @@ class Line:
         member.doing = "closing"
         took = 0 if member.opened is None else now_ns() - member.opened
         try:
-            trouble = self.__call(manager, "close") if manager._isOpen else None
+            trouble = self.__call(member, "close") if manager._isOpen else None
         finally:
             manager._isOpen = False
         self._books.count_close(why)
@@ -591,7 +618,6 @@ class Line:
             )
 
     def _forked(self):
-        self.__hooks = threading.local()
         return self._books.forked()
 
 

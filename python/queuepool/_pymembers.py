@@ -45,8 +45,8 @@ class Member:
         self.state = IN_HAND
         self.opened = None  # None: the stamps begin when it is open
         self.used = self.uses = self.opened_token = self.used_token = self.depth = 0
-        self.thread = None
-        self.inherited = False  # lent before the fork that made this process
+        self.thread = None  # whose hand it is in, or its holder's
+        self.inherited = False  # lent, or in hand, since before the fork that made this process
         self.leaving = False  # to be let go by whoever has it in hand
         self.doing = "checking"  # while it is in hand: what its hook is for
 
@@ -57,12 +57,13 @@ class Member:
 class Visit:
     """One call of a verb: what it has in hand, and how it is woken if it waits."""
 
-    __slots__ = ("member", "bell", "refused", "deadline", "began")
+    __slots__ = ("member", "bell", "refused", "deadline", "began", "thread")
 
     def __init__(self, timeout=None):
         self.member = None
         self.bell = None
         self.refused = False
+        self.thread = threading.get_ident()
         self.began = now_ns()
         self.deadline = None if timeout is None else self.began + timeout * 1e9
 
@@ -216,6 +217,7 @@ class Books:
 
     def take_up(self, member, visit):
         visit.member = member
+        member.thread = visit.thread
         self.turn(member, IN_HAND)
         self.idle.pop(member.key, None)
         self.vacant.pop(member.key, None)
@@ -300,7 +302,6 @@ class Books:
             member.used = now_ns()
             member.used_token = self.next_token()
             member.depth = 0
-            member.thread = threading.get_ident()
             self.turn(member, HELD)
             self.counts["acquires"] += 1
             self.counts["leased_peak"] = max(self.counts["leased_peak"], self.leased)
@@ -452,21 +453,26 @@ class Books:
     def forked(self):
         """In a child only this thread is left.  All but its own become vacant: those, and its own, are returned."""
         self.lock = threading.RLock()
-        self.waiters, self.closers, self.putters = {}, {}, 0
+        me = threading.get_ident()
+        # Its own visits, if a signal's handler forked while it waited, go on.
+        self.waiters = {visit: None for visit in self.waiters if visit.thread == me}
+        self.closers = {visit: None for visit in self.closers if visit.thread == me}
+        self.putters = 0
         self.sweep()
         strangers, own = [], []
         for member in sorted(list(self.table.values()), key=lambda each: (each.key not in self.vacant, each.used)):
             manager = member.whose()
-            if member.state is HELD and member.thread == threading.get_ident():
+            if member.state in (HELD, IN_HAND) and member.thread == me:
                 member.inherited = True
                 own.append(manager)
                 continue
-            if member.state is not VACANT:
+            if member.state is not VACANT or manager._isOpen:
                 strangers.append(manager)
             self.turn(member, VACANT)
             member.manager, member.opened = manager, None
             self.idle.pop(member.key, None)
             self.vacant[member.key] = member
+        self.serve()
         return [each for each in strangers if each is not None], own
 
     # ---- looking ----

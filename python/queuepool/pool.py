@@ -536,10 +536,20 @@ def _in_child():
         pool._recyclerGuard = threading.Lock()
         pool._room = threading.Condition(threading.Lock())
         strangers, own = pool._forked()
-        for manager in (*strangers, *own):
-            pin(dict(vars(manager)) if hasattr(manager, "__dict__") else manager)
+        for manager in own:
+            _keep(manager)
         for manager in strangers:
-            manager._isOpen = False
+            _abandon(manager)
+
+
+def _keep(manager):
+    """What it manages is the parent's: no finaliser may end it."""
+    pin(dict(vars(manager)) if hasattr(manager, "__dict__") else manager)
+
+
+def _abandon(manager):
+    _keep(manager)
+    manager._isOpen = False
 
 
 if hasattr(os, "register_at_fork"):
