@@ -5,6 +5,9 @@
 clock is compared with.  It knows no member and no clock.
 """
 import math
+import threading
+
+LOOK_EVERY = 0.05  # seconds
 
 
 def number_of(what, value):
@@ -28,6 +31,17 @@ def timeout_of(value):
     if number < 0:
         raise ValueError(f"timeout is {value!r}; it must be 0 or more seconds, or None to wait for ever")
     return None if number == math.inf else number
+
+
+def at_a_stretch(left):
+    """How long of those seconds to wait at once; None and -1 are for ever, as they are for what waits.
+
+    Handlers of signals run on the main thread, and a lock wakes it only for those that were given to it: so it looks
+    at the others now and then.
+    """
+    if threading.get_ident() != threading.main_thread().ident:
+        return left
+    return LOOK_EVERY if left is None or left < 0 else min(left, LOOK_EVERY)
 
 
 class Limit:

@@ -79,7 +79,7 @@ from datetime import datetime
 from queuepool import _pymembers
 from queuepool._errors import PoolError, PoolTimeout
 from queuepool._pylimits import Limit, timeout_of
-from queuepool._pymembers import HELD, IDLE, TAKEN, UNKNOWN, VACANT, Books, Visit, now_ns
+from queuepool._pymembers import IDLE, TAKEN, UNKNOWN, VACANT, Books, Visit, now_ns
 
 __all__ = ["Line", "pin"]
 
@@ -104,18 +104,11 @@ def wire(socket):
     return int(events != 0)
 
 
-def chain(first, second):
-    """`second` happened on the way of `first`: it is shown with it, as the last of its contexts.  Never a ring."""
-    from queuepool.pool import _chain
+def face():
+    """The module that comes in here, and so cannot be imported before."""
+    from queuepool import pool
 
-    _chain(first, second)
-
-
-def abandon(manager):
-    """What it manages is the parent's, and never touched."""
-    from queuepool.pool import _abandon
-
-    _abandon(manager)
+    return pool
 
 
 class _NotBegun:
@@ -200,7 +193,7 @@ class Line:
             if first is None:
                 first = trouble
             elif trouble is not None:
-                chain(first, trouble)
+                face()._chain(first, trouble)
             self._books.trade(visit, self.__in_hook())
         if first is not None:
             raise_it(first)
@@ -211,7 +204,7 @@ class Line:
             if manager._isOpen:
                 second = self.__close_one(member, "check failed")
                 if second is not None:
-                    chain(trouble, second)
+                    face()._chain(trouble, second)
             manager._isOpen = False
             raise_it(trouble)
 
@@ -304,7 +297,7 @@ class Line:
                 if manager._isOpen:
                     second = self.__close_one(member, "reset failed")
                     if second is not None:
-                        chain(trouble, second)
+                        face()._chain(trouble, second)
                 manager._isOpen = False
         if trouble is not None:
             raise_it(trouble)
@@ -314,7 +307,7 @@ class Line:
         """Back into line: idle if it is open, else vacant.  If the pool has closed meanwhile, closed and gone."""
         manager = visit.member.whose()
         if visit.member.inherited:
-            abandon(manager)
+            face()._abandon(manager)
         if not self._books.settle(visit, idle and bool(manager._isOpen), used):
             self.__dismiss(visit, "pool closed" if self._books.closed else "shrunk")
 
@@ -382,14 +375,14 @@ class Line:
         if not member.inherited:
             return trouble
         member.inherited = False
-        abandon(member.manager)
+        face()._abandon(member.manager)
         error = PoolError(
             f"the process forked inside a hook of {member.manager}: this is the child, and what the hook worked on is "
             "its parent's"
         )
         if trouble is None:
             return error
-        chain(trouble, error)
+        face()._chain(trouble, error)
         return trouble
 
     def __close_one(self, member, why):
@@ -408,10 +401,8 @@ class Line:
     def __tell(self, kind, why=None, took=0, message=None, site=False):
         if self.__on_event is None:
             return
-        from queuepool.pool import Event
-
         try:
-            self.__on_event(Event(kind, why, took / 1e9, message, _pymembers.call_site() if site else None))
+            self.__on_event(face().Event(kind, why, took / 1e9, message, _pymembers.call_site() if site else None))
         except BaseException as trouble:
             unraisable(trouble, f"pool {self._books.name!r}: on_event raised", self.__on_event)
 
@@ -439,7 +430,7 @@ class Line:
     def _putting(self, change):
         books = self._books
         with books.lock:
-            books.putters += change
+            books.putters = max(0, books.putters + change)  # a fork amid the wait has forgotten it
         self.__drain()
 
     def __room_came(self):
@@ -491,55 +482,27 @@ class Line:
     # ---- one member ----
 
     def _owns(self, manager):
-        books = self._books
-        with books.lock:
-            owns = books.find(manager) is not None
-        self.__drain()
-        return owns
+        return self.__step(lambda books: books.find(manager) is not None)
 
     def _enter(self, manager):
-        books = self._books
-        with books.lock:
-            member = books.find(manager)
-            if member is not None and member.state is HELD:
-                member.depth += 1
-        self.__drain()
+        self.__step(lambda books: books.enter(manager))
 
     def _leave(self, manager):
-        books = self._books
-        ends = 1
-        with books.lock:
-            member = books.find(manager)
-            if member is not None and member.state is HELD:
-                member.depth = max(member.depth - 1, 0)
-                ends = 0 if member.depth else 1 + member.inherited
-        self.__drain()
-        return ends
+        return self.__step(lambda books: books.leave(manager))
 
     def _stamps(self, manager):
-        books = self._books
-        with books.lock:
-            member = books.find(manager)
-            stamps, now = None, now_ns()
-            if member is not None and member.state in (IDLE, HELD):
-                since_opened, since_used = now - member.opened, now - member.used
-                stamps = (member.opened_token, member.used_token, since_opened, since_used, member.uses)
-        self.__drain()
-        return stamps
+        return self.__step(lambda books: books.stamps(manager))
 
     def _override(self, manager, name, plain):
+        self.__step(lambda books: books.override(manager, name, plain))
+
+    def __step(self, look):
+        """What `look` returns of the books, at one instant."""
         books = self._books
         with books.lock:
-            member = books.find(manager)
-            if member is not None and member.state is not VACANT:
-                self.__OVERRIDES[name](books, member, plain)
+            seen = look(books)
         self.__drain()
-
-    __OVERRIDES = {
-        "_lastOpened": Books.override_opened,
-        "_lastUsed": Books.override_used,
-        "_usageCount": Books.override_uses,
-    }
+        return seen
 
     # ---- all of them ----
 
@@ -573,7 +536,7 @@ class Line:
                 if first is None:
                     first = trouble
                 else:
-                    chain(first, trouble)
+                    face()._chain(first, trouble)
         if first is not None:
             raise_it(first)
 

@@ -14,6 +14,7 @@ import weakref
 from collections import deque
 
 from queuepool._errors import PoolBusy, PoolClosed, PoolError, PoolTimeout
+from queuepool._pylimits import at_a_stretch
 
 VACANT, IDLE, HELD, IN_HAND = "vacant", "idle", "held", "in hand"
 FULL, UNKNOWN, TAKEN = "full", "unknown", "taken"
@@ -75,7 +76,7 @@ class Visit:
 
     def wait(self):
         """Until it is woken; False: not in time."""
-        while not self.bell.acquire(timeout=self.left()):
+        while not self.bell.acquire(timeout=at_a_stretch(self.left())):
             if self.left() == 0:
                 return False
         return True
@@ -186,17 +187,36 @@ class Books:
         member.opened_token = self.next_token()
         member.used_token = self.next_token()
 
-    def override_opened(self, member, ago):
-        member.opened = now_ns() - ago
-        member.opened_token = self.next_token()
+    def stamps(self, manager):
+        """Those of one that is idle or held.  With the lock held; so are the next two."""
+        member, now = self.find(manager), now_ns()
+        if member is None or member.state not in (IDLE, HELD):
+            return None
+        return member.opened_token, member.used_token, now - member.opened, now - member.used, member.uses
 
-    def override_used(self, member, ago):
-        member.used = now_ns() - ago
-        member.used_token = self.next_token()
+    def override(self, manager, name, plain):
+        member = self.find(manager)
+        if member is None or member.state is VACANT:
+            return
+        if name == "_lastOpened":
+            member.opened, member.opened_token = now_ns() - plain, self.next_token()
+        elif name == "_lastUsed":
+            member.used, member.used_token = now_ns() - plain, self.next_token()
+        else:
+            member.uses, member.used_token = plain, self.next_token()
 
-    def override_uses(self, member, uses):
-        member.uses = uses
-        member.used_token = self.next_token()
+    def enter(self, manager):
+        member = self.find(manager)
+        if member is not None and member.state is HELD:
+            member.depth += 1
+
+    def leave(self, manager):
+        """Which `with` block ends: 0 an inner one, 1 the outermost of its lease, 2 that of a lease from before a fork."""
+        member = self.find(manager)
+        if member is None or member.state is not HELD:
+            return 1
+        member.depth = max(member.depth - 1, 0)
+        return 0 if member.depth else 1 + member.inherited
 
     def in_line(self):
         return len(self.idle) + len(self.vacant)
@@ -448,7 +468,7 @@ class Books:
                 visit.bell = silent_bell()
                 self.closers[visit] = None
             # One that is collected while the lock is held wakes nobody: so it looks for itself now and then.
-            visit.bell.acquire(timeout=1.0 if visit.deadline is None else min(1.0, visit.left()))
+            visit.bell.acquire(timeout=at_a_stretch(1.0 if visit.deadline is None else min(1.0, visit.left())))
 
     def forked(self):
         """In a child only this thread is left.  All but its own become vacant: those, and its own, are returned."""

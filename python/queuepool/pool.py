@@ -18,7 +18,7 @@ from typing import NamedTuple, Optional
 
 from queuepool._engine import Line, pin
 from queuepool._errors import PoolBusy, PoolClosed, PoolError, PoolTimeout
-from queuepool._pylimits import number_of
+from queuepool._pylimits import at_a_stretch, number_of
 
 __all__ = ["Event", "Pool", "PoolBusy", "PoolClosed", "PoolError", "PoolTimeout", "ResourceManager", "logg"]
 
@@ -392,12 +392,20 @@ class Pool(Line):
 
     def _awaitRoom(self, timeout):
         """Until fewer than `capacity` managers are in line; False: not in time."""
-        with self._room:
-            self._putting(1)
-            try:
-                return self._room.wait_for(lambda: not 0 < self._bound <= self._inline(), timeout)
-            finally:
-                self._putting(-1)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        left = timeout
+        self._putting(1)
+        try:
+            while True:
+                with self._room:
+                    if self._room.wait_for(lambda: not 0 < self._bound <= self._inline(), at_a_stretch(left)):
+                        return True
+                if deadline is not None:
+                    left = max(0.0, deadline - time.monotonic())
+                    if left == 0:
+                        return False
+        finally:
+            self._putting(-1)
 
     def _roomCame(self):
         with self._room:

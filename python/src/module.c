@@ -291,11 +291,13 @@ line_inline(PyObject *object, PyObject *unused)
 static PyObject *
 line_putting(PyObject *object, PyObject *change)
 {
+	line *self = (line *)object;
 	long by = PyLong_AsLong(change);
 
 	if (by == -1 && PyErr_Occurred())
 		return NULL;
-	((line *)object)->putters += (unsigned)by;
+	if (by > 0 || self->putters > 0) /* a fork amid the wait has forgotten it */
+		self->putters += (unsigned)by;
 	Py_RETURN_NONE;
 }
 

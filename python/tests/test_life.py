@@ -16,8 +16,7 @@ import pytest
 from helpers import PATIENCE, Manager, Run, Trouble, filled, hooks, lent_again, until, waiting
 
 import queuepool
-from queuepool import PoolError, PoolTimeout
-from queuepool._engine import chosen
+from queuepool import PoolClosed, PoolError, PoolTimeout
 
 
 def interrupt_soon(pool, waiters, whom=None):
@@ -58,12 +57,63 @@ def test_ctrl_c_ends_a_wait():
     assert any(interrupted() < SOON for _ in range(TRIES))
 
 
-@pytest.mark.skipif(chosen == "py", reason="Python's own locks do not look up before their own thread is signalled")
 def test_ctrl_c_given_to_another_thread_ends_a_wait_all_the_same():
     assert any(interrupted(threading.get_ident) < SOON for _ in range(TRIES))
 
 
-def test_a_handled_signal_keeps_the_place_in_line():
+class Counted(queuepool.Pool):
+    putters = 0
+
+    def _putting(self, change):
+        super()._putting(change)
+        self.putters += change
+
+
+def is_closed(pool):
+    try:
+        pool.take(timeout=0)
+    except PoolClosed:
+        return True
+    except PoolTimeout:
+        return False
+
+
+OTHER_WAITS = {
+    "put": (lambda pool, lent: pool.put(lent), lambda pool: pool.putters > 0),
+    "close": (lambda pool, lent: pool.close(), is_closed),
+}
+
+
+@pytest.mark.parametrize("verb", OTHER_WAITS)
+def test_ctrl_c_given_to_another_thread_ends_other_waits(verb):
+    """A put's wait for room, and close()'s for what is lent."""
+    wait, has_begun = OTHER_WAITS[verb]
+
+    def seconds():
+        pool = Counted("bank", 1)
+        pool.put(Manager("first"))
+        lent = pool.take()
+        pool.put(Manager("second"))
+        sent = []
+
+        def send():
+            until(lambda: has_begun(pool))
+            sent.append(time.perf_counter())
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+        sender = Run(send)
+        with pytest.raises(KeyboardInterrupt):
+            wait(pool, lent)
+        late = time.perf_counter() - sent[0]
+        sender.outcome()
+        assert pool.stats()["leased"] == 1 and pool.putters == 0
+        return late
+
+    assert any(seconds() < SOON for _ in range(TRIES))
+
+
+@pytest.mark.parametrize("given_to", ["the one that waits", "another"])
+def test_a_handled_signal_keeps_the_place_in_line(given_to):
     pool = filled(1)
     lent = pool.take()
     order, heard = [], []
@@ -74,8 +124,8 @@ def test_a_handled_signal_keeps_the_place_in_line():
         waiting(pool, 1)
         rival = Run(lambda: order.append(("second", pool.put(pool.take()))))
         waiting(pool, 2)
-        for _ in range(20):
-            signal.pthread_kill(main, signal.SIGUSR1)
+        for _ in range(20 if given_to != "another" else 5):
+            signal.pthread_kill(threading.get_ident() if given_to == "another" else main, signal.SIGUSR1)
             until(lambda: heard)
             heard.clear()
         pool.put(lent)
@@ -528,6 +578,43 @@ def test_a_fork_in_a_signals_handler_amid_a_wait():
     assert os.waitstatus_to_exitcode(os.waitpid(children[-1], 0)[1]) == 0
     pool.put(manager)
     holder.outcome()
+    sender.outcome()
+
+
+def test_a_fork_in_a_signals_handler_amid_a_put():
+    """The child's put gets the room that comes there, and those after it, too."""
+    pool = Counted("bank", 1)
+    pool.put(Manager("first"))
+    lent = pool.take()
+    pool.put(Manager("second"))
+    children = []
+
+    def fork(*_):
+        children.append(os.fork())
+        pool._queue.get_nowait()
+
+    def again():
+        pool.put(other := pool.take())
+        putter = Run(pool.put, Manager("third"))
+        until(lambda: pool.putters > 0)
+        assert pool.take(timeout=0) is other
+        putter.outcome()
+
+    before = signal.signal(signal.SIGUSR1, fork)
+    main = threading.get_ident()
+    sender = Run(lambda: (until(lambda: pool.putters > 0), signal.pthread_kill(main, signal.SIGUSR1)))
+    error = None
+    try:
+        pool.put(lent)
+        if children[-1] == 0:
+            again()
+    except BaseException as trouble:
+        error = trouble
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    if children[-1] == 0:
+        os._exit(error is not None)
+    assert error is None and os.waitstatus_to_exitcode(os.waitpid(children[-1], 0)[1]) == 0
     sender.outcome()
 
 
