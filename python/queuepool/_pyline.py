@@ -41,7 +41,7 @@ what is got.  NaN is a ValueError, what is no number a TypeError.
 
 **Hooks.**  One that is `ResourceManager`'s own is not called if it would do nothing that the engine does not do
 itself: the class is told by `_know`.  A hook may use the pool; `take` in a hook gets what is idle, and raises `PoolError` where it would wait or
-open.  Exceptions that are no errors (Ctrl-C) leave every verb and every wait with nothing lost.
+open a vacant one.  Exceptions that are no errors (Ctrl-C) leave every verb and every wait with nothing lost.
 
 **For pool.py.**  `_begin` first: any verb before it raises `PoolError`.  `_push` and `_pull` are a queue's put and
 get: no hooks, `queue.Full`, `queue.Empty`; what is pulled is a member no more, what is pushed has the stamps that
@@ -52,7 +52,7 @@ fork.  `_stamps` are (token of the opening, token of the use, ns since opened, n
 an idle or held member, else None; used is the hand-over of a held one, the put of an idle one; a token changes with
 what it stands for.  `_override` sets one of them, and the limits go by it.
 
-**Upkeep.**  `_recycleAll` closes the idle members that have expired, oldest first and one at a time, all the others
+**Upkeep.**  `_recycleAll` closes the idle members that have expired, one at a time and in any order, all the others
 can be taken meanwhile; each is tried, then the first exception is raised, with the others as its contexts.
 `_resize(bound, retire)`: with `retire`, members beyond the bound are let go: vacant ones first, then idle ones,
 the oldest first, and the rest when they are put.  `_close(timeout)` refuses takers, wakes those who wait, closes
@@ -220,8 +220,6 @@ class Line:
             if member.opened is None:
                 self._books.begin_stamps(member)
             return None
-        if self.__in_hook():
-            return self._books.hook_error("would open it again")
         member.doing = "opening"
         began = now_ns()
         trouble = self.__call(member, "open")

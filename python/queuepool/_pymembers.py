@@ -259,9 +259,10 @@ class Books:
                 raise self.closed_error()
             if self.claim(visit, in_hook):
                 return True
-            if in_hook:
+            at_once = visit.deadline is not None and visit.deadline <= visit.began
+            if in_hook and (self.vacant or not at_once):
                 raise self.hook_error("would wait, or open another")
-            if visit.deadline is not None and visit.deadline <= visit.began:
+            if at_once:
                 visit.began = None  # it has not waited: nothing to count, nothing to tell
                 raise self.late_error(visit)
             if self.max_waiters is not None and len(self.waiters) >= self.max_waiters:

@@ -17,12 +17,17 @@ import hypothesis.internal.conjecture.engine
 import pytest
 from engines import both, load
 from hypothesis import HealthCheck, settings, strategies
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 PROGRAMS = int(os.environ.get("QUEUEPOOL_PROGRAMS", "0"))
 HOOKS = ("open", "close", "takeRepair", "putRepair")
 FAILURES = [(hook,) for hook in HOOKS] + [(hook, "close") for hook in HOOKS if hook != "close"]
-KINDS = ("full", "bare", "open only", "repairs only", "shy")
+KINDS = ("full", "bare", "open only", "repairs only", "shy", "tired", "meddler")
+STAMPS = [
+    *(("_usageCount", number) for number in (0, 2, 1000)),
+    *(("_lastOpened", ago) for ago in (0, 20, 400)),
+    *(("_lastUsed", ago) for ago in (0, 20, 400)),
+]
 limits = strategies.sampled_from([None, 0, -1, 5, 11.0, 61, float("inf")])
 counts = strategies.sampled_from([None, 0, 1, 2, 3, 1000])
 
@@ -31,15 +36,19 @@ class Trouble(Exception):
     pass
 
 
+class Stop(BaseException):
+    """No error, as Ctrl-C is none."""
+
+
 def kinds_of(base):
     """Classes of managers on that engine; the world tells each which hooks are to raise."""
 
     def hook(name, super_too):
         def run(manager):
             manager.world.log.append((manager.name, name))
-            if (manager.name, name) in manager.world.failing:
-                manager.world.failing.discard((manager.name, name))
-                raise Trouble(f"{manager.name} {name}")
+            trouble = manager.world.failing.pop((manager.name, name), None)
+            if trouble is not None:
+                raise trouble(f"{manager.name} {name}")
             if super_too:
                 getattr(base, name)(manager)
 
@@ -61,7 +70,21 @@ def kinds_of(base):
         "open only": kind(("open",)),
         "repairs only": kind(("takeRepair", "putRepair")),
     }
+
+    def tired(manager):
+        """Closes itself after each second lease."""
+        kinds["full"].putRepair(manager)
+        manager.leases = getattr(manager, "leases", 0) + 1
+        if manager._isOpen and manager.leases % 2 == 0:
+            manager.close()
+
+    def meddle(manager):
+        kinds["full"].takeRepair(manager)
+        manager.world.meddle(manager)
+
     kinds["shy"] = type("Shy", (kinds["full"],), {"takeRepair": shy})
+    kinds["tired"] = type("Tired", (kinds["full"],), {"putRepair": tired})
+    kinds["meddler"] = type("Meddler", (kinds["full"],), {"takeRepair": meddle})
     return kinds
 
 
@@ -71,9 +94,28 @@ class World:
     def __init__(self, engine):
         self.module = load(engine)
         self.kinds = kinds_of(self.module.ResourceManager)
-        self.log, self.failing, self.managers = [], set(), {}
+        self.log, self.failing, self.managers = [], {}, {}
+        self.meddling = False
         self.pool = self.module.Pool("bank", 3)
         self.other = self.module.Pool("other", 0)
+
+    def make_by_factory(self):
+        self.pool = self.module.Pool("bank", 3, factory=lambda name: self.fresh(name, "full", False))
+
+    def meddle(self, manager):
+        """A hook uses the pool: it puts its own manager, takes another one, which may have such a hook, too."""
+        if self.meddling:
+            return
+        self.meddling = True
+        try:
+            self.log.append(self.outcome(lambda world: world.pool.put(manager)))
+            what, name = took = self.outcome(lambda world: world.pool.take(timeout=0))
+            # Where it would open another one, an engine may say so, or that it has none to lend at once.
+            self.log.append(str(took).replace("PoolTimeout", "PoolError"))
+            if what == "returned":
+                self.log.append(self.outcome(lambda world: world.pool.put(world.managers[name])))
+        finally:
+            self.meddling = False
 
     def fresh(self, name, kind, is_open):
         manager = self.kinds[kind](name)
@@ -83,9 +125,21 @@ class World:
             manager.open()
         return manager
 
-    def block(self, name, error):
+    def sort_vacant(self):
+        """As if they had been closed in the order of their names.  Nothing that is idle has expired."""
+        queue, stats = self.pool._queue, self.pool.stats()
+        idle = [queue.get_nowait() for _ in range(stats["idle"])]
+        vacant = [queue.get_nowait() for _ in range(stats["vacant"])]
+        for manager in sorted(vacant, key=str) + idle[::-1]:
+            queue.put_nowait(manager)
+
+    def block(self, name, error, inner=False):
         with self.managers[name]:
-            if error is not None:
+            if inner:
+                with self.managers[name]:
+                    if error is not None:
+                        raise error("in the inner block")
+            elif error is not None:
                 raise error("in the block")
 
     def outcome(self, call):
@@ -113,7 +167,7 @@ class World:
 def described(error):
     chain = []
     while error is not None:
-        chain.append((type(error).__name__, str(error) if isinstance(error, Trouble) else ""))
+        chain.append((type(error).__name__, str(error) if isinstance(error, (Trouble, Stop)) else ""))
         error = error.__context__
     return ("raised", chain)
 
@@ -124,9 +178,14 @@ class Engines(RuleBasedStateMachine):
         self.worlds = [World(engine) for engine in both()]
         self.number = 0
         self.lent = []
-        self.free = []  # managers of no pool
         self.closed = False
         self.step = lambda seconds: None
+
+    @initialize(factory=strategies.sampled_from([False, False, True]))
+    def begin(self, factory):
+        if factory:
+            for world in self.worlds:
+                world.make_by_factory()
 
     # ---- what can be done ----
 
@@ -138,12 +197,13 @@ class Engines(RuleBasedStateMachine):
     def names(self):
         return sorted(self.worlds[0].managers)
 
+    def free(self):
+        """Managers that are none of the pool's."""
+        pool, managers = self.worlds[0].pool, self.worlds[0].managers
+        return [name for name in self.names() if not pool._owns(managers[name])]
+
     def full(self):
         return any(world.pool._queue.full() for world in self.worlds)
-
-    def stand_in_line(self, name):
-        """A call that puts it; one that would wait for room is not made."""
-        return not self.full() or self.closed or name not in self.lent
 
     @precondition(lambda self: not self.full())
     @rule(kind=strategies.sampled_from(KINDS), is_open=strategies.booleans())
@@ -151,11 +211,6 @@ class Engines(RuleBasedStateMachine):
         self.number += 1
         name = f"m{self.number}"
         self.same(lambda world: world.pool.put(world.fresh(name, kind, is_open)))
-        self.free_if_stranger(name)
-
-    def free_if_stranger(self, name):
-        if not self.worlds[0].pool._owns(self.worlds[0].managers[name]):
-            self.free.append(name)
 
     @rule(names=strategies.booleans())
     def take(self, names):
@@ -176,10 +231,11 @@ class Engines(RuleBasedStateMachine):
     @rule(
         data=strategies.data(),
         error=strategies.sampled_from([None, None, KeyError, Trouble, SystemExit, GeneratorExit, KeyboardInterrupt]),
+        inner=strategies.booleans(),
     )
-    def end_a_block(self, data, error):
+    def end_a_block(self, data, error, inner):
         name = data.draw(strategies.sampled_from(self.lent))
-        self.same(lambda world: world.block(name, error))
+        self.same(lambda world: world.block(name, error, inner))
         self.lent.remove(name)
 
     @precondition(lambda self: self.lent)
@@ -205,17 +261,16 @@ class Engines(RuleBasedStateMachine):
         if not names:
             return
         name = data.draw(strategies.sampled_from(names))
-        if name in self.free and self.full() and not self.closed:
+        if name in self.free() and self.full() and not self.closed:
             return
         self.same(lambda world: world.pool.put(world.managers[name]))
-        if name in self.free and self.worlds[0].pool._owns(self.worlds[0].managers[name]):
-            self.free.remove(name)
 
-    @precondition(lambda self: self.lent)
     @rule(data=strategies.data())
     def put_to_another_pool(self, data):
-        name = data.draw(strategies.sampled_from(self.lent))
-        self.same(lambda world: world.other.put(world.managers[name]))
+        """One that is of no pool is the other's then."""
+        if self.names():
+            name = data.draw(strategies.sampled_from(self.names()))
+            self.same(lambda world: world.other.put(world.managers[name]))
 
     @rule(thing=strategies.sampled_from([None, "text", 5]))
     def put_what_is_no_manager(self, thing):
@@ -225,7 +280,17 @@ class Engines(RuleBasedStateMachine):
     @rule()
     def recycle(self):
         self.step(2)
-        self.same(lambda world: world.pool.recycle())
+        self.recycle_alike()
+
+    def recycle_alike(self):
+        """In which order it closes is an engine's own affair: afterwards the vacant ones are put into one order."""
+        before, idle = len(self.worlds[0].log), self.worlds[0].pool.stats()["idle"]
+        outcomes = [world.outcome(lambda world: world.pool.recycle()) for world in self.worlds]
+        assert sorted(map(str, outcomes[0][1] or ())) == sorted(map(str, outcomes[1][1] or ()))
+        for world in self.worlds:
+            world.log[before:] = sorted(world.log[before:])
+            if idle - world.pool.stats()["idle"] > 1:
+                world.sort_vacant()
 
     @rule(data=strategies.data(), opens=strategies.booleans())
     def its_user_closes_or_opens_it(self, data, opens):
@@ -234,12 +299,16 @@ class Engines(RuleBasedStateMachine):
             hook = "open" if opens and name in self.lent else "close"
             self.same(lambda world: getattr(world.managers[name], hook)())
 
-    @rule(data=strategies.data(), hooks=strategies.sampled_from(FAILURES))
-    def hooks_are_to_raise(self, data, hooks):
+    @rule(
+        data=strategies.data(),
+        hooks=strategies.sampled_from(FAILURES),
+        trouble=strategies.sampled_from([Trouble, Trouble, Stop]),
+    )
+    def hooks_are_to_raise(self, data, hooks, trouble):
         if self.names():
             name = data.draw(strategies.sampled_from(self.names()))
             for world in self.worlds:
-                world.failing.update((name, hook) for hook in hooks)
+                world.failing.update(((name, hook), trouble) for hook in hooks)
 
     @rule(name=strategies.sampled_from(["_maxIdleTime", "_maxOpenTime"]), limit=limits)
     def limit_of_time(self, name, limit):
@@ -264,7 +333,7 @@ class Engines(RuleBasedStateMachine):
 
     @rule(
         data=strategies.data(),
-        what=strategies.sampled_from([("_usageCount", 2), ("_lastOpened", 20), ("_lastUsed", 20), ("_lastUsed", 0)]),
+        what=strategies.sampled_from(STAMPS),
     )
     def its_user_sets_a_stamp(self, data, what):
         if self.names():
@@ -277,18 +346,14 @@ class Engines(RuleBasedStateMachine):
     @rule()
     def get_from_the_queue(self):
         # Whether get() closes what has expired is an engine's own affair.
-        self.same(lambda world: world.pool.recycle())
-        what, name = self.same(lambda world: world.pool._queue.get_nowait())
-        if what == "returned":
-            self.free.append(name)
+        self.recycle_alike()
+        self.same(lambda world: world.pool._queue.get_nowait())
 
-    @precondition(lambda self: self.free)
+    @precondition(lambda self: self.free())
     @rule(data=strategies.data())
     def put_to_the_queue(self, data):
-        name = data.draw(strategies.sampled_from(self.free))
-        what, _ = self.same(lambda world: world.pool._queue.put_nowait(world.managers[name]))
-        if what == "returned":
-            self.free.remove(name)
+        name = data.draw(strategies.sampled_from(self.free()))
+        self.same(lambda world: world.pool._queue.put_nowait(world.managers[name]))
 
     @precondition(lambda self: self.lent)
     @rule(data=strategies.data())
@@ -312,9 +377,6 @@ class Engines(RuleBasedStateMachine):
             self.same(lambda world: world.pool.close(timeout=0))
             for world in self.worlds:  # in which order is an engine's own affair
                 world.log[before:] = sorted(world.log[before:])
-            self.free = [
-                name for name in self.names() if not self.worlds[0].pool._owns(self.worlds[0].managers[name])
-            ]
 
     # ---- what must be so ----
 
