@@ -317,6 +317,38 @@ def test_hooks_may_call_the_pool():
     assert lent_again(pool, 1)
 
 
+def test_a_hook_may_take_an_idle_manager_that_closes_itself():
+    """It is opened anew; where there is none, who does not wait is told as anywhere."""
+
+    class Shuts(Manager):
+        def takeRepair(self):
+            super().takeRepair()
+            if self._isOpen:
+                self.close()
+
+    class Asks(Manager):
+        asks = got = None
+
+        def takeRepair(self):
+            super().takeRepair()
+            if self.asks is not None:
+                self.got = self.asks.take(timeout=0)
+                with pytest.raises(PoolTimeout):
+                    self.asks.take(timeout=0)
+
+    pool = filled(0, capacity=2)
+    shuts, asks = Shuts("shuts", pool.log), Asks("asks", pool.log)
+    pool.put(shuts)
+    pool.put(asks)
+    both = [pool.take(), pool.take()]
+    for manager in sorted(both, key=str, reverse=True):
+        pool.put(manager)
+    asks.asks = pool
+    hooks(pool)
+    assert pool.take() is asks and asks.got is shuts and shuts._isOpen
+    assert hooks(pool) == [("asks", "takeRepair"), ("shuts", "takeRepair"), ("shuts", "close"), ("shuts", "open")]
+
+
 def in_child(body):
     """Fork; 0 if body said so."""
     child = os.fork()
