@@ -486,7 +486,7 @@ class Line:
         self.__step(lambda books: books.enter(manager))
 
     def _leave(self, manager):
-        return self.__step(lambda books: books.leave(manager))
+        return self.__step(lambda books: books.exit(manager))
 
     def _stamps(self, manager):
         return self.__step(lambda books: books.stamps(manager))

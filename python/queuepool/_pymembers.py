@@ -210,7 +210,7 @@ class Books:
         if member is not None and member.state is HELD:
             member.depth += 1
 
-    def leave(self, manager):
+    def exit(self, manager):
         """Which `with` block ends: 0 an inner one, 1 the outermost of its lease, 2 that of a lease from before a fork."""
         member = self.find(manager)
         if member is None or member.state is not HELD:
