@@ -80,6 +80,13 @@ leave_line(line *self, member *m)
 	line_tell_of_room(self);
 }
 
+/* It goes when it is closed: a resize let it go. */
+static bool
+is_surplus(const line *self)
+{
+	return self->most != 0 && self->count > self->most;
+}
+
 /* Leaves the pool as far as it still is one's: after the hooks, the manager is vacant, or goes for good. */
 static void
 op_close(void *user, void *resource, qpool_why why)
@@ -95,13 +102,14 @@ op_close(void *user, void *resource, qpool_why why)
 		hook_close(v, m);
 	}
 	/* A limit closes before putRepair; the hook is called all the same. */
-	if (v->putting == m && !v->repaired && !self->closing && v->trouble == NULL) {
+	if (v->putting == m && !v->repaired && !self->closing && !is_surplus(self) &&
+	    v->trouble == NULL) {
 		v->repaired = true;
 		(void)hook_run(v, m, self->known->put_repair, self->known->base_put_repair);
 	}
 	if (!m->stacked)
 		member_stack(self, m);
-	if ((self->most != 0 && self->count > self->most) || (self->closing && v->putting == m))
+	if (is_surplus(self) || (self->closing && v->putting == m))
 		Py_XDECREF(member_remove(self, m));
 	if (self->most != 0 && self->count <= self->most)
 		self->most = 0;
@@ -193,7 +201,7 @@ op_reset(void *user, void *resource, const qpool_step *step, qpool_error *error)
 	bool is_fit = true;
 
 	(void)step;
-	if (self->closing || (self->most != 0 && self->count > self->most)) {
+	if (self->closing || is_surplus(self)) {
 		v->repaired = true; /* it goes: nobody will use it again */
 		is_fit = v->plain;
 	} else if (self->at_once && !v->plain) {

@@ -364,6 +364,21 @@ def test_resize():
     assert lent_again(pool, 2)
 
 
+@pytest.mark.parametrize("limit", ["max_idle", "max_age", "max_uses"])
+def test_what_resize_lets_go_is_not_repaired(limit):
+    """Whatever else would close it when it is put."""
+    pool = Pool("bank", 2, factory=Manager)
+    held = [pool.take(), pool.take()]
+    setattr(pool, limit, 0)
+    pool.resize(1)
+    held[0].log.clear()
+    pool.put(held[0])
+    assert held[0].log == [(str(held[0]), "close")] and pool.stats()["members"] == 1
+    held[1].log.clear()
+    pool.put(held[1])
+    assert [hook for _, hook in held[1].log] == ["close", "putRepair"] and pool.stats()["members"] == 1
+
+
 def test_resize_without_a_factory_bounds_what_is_in_line():
     pool = filled(2)
     putter = Run(pool.put, Manager("third"))

@@ -136,11 +136,15 @@ class World:
 
     def sort_vacant(self):
         """As if they had been closed in the order of their names.  Nothing that is idle has expired."""
-        queue, stats = self.pool._queue, self.pool.stats()
+        queue, stats, bound = self.pool._queue, self.pool.stats(), self.pool._bound
+        if stats["in_line"] > bound:  # since a resize without a factory
+            self.pool._resize(0, False)
         idle = [queue.get_nowait() for _ in range(stats["idle"])]
         vacant = [queue.get_nowait() for _ in range(stats["vacant"])]
         for manager in sorted(vacant, key=str) + idle[::-1]:
             queue.put_nowait(manager)
+        if stats["in_line"] > bound:
+            self.pool._resize(bound, False)
 
     def block(self, name, error, inner=False):
         with self.managers[name]:
