@@ -26,6 +26,18 @@ failed(call *v, member *m, qpool_error *error)
 	return QPOOL_EOPEN;
 }
 
+/* While its hook runs it is not in line, and a fresh one may come. */
+static void
+leave_line(line *self, member *m)
+{
+	m->in_hand = true;
+	m->thread = PyThread_get_thread_ident();
+	if (m->standing == HELD)
+		return;
+	member_stand(self, m, HELD);
+	line_tell_of_room(self);
+}
+
 static qpool_err
 begin(call *v, void **out, qpool_error *error)
 {
@@ -40,8 +52,7 @@ begin(call *v, void **out, qpool_error *error)
 	if (m == NULL)
 		return nobody(v, error);
 	member_unstack(self, m);
-	m->in_hand = true;
-	m->thread = PyThread_get_thread_ident();
+	leave_line(self, m);
 	if (!v->plain && !hook_run(v, m, self->known->take_repair, self->known->base_take_repair)) {
 		self->failed_early++;
 		return failed(v, m, error);
@@ -68,18 +79,6 @@ op_open(void *user, const qpool_step *step, void **out, qpool_error *error)
 	return err;
 }
 
-/* While its hook runs it is not in line, and a fresh one may come. */
-static void
-leave_line(line *self, member *m)
-{
-	member_forget_times(self, m);
-	m->in_hand = true;
-	if (m->standing == HELD)
-		return;
-	member_stand(self, m, HELD);
-	line_tell_of_room(self);
-}
-
 /* It goes when it is closed: a resize let it go. */
 static bool
 is_surplus(const line *self)
@@ -98,6 +97,7 @@ op_close(void *user, void *resource, qpool_why why)
 
 	(void)why;
 	if (!v->ends) {
+		member_forget_times(self, m);
 		leave_line(self, m);
 		hook_close(v, m);
 	}
@@ -160,12 +160,15 @@ ask(call *v, member *m)
 
 	if (v->plain || v->trouble != NULL)
 		return QPOOL_OK;
-	m->in_hand = true;
+	leave_line(self, m);
 	v->spoiled = !hook_run(v, m, self->known->take_repair, self->known->base_take_repair);
 	was_open = v->spoiled ? 1 : hook_is_open(m->manager, self->known);
 	if (!v->spoiled && was_open != 1) {
 		v->spoiled = !hook_open(v, m);
 		v->reopened = !v->spoiled;
+	}
+	member_stand(self, m, IDLE); /* until it is lent, which is at once */
+	if (was_open != 1) {
 		m->opened_token++;
 		self->reopened += v->reopened;
 		member_forget_times(self, m);

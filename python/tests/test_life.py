@@ -297,6 +297,30 @@ def test_a_slow_hook_holds_up_nobody_else():
     assert str(slow.outcome()) == "m0"
 
 
+@pytest.mark.parametrize("hook, is_open", [("takeRepair", False), ("open", False), ("takeRepair", True)])
+def test_a_manager_whose_hook_runs_is_not_in_line(hook, is_open):
+    """Another one has its room there meanwhile."""
+    seen = []
+
+    class Looks(Manager):
+        def _hook(self, name):
+            super()._hook(name)
+            if name == hook and self.name == "m0" and looks:
+                stats = pool.stats()
+                seen.append((pool._queue.qsize(), stats["in_line"], stats["vacant"], stats["idle"]))
+                pool.put(Manager("fresh"))
+
+    looks = False
+    pool = filled(1, kind=Looks)
+    if is_open:
+        pool.put(pool.take())
+    looks = True
+    manager = pool.take()
+    assert str(manager) == "m0" and seen == [(0, 0, 0, 0)] and pool.stats()["in_line"] == 1
+    with pytest.raises(PoolTimeout):
+        [pool.take(timeout=0), pool.take(timeout=0)]
+
+
 def test_hooks_may_call_the_pool():
     class Curious(Manager):
         def takeRepair(self):
