@@ -94,6 +94,14 @@ def ring(bell):
         bell.release()
 
 
+def reads_open(manager):
+    """Whatever its class has made of the attribute; who cannot say may be."""
+    try:
+        return bool(manager._isOpen)
+    except Exception:
+        return True
+
+
 class Books:
     """See the top of this file."""
 
@@ -487,7 +495,7 @@ class Books:
                 member.inherited = True
                 own.append(manager)
                 continue
-            if member.state is not VACANT or manager._isOpen:
+            if member.state is not VACANT or reads_open(manager):
                 strangers.append(manager)
             self.turn(member, VACANT)
             member.manager, member.opened = manager, None

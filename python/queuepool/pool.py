@@ -69,6 +69,9 @@ def _ago(now, ago_ns):
     return now - _datetime.timedelta(microseconds=ago_ns // 1000)
 
 
+MOST = 2**62  # of nanoseconds, 146 years, or of uses: no limit is as long
+
+
 def _shown(thing, *names):
     """The text of a dict of these attributes, as every repr here is."""
     return str({name: getattr(thing, name) for name in names})
@@ -76,7 +79,11 @@ def _shown(thing, *names):
 
 def _plain_time(value):
     """Nanoseconds ago."""
-    return max(0, int((datetime.now() - value).total_seconds() * 1e9))
+    return min(max(0, int((datetime.now() - value).total_seconds() * 1e9)), MOST)
+
+
+def _plain_count(value):
+    return min(max(0, operator.index(value)), MOST)
 
 
 class _Stamp:
@@ -132,7 +139,7 @@ class ResourceManager:
 
     _lastOpened = _Stamp(_plain_time)
     _lastUsed = _Stamp(_plain_time)
-    _usageCount = _Stamp(operator.index)
+    _usageCount = _Stamp(_plain_count)
 
     def __init__(self, name):
         self.name = name
@@ -455,7 +462,7 @@ class Pool(Line):
 
     def stats(self):
         """The counters, as a dict; names as in the C library's qpool_stats, and `members`, `vacant`, `in_line`."""
-        return self._stats()
+        return dict(self._stats(), name=str(self.name))
 
     def resize(self, capacity):
         """A new bound.  With a factory, managers are made or let go until there are so many; none is taken from

@@ -44,27 +44,48 @@ call_end(call *v)
 	return -1;
 }
 
-/* Hang `second` on the end of the contexts of `first`; both references are ours, and stay so for `first`. */
+enum { FAR = 100 }; /* contexts; a ring of them, made by a program, must not hang us */
+
+/* The context of an error, borrowed: the error keeps it. */
+static PyObject *
+context_of(PyObject *error)
+{
+	PyObject *context = PyException_GetContext(error);
+
+	Py_XDECREF(context);
+	return context;
+}
+
+/* The end of the contexts of `first`, or, if `error` is among them, that. */
+static PyObject *
+last_or(PyObject *first, const PyObject *error)
+{
+	PyObject *next;
+
+	for (int i = 0; i < FAR && first != error && (next = context_of(first)) != NULL; i++)
+		first = next;
+	return first;
+}
+
+/* Hang `second` on the end of the contexts of `first`; its reference goes there.  Raised while the first was handled,
+ * it has the first among its own contexts: they are cut there, or it were a ring. */
 static void
 chain(PyObject *first, PyObject *second)
 {
-	enum { FAR = 100 }; /* a ring of contexts must not hang us */
-	PyObject *last = Py_NewRef(first);
-	bool is_in = last == second;
+	PyObject *last = last_or(first, second), *own = second, *next;
 
-	for (int i = 0; i < FAR && !is_in; i++) {
-		PyObject *next = PyException_GetContext(last);
-		if (next == NULL)
-			break;
-		Py_DECREF(last);
-		last = next;
-		is_in = last == second;
-	}
-	if (is_in)
+	if (last == second) {
 		Py_DECREF(second);
-	else
-		PyException_SetContext(last, second);
-	Py_DECREF(last);
+		return;
+	}
+	for (int i = 0; i < FAR && (next = context_of(own)) != NULL; i++) {
+		if (last_or(first, next) == next) {
+			PyException_SetContext(own, NULL);
+			break;
+		}
+		own = next;
+	}
+	PyException_SetContext(last, second);
 }
 
 void
@@ -87,13 +108,21 @@ call_keep(call *v)
 }
 
 void
-call_say(const call *v, qpool_error *error)
+call_forgive(call *v)
+{
+	if (PyErr_Occurred() != NULL && !PyErr_ExceptionMatches(PyExc_Exception))
+		call_keep(v); /* Ctrl-C */
+	PyErr_Clear();
+}
+
+void
+call_say(call *v, qpool_error *error)
 {
 	PyObject *type = v->trouble != NULL ? PyType_GetName(Py_TYPE(v->trouble)) : NULL;
 	PyObject *text = type != NULL ? PyUnicode_FromFormat("%U: %S", type, v->trouble) : NULL;
 	PyObject *bytes = text != NULL ? PyUnicode_AsEncodedString(text, "utf-8", "replace") : NULL;
 
-	PyErr_Clear();
+	call_forgive(v);
 	snprintf(error->message, sizeof error->message, "%s",
 	    bytes != NULL ? PyBytes_AsString(bytes) : "a hook of the manager raised an exception");
 	Py_XDECREF(bytes);

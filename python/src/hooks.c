@@ -31,25 +31,20 @@ set_open(PyObject *manager, const lexicon *known, bool is_open)
 
 /* Is the hook the empty one of ResourceManager?  Programs replace methods of classes and of objects at any time. */
 bool
-hook_is_skipped(const line *self, PyObject *manager, PyObject *name, PyObject *base)
+hook_is_skipped(call *v, PyObject *manager, PyObject *name, PyObject *base)
 {
 	PyObject *found = PyObject_GetAttr((PyObject *)Py_TYPE(manager), name), *dict;
 	bool is_base = found == base && base != NULL;
 
-	if (found == NULL)
-		PyErr_Clear();
+	call_forgive(v);
 	Py_XDECREF(found);
-	(void)self;
 	if (!is_base)
 		return false;
 	dict = PyObject_GenericGetDict(manager, NULL);
-	if (dict == NULL) {
-		PyErr_Clear();
-		return true;
-	}
-	is_base = PyDict_GetItemWithError(dict, name) == NULL;
-	Py_DECREF(dict);
-	return is_base && PyErr_Occurred() == NULL;
+	is_base = dict == NULL || PyDict_GetItemWithError(dict, name) == NULL;
+	call_forgive(v);
+	Py_XDECREF(dict);
+	return is_base;
 }
 
 /* A hook that forked returns in the child, too: there all this is the parent's. */
@@ -71,10 +66,9 @@ hook_run(call *v, member *m, PyObject *name, PyObject *base)
 {
 	PyObject *result;
 
-	if (base != NULL && hook_is_skipped(v->self, m->manager, name, base))
+	if (base != NULL && hook_is_skipped(v, m->manager, name, base))
 		return true;
-	m->in_hand = true;
-	m->thread = PyThread_get_thread_ident();
+	member_in_hand(m);
 	result = PyObject_CallMethodObjArgs(m->manager, name, NULL);
 	if (result == NULL)
 		call_keep(v);

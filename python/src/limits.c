@@ -5,12 +5,21 @@
  */
 #include "line.h"
 
+static bool
+is_negative(PyObject *value)
+{
+	PyObject *zero = PyLong_FromLong(0);
+	bool is = zero != NULL && PyObject_RichCompareBool(value, zero, Py_LT) == 1;
+
+	Py_XDECREF(zero);
+	return is;
+}
+
 /* A number that is not a truth value, or an exception that names it. */
 static int
 number(PyObject *value, const char *what, double *out)
 {
-	if (PyBool_Check(value) ||
-	    !(PyLong_Check(value) || PyFloat_Check(value) || PyIndex_Check(value))) {
+	if (PyBool_Check(value) || PyComplex_Check(value) || !PyNumber_Check(value)) {
 		PyErr_Format(PyExc_TypeError, "%s is %R; it must be a number or None", what, value);
 		return -1;
 	}
@@ -19,7 +28,8 @@ number(PyObject *value, const char *what, double *out)
 		if (!PyErr_ExceptionMatches(PyExc_OverflowError))
 			return -1;
 		PyErr_Clear();
-		*out = 1e300;
+		*out = is_negative(value) ? -1e300 : 1e300;
+		PyErr_Clear();
 	}
 	if (*out != *out) {
 		PyErr_Format(PyExc_ValueError, "%s is nan; it must be a number or None", what);
@@ -102,7 +112,7 @@ static int
 set_span(line *self, PyObject *value, const char *what, PyObject **kept, qpool_nsec *ns)
 {
 	qpool_nsec new_ns;
-	PyObject *old = *kept;
+	PyObject *old;
 
 	if (!line_is_begun(self))
 		return -1;
@@ -112,6 +122,7 @@ set_span(line *self, PyObject *value, const char *what, PyObject **kept, qpool_n
 	}
 	if (limit_seconds(value, what, &new_ns) < 0)
 		return -1;
+	old = *kept; /* as late as this: `value` may be code */
 	*kept = Py_NewRef(value);
 	*ns = new_ns;
 	Py_XDECREF(old);
@@ -141,7 +152,7 @@ limit_set_uses(PyObject *object, PyObject *value, void *unused)
 {
 	line *self = (line *)object;
 	double uses = 0;
-	PyObject *old = self->max_uses;
+	PyObject *old;
 
 	(void)unused;
 	if (!line_is_begun(self))
@@ -153,6 +164,7 @@ limit_set_uses(PyObject *object, PyObject *value, void *unused)
 	}
 	if (value != Py_None && number(value, "_maxUsageCount", &uses) < 0)
 		return -1;
+	old = self->max_uses; /* as in set_span */
 	self->max_uses = Py_NewRef(value);
 	Py_XDECREF(old);
 	if (value == Py_None || uses >= (double)QPOOL_ZERO32)
@@ -205,6 +217,6 @@ line_raise(const line *self, qpool_err err, const qpool_error *error)
 		type = known->closed;
 	else if (err == QPOOL_ENOMEM)
 		type = PyExc_MemoryError;
-	PyErr_SetString(type, error != NULL ? error->message : qpool_err_text(err));
+	PyErr_Format(type, "%s", error != NULL ? error->message : qpool_err_text(err));
 	return -1;
 }

@@ -84,6 +84,8 @@ typedef struct line {
 	/* What the qpool does not see: opens by a check, in the same slot; checks that raised, which are lent and then
 	 * discarded; takeRepair of a vacant one that raised, which it takes for a failed open. */
 	uint64_t reopened, failed_checks, failed_early;
+	/* What it sees, and nobody asked for: leases of ours alone, and opens that were not tried. */
+	uint64_t not_lent, not_tried;
 	PyObject *max_idle, *max_age, *max_uses; /* as they were set; then as the qpool has them */
 	qpool_nsec idle_ns, age_ns;
 	uint32_t uses;
@@ -111,6 +113,7 @@ typedef struct call {
 	bool reopened; /* what was lent was opened by its check */
 	bool repaired; /* putRepair has run */
 	bool none_vacant;
+	bool silent; /* an open that comes to nothing now is none that failed */
 } call;
 
 /* members.c */
@@ -120,22 +123,24 @@ PyObject *member_remove(line *self, member *m);    /* the reference, unless it w
 void member_stack(line *self, member *m);          /* VACANT, as the newest */
 void member_unstack(line *self, member *m);
 void member_stand(line *self, member *m, standing to);
+void member_in_hand(member *m); /* this thread's */
 void member_forget_times(line *self, member *m);
 size_t members_usable(const line *self);
 
 /* call.c */
 void call_begin(call *v, line *self);
-call *call_of(const line *self);                  /* the current one */
-int call_end(call *v);                            /* -1: its trouble is raised now */
-void call_say(const call *v, qpool_error *error); /* its trouble, as the message */
-void call_keep(call *v);                          /* the exception that is set becomes trouble */
-bool call_gil(call *v);                           /* take it if it was given up; true: it was */
+call *call_of(const line *self);            /* the current one */
+int call_end(call *v);                      /* -1: its trouble is raised now */
+void call_say(call *v, qpool_error *error); /* its trouble, as the message */
+void call_keep(call *v);                    /* the exception that is set becomes trouble */
+void call_forgive(call *v);                 /* the same, but what is a mere error is dropped */
+bool call_gil(call *v);                     /* take it if it was given up; true: it was */
 void call_ungil(call *v, bool was_given_up);
 
 /* hooks.c */
 bool hook_run(call *v, member *m, PyObject *name, PyObject *base); /* false: trouble is kept */
 int hook_is_open(PyObject *manager, const lexicon *known);         /* -1: exception */
-bool hook_is_skipped(const line *self, PyObject *manager, PyObject *name, PyObject *base);
+bool hook_is_skipped(call *v, PyObject *manager, PyObject *name, PyObject *base);
 void hook_close(call *v, member *m); /* if it is open; afterwards it reads as not open */
 bool hook_open(call *v, member *m);  /* unless it is open */
 void hook_abandon(
@@ -152,7 +157,7 @@ PyObject *line_put(PyObject *object, PyObject *const *args, Py_ssize_t nargs, Py
 PyObject *line_pull(PyObject *object, PyObject *patience);
 PyObject *line_push(PyObject *object, PyObject *args);
 PyObject *line_gone(PyObject *object, PyObject *weak);
-void line_tell_of_room(line *self); /* to those that wait in put */
+int line_tell_of_room(line *self); /* to those that wait in put; -1: exception */
 
 /* upkeep.c */
 int line_fit(line *self); /* the qpool's max_size follows the members */

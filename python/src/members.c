@@ -74,10 +74,11 @@ member_add(line *self, PyObject *manager)
 		PyMem_Free(m);
 		return NULL;
 	}
-	if (!grow(self)) { /* the making of `weak` may have run anything */
+	/* The making of `weak` may have run anything. */
+	if (member_find(self, manager) != NULL || !grow(self)) {
 		PyMem_Free(m);
 		Py_DECREF(weak);
-		PyErr_NoMemory();
+		PyErr_SetString(self->known->error, "a manager was put to its pool twice at once");
 		return NULL;
 	}
 	Py_INCREF(manager);
@@ -119,6 +120,8 @@ member_remove(line *self, member *m)
 	member_stand(self, m, HELD);
 	self->forked -= m->before;
 	take_out(self, m);
+	if (self->count <= self->most)
+		self->most = 0;
 	PyMem_Free(m);
 	Py_DECREF(weak);
 	return manager;
@@ -130,6 +133,13 @@ member_stand(line *self, member *m, standing to)
 	self->in_line += to != HELD;
 	self->in_line -= m->standing != HELD;
 	m->standing = (uint8_t)to;
+}
+
+void
+member_in_hand(member *m)
+{
+	m->in_hand = true;
+	m->thread = PyThread_get_thread_ident();
 }
 
 void

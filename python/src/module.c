@@ -218,22 +218,44 @@ waiters_of(PyObject *value, uint32_t *out)
 	return 0;
 }
 
+enum { NAME_MOST = 100 };
+
+/* The name as the qpool takes one, for its messages: not empty, not long, no NUL. */
+static int
+short_name(PyObject *name, char out[NAME_MOST + 1])
+{
+	PyObject *bytes = PyUnicode_AsEncodedString(name, "utf-8", "replace");
+	const char *text = bytes != NULL ? PyBytes_AsString(bytes) : NULL;
+	size_t size = text != NULL ? (size_t)PyBytes_Size(bytes) : 0;
+	size_t end = size < NAME_MOST ? size : NAME_MOST;
+
+	while (end < size && ((unsigned char)text[end] & 0xC0) == 0x80)
+		end--; /* within a character */
+	for (size_t i = 0; i < end; i++)
+		out[i] = text[i] != 0 ? text[i] : '?';
+	out[end] = 0;
+	if (end == 0)
+		snprintf(out, NAME_MOST + 1, "unnamed");
+	Py_XDECREF(bytes);
+	return text != NULL ? 0 : -1;
+}
+
 static PyObject *
 line_begin(PyObject *object, PyObject *args)
 {
 	line *self = (line *)object;
-	PyObject *waiters, *overtake, *on_event;
+	PyObject *name, *waiters, *overtake, *on_event;
+	char short_text[NAME_MOST + 1];
 	qpool_nsec max_overtake;
 	uint32_t max_waiters;
 	unsigned long bound;
 	qpool_error error;
-	const char *name;
 	call v;
 	qpool_err err;
 
 	if (!PyArg_ParseTuple(
-		args, "skOOO:_begin", &name, &bound, &waiters, &overtake, &on_event) ||
-	    waiters_of(waiters, &max_waiters) < 0 ||
+		args, "UkOOO:_begin", &name, &bound, &waiters, &overtake, &on_event) ||
+	    short_name(name, short_text) < 0 || waiters_of(waiters, &max_waiters) < 0 ||
 	    limit_seconds(overtake, "max_overtake", &max_overtake) < 0)
 		return NULL;
 	if (self->pool != NULL)
@@ -246,7 +268,7 @@ line_begin(PyObject *object, PyObject *args)
 	if (self->gone == NULL)
 		return NULL;
 	call_begin(&v, self);
-	err = create(self, name, max_waiters, max_overtake, &error);
+	err = create(self, short_text, max_waiters, max_overtake, &error);
 	if (call_end(&v) < 0)
 		return NULL;
 	if (err != QPOOL_OK)
@@ -260,12 +282,11 @@ static PyObject *
 line_know(PyObject *type, PyObject *base)
 {
 	lexicon *known = lexicon_of((PyTypeObject *)type);
-	PyObject *take = PyObject_GetAttr(base, known->take_repair),
-		 *put = PyObject_GetAttr(base, known->put_repair);
+	PyObject *take = known != NULL ? PyObject_GetAttr(base, known->take_repair) : NULL;
+	PyObject *put = take != NULL ? PyObject_GetAttr(base, known->put_repair) : NULL;
 
-	if (take == NULL || put == NULL) {
+	if (put == NULL) {
 		Py_XDECREF(take);
-		Py_XDECREF(put);
 		return NULL;
 	}
 	Py_CLEAR(known->base_take_repair);

@@ -9,7 +9,8 @@
 static qpool_err
 nobody(call *v, qpool_error *error)
 {
-	v->none_vacant = true;
+	v->none_vacant = v->silent = true;
+	v->self->not_tried++;
 	snprintf(error->message, sizeof error->message, "no manager is left to open with");
 	return QPOOL_EFULL;
 }
@@ -28,14 +29,14 @@ failed(call *v, member *m, qpool_error *error)
 
 /* While its hook runs it is not in line, and a fresh one may come. */
 static void
-leave_line(line *self, member *m)
+leave_line(call *v, member *m)
 {
-	m->in_hand = true;
-	m->thread = PyThread_get_thread_ident();
+	member_in_hand(m);
 	if (m->standing == HELD)
 		return;
-	member_stand(self, m, HELD);
-	line_tell_of_room(self);
+	member_stand(v->self, m, HELD);
+	if (line_tell_of_room(v->self) < 0)
+		call_keep(v);
 }
 
 static qpool_err
@@ -44,7 +45,10 @@ begin(call *v, void **out, qpool_error *error)
 	line *self = v->self;
 	member *m = self->newest;
 
+	v->silent = false;
 	if (v->trouble != NULL) {
+		v->silent = true;
+		self->not_tried++;
 		snprintf(
 		    error->message, sizeof error->message, "a hook raised an exception before");
 		return QPOOL_EOPEN;
@@ -52,9 +56,10 @@ begin(call *v, void **out, qpool_error *error)
 	if (m == NULL)
 		return nobody(v, error);
 	member_unstack(self, m);
-	leave_line(self, m);
+	leave_line(v, m);
 	if (!v->plain && !hook_run(v, m, self->known->take_repair, self->known->base_take_repair)) {
 		self->failed_early++;
+		v->silent = true;
 		return failed(v, m, error);
 	}
 	if (!v->plain && !hook_open(v, m))
@@ -98,7 +103,7 @@ op_close(void *user, void *resource, qpool_why why)
 	(void)why;
 	if (!v->ends) {
 		member_forget_times(self, m);
-		leave_line(self, m);
+		leave_line(v, m);
 		hook_close(v, m);
 	}
 	/* A limit closes before putRepair; the hook is called all the same. */
@@ -111,8 +116,6 @@ op_close(void *user, void *resource, qpool_why why)
 		member_stack(self, m);
 	if (is_surplus(self) || (self->closing && v->putting == m))
 		Py_XDECREF(member_remove(self, m));
-	if (self->most != 0 && self->count <= self->most)
-		self->most = 0;
 	call_ungil(v, was_given_up);
 }
 
@@ -128,10 +131,9 @@ look(call *v, member *m)
 	if ((self->assigned != 0 || self->at_once) && member_is_passed(self, m))
 		return QPOOL_ECHECK;
 	is = hook_is_open(m->manager, self->known);
-	if (is < 0)
-		PyErr_Clear();
-	if (is == 1 && hook_is_skipped(self, m->manager, self->known->take_repair,
-			   self->known->base_take_repair))
+	call_forgive(v);
+	if (is == 1 &&
+	    hook_is_skipped(v, m->manager, self->known->take_repair, self->known->base_take_repair))
 		return QPOOL_OK;
 	return QPOOL_EAGAIN;
 }
@@ -156,27 +158,28 @@ static qpool_err
 ask(call *v, member *m)
 {
 	line *self = v->self;
-	int was_open;
+	bool was_closed;
 
 	if (v->plain || v->trouble != NULL)
 		return QPOOL_OK;
-	leave_line(self, m);
+	leave_line(v, m);
 	v->spoiled = !hook_run(v, m, self->known->take_repair, self->known->base_take_repair);
-	was_open = v->spoiled ? 1 : hook_is_open(m->manager, self->known);
-	if (!v->spoiled && was_open != 1) {
+	was_closed = !v->spoiled && hook_is_open(m->manager, self->known) != 1;
+	if (was_closed) {
+		PyErr_Clear(); /* hook_open asks it again */
 		v->spoiled = !hook_open(v, m);
 		v->reopened = !v->spoiled;
 	}
 	member_stand(self, m, IDLE); /* until it is lent, which is at once */
-	if (was_open != 1) {
+	if (was_closed) {
 		m->opened_token++;
 		self->reopened += v->reopened;
 		member_forget_times(self, m);
 	}
 	self->failed_checks += v->spoiled || v->reopened;
 	m->in_hand = false;
-	if (v->forks != self->forks)
-		member_stack(self, m); /* in the child no slot has it */
+	if (v->forks != self->forks) /* the slot is the parent's, and will be abandoned */
+		member_stack(self, m);
 	return QPOOL_OK;
 }
 
@@ -223,8 +226,8 @@ op_reset(void *user, void *resource, const qpool_step *step, qpool_error *error)
 	} else {
 		call_say(v, error);
 	}
-	/* To wake somebody is a system call, and whom it wakes wants the GIL: it is given up for that. */
-	call_ungil(v, was_given_up || self->waiting > 0);
+	/* To wake somebody is a system call, and whom it wakes wants the GIL: put gives it up for that. */
+	call_ungil(v, was_given_up || (v->putting == m && self->waiting > 0));
 	return is_fit ? QPOOL_OK : QPOOL_ECHECK;
 }
 
@@ -240,7 +243,7 @@ op_describe(void *user, void *resource, char *out, size_t room)
 
 	if (name != NULL)
 		bytes = PyUnicode_AsEncodedString(name, "utf-8", "replace");
-	PyErr_Clear();
+	call_forgive(v);
 	snprintf(out, room, "%llu%s%s", (unsigned long long)m->serial, bytes != NULL ? " " : "",
 	    bytes != NULL ? PyBytes_AsString(bytes) : "");
 	Py_XDECREF(bytes);
@@ -284,6 +287,14 @@ name_of(qpool_event_type type)
 	return (size_t)type < sizeof names / sizeof *names ? names[type] : "unknown";
 }
 
+/* For "N".  Messages of the qpool may be cut anywhere. */
+static PyObject *
+text_of(const char *text)
+{
+	return text != NULL ? PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace")
+	                    : Py_NewRef(Py_None);
+}
+
 /* An exception of on_event is nobody's: it is shown, and no more. */
 static void
 tell(line *self, const char *type, const char *why, int64_t took_ns, const char *message,
@@ -292,8 +303,8 @@ tell(line *self, const char *type, const char *why, int64_t took_ns, const char 
 	PyObject *kept[3], *event, *done = NULL;
 
 	PyErr_Fetch(&kept[0], &kept[1], &kept[2]);
-	event = PyObject_CallFunction(
-	    self->event_type, "szdzz", type, why, (double)took_ns / 1e9, message, where);
+	event = PyObject_CallFunction(self->event_type, "szdNN", type, why, (double)took_ns / 1e9,
+	    text_of(message), text_of(where));
 	if (event != NULL)
 		done = PyObject_CallFunctionObjArgs(self->on_event, event, NULL);
 	if (done == NULL)
@@ -312,7 +323,7 @@ line_event(void *user, qpool *pool, const qpool_event *event)
 	bool was_given_up = call_gil(v);
 
 	(void)pool;
-	if (!v->plain)
+	if (!v->plain && !(v->silent && event->type == QPOOL_EV_OPEN_FAILED))
 		tell(self, name_of(event->type),
 		    event->type == QPOOL_EV_CLOSED ? qpool_why_name(event->why) : NULL, event->took,
 		    event->error != NULL ? event->error->message : NULL, event->site);

@@ -28,7 +28,7 @@ interrupted(void *user)
 
 /* Only there do handlers of signals run.  After a fork it is the one that forked. */
 static bool
-is_main_thread(void)
+is_main_thread(call *v)
 {
 	PyObject *threading = PyImport_ImportModule("threading"), *main = NULL, *ident = NULL;
 	bool is = true;
@@ -39,7 +39,7 @@ is_main_thread(void)
 		ident = PyObject_GetAttrString(main, "ident");
 	if (ident != NULL && PyLong_Check(ident))
 		is = PyLong_AsUnsignedLong(ident) == PyThread_get_thread_ident();
-	PyErr_Clear();
+	call_forgive(v);
 	Py_XDECREF(ident);
 	Py_XDECREF(main);
 	Py_XDECREF(threading);
@@ -52,17 +52,27 @@ wait_for(call *v, qpool_request *request, qpool_lease *lease, qpool_error *error
 	unsigned forks = v->self->forks;
 	qpool_err err;
 
-	if (is_main_thread()) {
+	if (is_main_thread(v)) {
 		request->interrupted = interrupted;
 		request->interrupt_user = v;
 		request->interrupt_every = LOOK_EVERY;
 	}
+	if (v->trouble != NULL)
+		return QPOOL_ECANCEL;
 	v->self->waiting++;
 	v->saved = PyEval_SaveThread();
 	err = qpool_acquire_with(v->self->pool, request, lease, error);
 	(void)call_gil(v);
 	v->self->waiting -= forks == v->self->forks; /* the waiters of the parent were forgotten */
 	return err;
+}
+
+static qpool_err
+none_now(const line *self, qpool_error *error)
+{
+	snprintf(error->message, sizeof error->message,
+	    "nothing is idle in pool '%s', and the call may not wait", qpool_name(self->pool));
+	return QPOOL_EAGAIN;
 }
 
 /* An opener that finds no vacant manager, since one was collected at that moment, asks again. */
@@ -84,7 +94,7 @@ acquire(call *v, qpool_nsec timeout, qpool_lease *lease, qpool_error *error)
 		if (err == QPOOL_EAGAIN && timeout != 0 && v->trouble == NULL)
 			err = wait_for(v, &request, lease, error);
 	} while (err == QPOOL_EFULL && v->none_vacant && v->trouble == NULL && timeout != 0);
-	return err;
+	return err == QPOOL_EFULL && v->none_vacant ? none_now(self, error) : err;
 }
 
 /* What a program assigned while the manager was idle counts from now on. */
@@ -109,17 +119,16 @@ apply_times(line *self, member *m, call *v)
 	(void)!qpool_set_times(&m->lease, &times);
 }
 
-void
+int
 line_tell_of_room(line *self)
 {
 	PyObject *done;
 
 	if (self->putters == 0)
-		return;
+		return 0;
 	done = PyObject_CallMethodObjArgs((PyObject *)self, self->known->room_came, NULL);
-	if (done == NULL)
-		PyErr_WriteUnraisable((PyObject *)self);
 	Py_XDECREF(done);
+	return done == NULL ? -1 : 0;
 }
 
 /* The manager with the reference that was the pool's, or NULL and back with it: a hook raised meanwhile. */
@@ -130,6 +139,7 @@ lend(call *v, qpool_lease *lease)
 	member *m = member_find(self, lease->resource);
 
 	if (v->trouble != NULL) {
+		self->not_lent++;
 		v->plain = !v->spoiled;
 		(void)(v->spoiled ? qpool_discard(lease) : qpool_release(lease));
 		return NULL;
@@ -145,6 +155,19 @@ lend(call *v, qpool_lease *lease)
 	return m->manager;
 }
 
+/* What was lent goes back as it is: an exception came before its taker had it. */
+static void
+take_back(call *v, PyObject *manager)
+{
+	member *m = member_find(v->self, manager);
+	qpool_lease lease = m->lease;
+
+	v->self->not_lent++;
+	v->plain = true;
+	member_in_hand(m);
+	(void)qpool_release(&lease);
+}
+
 static PyObject *
 take(line *self, qpool_nsec timeout)
 {
@@ -158,13 +181,16 @@ take(line *self, qpool_nsec timeout)
 	err = acquire(&v, timeout, &lease, &error);
 	if (err == QPOOL_OK)
 		manager = lend(&v, &lease);
+	if (manager != NULL && line_tell_of_room(self) < 0) {
+		call_keep(&v);
+		take_back(&v, manager);
+	}
 	if (call_end(&v) < 0)
 		return NULL;
 	if (err != QPOOL_OK) {
 		(void)line_raise(self, err, &error);
 		return NULL;
 	}
-	line_tell_of_room(self);
 	return manager;
 }
 
@@ -231,8 +257,7 @@ give_back(line *self, member *m, PyObject *manager)
 	call_begin(&v, self);
 	v.putting = m;
 	Py_INCREF(manager); /* the pool's from now on */
-	m->in_hand = true;
-	m->thread = PyThread_get_thread_ident();
+	member_in_hand(m);
 	member_forget_times(self, m);
 	err = qpool_release(&lease); /* m may be gone by now */
 	(void)call_gil(&v);          /* op_reset may have given it up */
@@ -339,25 +364,27 @@ line_pull(PyObject *object, PyObject *patience)
 	call_begin(&v, self);
 	v.plain = true;
 	err = acquire(&v, timeout, &lease, &error);
-	if (err == QPOOL_OK) {
+	self->not_lent += err == QPOOL_OK;
+	if (err == QPOOL_OK && v.trouble != NULL) { /* of the close of one that had expired */
+		(void)qpool_release(&lease);
+	} else if (err == QPOOL_OK) {
 		manager = member_remove(self, member_find(self, lease.resource));
 		(void)!qpool_detach(&lease);
 	}
-	if (call_end(&v) < 0) {
-		Py_XDECREF(manager);
+	if (call_end(&v) < 0)
 		return NULL;
-	}
 	if (err == QPOOL_EAGAIN || err == QPOOL_ETIMEOUT)
 		return raise_of_queue("Empty");
 	if (err != QPOOL_OK) {
 		(void)line_raise(self, err, &error);
 		return NULL;
 	}
-	line_tell_of_room(self);
 	if (line_fit(self) < 0) {
 		Py_DECREF(manager);
 		return NULL;
 	}
+	if (line_tell_of_room(self) < 0)
+		PyErr_WriteUnraisable(object); /* nobody else could have the manager */
 	return manager;
 }
 
@@ -381,14 +408,11 @@ adopt(line *self, member *m)
 }
 
 static int
-join(line *self, PyObject *manager)
+join(line *self, PyObject *manager, bool is_open)
 {
 	enum { MOST = 65535 };
-	int is_open = hook_is_open(manager, self->known);
 	member *m;
 
-	if (is_open < 0)
-		return -1;
 	if (self->count >= MOST) {
 		PyErr_Format(self->known->error, "pool '%s' has %d managers, and no pool has more",
 		    qpool_name(self->pool), MOST);
@@ -397,11 +421,11 @@ join(line *self, PyObject *manager)
 	m = member_add(self, manager);
 	if (m == NULL)
 		return -1;
-	if (is_open == 0)
+	if (!is_open)
 		member_stack(self, m);
 	if (line_fit(self) < 0)
 		return -1;
-	return is_open > 0 ? adopt(self, m) : 0;
+	return is_open ? adopt(self, m) : 0;
 }
 
 PyObject *
@@ -409,11 +433,14 @@ line_push(PyObject *object, PyObject *args)
 {
 	line *self = (line *)object;
 	PyObject *manager, *patience, *room;
-	int is_room;
+	int is_room, is_open;
 
 	if (!line_is_begun(self) || !PyArg_ParseTuple(args, "OO:_push", &manager, &patience))
 		return NULL;
 	for (;;) {
+		is_open = hook_is_open(manager, self->known); /* may be code */
+		if (is_open < 0)
+			return NULL;
 		if (self->closing)
 			return refuse(self);
 		if (member_find(self, manager) != NULL)
@@ -428,7 +455,7 @@ line_push(PyObject *object, PyObject *args)
 		if (is_room == 0)
 			return raise_of_queue("Full");
 	}
-	if (join(self, manager) < 0)
+	if (join(self, manager, is_open > 0) < 0)
 		return NULL;
 	Py_RETURN_NONE;
 }

@@ -99,6 +99,7 @@ take_idle(call *v, qpool_lease *leases, size_t most)
 	while (got < most &&
 	       qpool_acquire_at(v->self->pool, QPOOL_NOWAIT, &leases[got], NULL, NULL) == QPOOL_OK)
 		got++;
+	v->self->not_lent += got;
 	return got;
 }
 
@@ -158,14 +159,37 @@ assign_idle(line *self)
 		hand_back(m, &leases[got]);
 	}
 	PyMem_Free(leases);
-	return call_end(&v) < 0 ? -1 : limits_apply(self, false);
+	if (limits_apply(self, false) < 0)
+		call_keep(&v);
+	return call_end(&v);
 }
 
-/* By the times that are ours the qpool closes nothing: that is done here. */
+/* Those of `got` leases that have not passed go back in their order.  How many have: they are the first now, the oldest
+ * foremost. */
+static size_t
+sort_out(line *self, qpool_lease *leases, size_t got)
+{
+	qpool_lease *passed = leases + got;
+
+	for (size_t i = got; i-- > 0;) {
+		member *m = member_find(self, leases[i].resource);
+		read_times(self, m, &leases[i]);
+		if (member_is_passed(self, m))
+			*--passed = leases[i];
+		else
+			hand_back(m, &leases[i]);
+	}
+	got = (size_t)(leases + got - passed);
+	memmove(leases, passed, got * sizeof *leases);
+	return got;
+}
+
+/* By the times that are ours the qpool closes nothing: that is done here.  All limits are as they were, and all that go
+ * back are back, before any hook runs. */
 static int
 close_assigned(line *self)
 {
-	size_t most = idle_now(self), got;
+	size_t most = idle_now(self), got = 0;
 	qpool_lease *leases = PyMem_Calloc(most + 1, sizeof *leases);
 	int done;
 	call v;
@@ -176,18 +200,13 @@ close_assigned(line *self)
 	}
 	done = limits_apply(self, true);
 	call_begin(&v, self);
-	got = done == 0 ? take_idle(&v, leases, most) : 0;
-	if (done == 0)
-		done = limits_apply(self, false); /* before any hook runs */
-	while (got-- > 0) {
-		member *m = member_find(self, leases[got].resource);
-		read_times(self, m, &leases[got]);
-		v.plain = !member_is_passed(self, m);
-		if (v.plain)
-			hand_back(m, &leases[got]);
-		else
-			(void)qpool_discard(&leases[got]);
+	if (done == 0) {
+		got = sort_out(self, leases, take_idle(&v, leases, most));
+		done = limits_apply(self, false);
 	}
+	v.plain = false;
+	while (got-- > 0)
+		(void)qpool_discard(&leases[got]);
 	PyMem_Free(leases);
 	return call_end(&v) < 0 ? -1 : done;
 }
@@ -316,13 +335,13 @@ put_numbers(const line *self, PyObject *dict, const qpool_stats *s)
 	    {"closing", s->closing},
 	    {"over", s->over},
 	    {"waiting", s->waiting},
-	    {"acquires", s->acquires},
+	    {"acquires", s->acquires - self->not_lent},
 	    {"acquires_waited", s->acquires_waited},
 	    {"timeouts", s->timeouts},
 	    {"refusals", s->refusals},
 	    {"cancels", s->cancels},
 	    {"opens", s->opens + self->reopened},
-	    {"open_failures", s->open_failures - self->failed_early},
+	    {"open_failures", s->open_failures - self->failed_early - self->not_tried},
 	    {"checks_failed", s->checks_failed + self->failed_checks + self->failed_early},
 	    {"resets_failed", s->resets_failed},
 	    {"misuses", s->misuses},
@@ -363,28 +382,40 @@ line_stats(PyObject *object, PyObject *unused)
 
 /* ---- changing and ending ---- */
 
+/* A new bound, and, if more are to go than are vacant, `most`.  The vacant that go end in `gone`: a finaliser of theirs
+ * must find the qpool as small as its members are few. */
+static int
+resize(line *self, size_t bound, bool lets_go, PyObject *gone)
+{
+	self->bound = bound;
+	self->most = 0;
+	while (lets_go && self->count > bound && self->oldest != NULL) {
+		if (PyList_Append(gone, self->oldest->manager) < 0)
+			return -1;
+		Py_XDECREF(member_remove(self, self->oldest));
+	}
+	if (lets_go && self->count > bound)
+		self->most = bound;
+	return line_fit(self);
+}
+
 PyObject *
 line_resize(PyObject *object, PyObject *args)
 {
 	line *self = (line *)object;
+	PyObject *gone;
 	unsigned long bound;
-	PyObject *done;
-	int lets_go;
+	int lets_go, done;
 
 	if (!line_is_begun(self) || !PyArg_ParseTuple(args, "kp:_resize", &bound, &lets_go))
 		return NULL;
-	self->bound = bound;
-	while (lets_go && self->count > bound && self->oldest != NULL)
-		Py_XDECREF(member_remove(self, self->oldest));
-	self->most = lets_go && self->count > bound ? bound : 0;
-	if (line_fit(self) < 0)
+	gone = PyList_New(0);
+	if (gone == NULL)
 		return NULL;
-	if (self->putters > 0) {
-		done = PyObject_CallMethodObjArgs(object, self->known->room_came, NULL);
-		if (done == NULL)
-			return NULL;
-		Py_DECREF(done);
-	}
+	done = resize(self, bound, lets_go != 0, gone);
+	Py_DECREF(gone);
+	if (done < 0 || line_tell_of_room(self) < 0)
+		return NULL;
 	Py_RETURN_NONE;
 }
 
@@ -400,7 +431,24 @@ close_for(call *v, int64_t deadline)
 	v->saved = PyEval_SaveThread();
 	err = qpool_close(v->self->pool, left < slice ? left : slice);
 	(void)call_gil(v);
+	while (v->self->oldest != NULL)
+		Py_XDECREF(member_remove(v->self, v->self->oldest));
 	return err == QPOOL_ETIMEOUT && left > slice ? QPOOL_EAGAIN : err;
+}
+
+/* What hooks raise waits for the end; Ctrl-C is the end. */
+static qpool_err
+close_until(call *v, int64_t deadline)
+{
+	qpool_err err;
+
+	while ((err = close_for(v, deadline)) == QPOOL_EAGAIN)
+		if (PyErr_CheckSignals() < 0) {
+			Py_CLEAR(v->trouble);
+			call_keep(v);
+			break;
+		}
+	return err;
 }
 
 PyObject *
@@ -415,20 +463,20 @@ line_close(PyObject *object, PyObject *patience)
 
 	if (!line_is_begun(self) || limit_timeout(patience, &timeout) < 0)
 		return NULL;
+	if (call_of(self) != NULL)
+		return PyErr_Format(self->known->error,
+		    "pool '%s': close() in a hook of one of its managers would wait for itself",
+		    qpool_name(self->pool));
 	deadline = timeout < INT64_MAX - now ? now + timeout : INT64_MAX;
 	self->closing = true;
 	done = PyObject_CallMethodObjArgs(object, self->known->room_came, NULL);
 	if (done == NULL)
 		return NULL;
 	Py_DECREF(done);
-	do {
-		call_begin(&v, self);
-		err = close_for(&v, deadline);
-		while (self->oldest != NULL)
-			Py_XDECREF(member_remove(self, self->oldest));
-		if (call_end(&v) < 0 || (err == QPOOL_EAGAIN && PyErr_CheckSignals() < 0))
-			return NULL;
-	} while (err == QPOOL_EAGAIN);
+	call_begin(&v, self);
+	err = close_until(&v, deadline);
+	if (call_end(&v) < 0)
+		return NULL;
 	if (err == QPOOL_ETIMEOUT)
 		return PyErr_Format(self->known->timeout,
 		    "pool '%s': %zu managers were not put back in time; they are closed when they are",
@@ -450,6 +498,7 @@ inherit(line *self, member *m, PyObject *strangers, PyObject *own)
 
 	if (m->stacked && hook_is_open(m->manager, self->known) == 0)
 		return true;
+	PyErr_Clear(); /* one that cannot say is treated as open */
 	if (m->in_hand && is_mine)
 		return true;
 	if (m->standing == HELD && !m->in_hand) {
@@ -478,6 +527,9 @@ line_forked(PyObject *object, PyObject *unused)
 	if (self->pool != NULL) {
 		self->forks++;
 		self->putters = self->waiting = 0;
+		/* The qpool counts from the fork on. */
+		self->reopened = self->failed_checks = self->failed_early = self->not_lent =
+		    self->not_tried = 0;
 		for (size_t i = 0; i < self->room && goes_on; i++)
 			if (self->table[i] != NULL)
 				goes_on = inherit(self, self->table[i], strangers, own);

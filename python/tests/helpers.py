@@ -47,6 +47,16 @@ class Manager(ResourceManager):
         super().putRepair()
 
 
+class Counted(Pool):
+    """Says how many wait for room: `putters`."""
+
+    putters = 0
+
+    def _putting(self, change):
+        super()._putting(change)
+        self.putters += change
+
+
 def filled(members, capacity=None, kind=Manager, **options):
     """A pool with so many managers m0, m1...; their common log is `pool.log`."""
     pool = Pool("bank", members if capacity is None else capacity, **options)
