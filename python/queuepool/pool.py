@@ -69,7 +69,7 @@ def _ago(now, ago_ns):
     return now - _datetime.timedelta(microseconds=ago_ns // 1000)
 
 
-MOST = 2**62  # of nanoseconds, 146 years, or of uses: no limit is as long
+_MOST = 2**62  # of nanoseconds, 146 years, or of uses: no limit is as long
 
 
 def _shown(thing, *names):
@@ -79,11 +79,11 @@ def _shown(thing, *names):
 
 def _plain_time(value):
     """Nanoseconds ago."""
-    return min(max(0, int((datetime.now() - value).total_seconds() * 1e9)), MOST)
+    return min(max(0, int((datetime.now() - value).total_seconds() * 1e9)), _MOST)
 
 
 def _plain_count(value):
-    return min(max(0, operator.index(value)), MOST)
+    return min(max(0, operator.index(value)), _MOST)
 
 
 class _Stamp:

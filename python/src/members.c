@@ -75,10 +75,13 @@ member_add(line *self, PyObject *manager)
 		return NULL;
 	}
 	/* The making of `weak` may have run anything. */
-	if (member_find(self, manager) != NULL || !grow(self)) {
+	if (member_find(self, manager) != NULL)
+		PyErr_SetString(self->known->error, "a manager was put to its pool twice at once");
+	else if (!grow(self))
+		PyErr_NoMemory();
+	if (PyErr_Occurred() != NULL) {
 		PyMem_Free(m);
 		Py_DECREF(weak);
-		PyErr_SetString(self->known->error, "a manager was put to its pool twice at once");
 		return NULL;
 	}
 	Py_INCREF(manager);
