@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from helpers import PATIENCE, Manager, Run, Trouble, filled, lent_again, until
+from helpers import PATIENCE, Manager, Run, Trouble, filled, lent_again, until, waiting
 
 import queuepool
 from queuepool import PoolError, PoolTimeout
@@ -277,3 +277,84 @@ def test_contexts_of_hooks_are_never_a_ring():
     with pytest.raises(Trouble) as caught:
         pool.take()
     assert isinstance(caught.value.__context__, KeyError) and caught.value.__context__.__context__ is None
+
+
+def test_blocks_of_one_lease_do_not_count_for_the_next():
+    pool = filled(1)
+    pool.put(pool.take().__enter__().__enter__())
+    with pool.take():
+        pass
+    assert pool.stats()["in_line"] == 1
+
+
+def test_the_tokens_of_stamps_change_with_what_they_stand_for():
+    pool = filled(1)
+    seen = []
+
+    def changed(manager):
+        seen.append(pool._stamps(manager)[:2])
+        return [now != then for now, then in zip(seen[-1], seen[-2])]
+
+    with pool.take() as manager:
+        seen.append(pool._stamps(manager)[:2])
+    assert changed(manager) == [False, True]  # put
+    assert pool.take() is manager and changed(manager) == [False, True]  # taken
+    manager._lastOpened = manager._lastOpened
+    assert changed(manager)[0]
+    manager._usageCount = 1
+    assert changed(manager)[1]
+    manager.close()
+    pool.put(manager)
+    with pool.take():
+        assert changed(manager) == [True, True]  # opened
+
+
+def test_a_recycle_that_looks_at_assigned_times_makes_nothing_younger(clock):
+    pool = filled(1)
+    with pool.take() as manager:
+        pass
+    manager._lastUsed = datetime.datetime.now()
+    clock(50)
+    pool.recycle()
+    clock(20)
+    assert manager._isOpen
+    pool.max_age = 61
+    pool.recycle()
+    assert not manager._isOpen
+
+
+def test_a_repair_that_one_manager_alone_has():
+    pool = filled(0, capacity=1)
+    manager = queuepool.ResourceManager("m")
+    pool.put(manager)
+    with pool.take():
+        pass
+    calls = []
+    manager.takeRepair = lambda: calls.append("takeRepair")
+    manager.putRepair = lambda: calls.append("putRepair")
+    with pool.take():
+        pass
+    assert calls == ["takeRepair", "putRepair"]
+
+
+def test_a_worn_manager_that_is_put_after_the_end_is_not_repaired():
+    pool = filled(1, maxUsageCount=1)
+    manager = pool.take()
+    with pytest.raises(PoolTimeout):
+        pool.close(timeout=0)
+    pool.log.clear()
+    pool.put(manager)
+    assert pool.log == [("m0", "close")] and not pool._owns(manager)
+
+
+def test_an_open_manager_is_put_where_others_wait_to_open():
+    for _ in range(100):
+        pool = filled(1)
+        lent = pool.take()
+        waiter = Run(pool.take)
+        waiting(pool, 1)
+        fresh = Manager("fresh")
+        fresh.open()
+        pool.put(fresh)
+        assert waiter.outcome() is fresh and fresh._isOpen
+        pool.put(lent)

@@ -13,7 +13,6 @@ import pytest
 from helpers import PATIENCE, Counted, Manager, Run, Trouble, filled, hooks, lent_again, until, waiting
 
 from queuepool import PoolError, PoolTimeout
-from queuepool._engine import chosen
 
 
 def in_child(body):
@@ -317,8 +316,10 @@ def test_a_fork_in_a_signals_handler_amid_a_put():
     sender.outcome()
 
 
-@pytest.mark.parametrize("hook", ["takeRepair", "open", "close", "putRepair"])
-def test_a_fork_inside_a_hook_of_what_was_open(hook):
+@pytest.mark.parametrize(
+    "hook, most", [("takeRepair", None), ("open", None), ("close", 1), ("close", 2), ("putRepair", None)]
+)
+def test_a_fork_inside_a_hook_of_what_was_open(hook, most):
     children = []
 
     class Forks(Manager):
@@ -337,8 +338,7 @@ def test_a_fork_inside_a_hook_of_what_was_open(hook):
     manager.armed = hook
     if hook == "open":  # its check opens it anew
         manager._isOpen = False
-    if hook == "close":
-        pool.max_uses = 1
+    pool.max_uses = most  # 1: it is closed by take; 2: by put
     status = 0
     try:
         pool.put(pool.take(timeout=0))
@@ -349,7 +349,7 @@ def test_a_fork_inside_a_hook_of_what_was_open(hook):
         try:
             signal.alarm(PATIENCE)
             assert status == 0 and pool.stats()["members"] == 2
-            assert lent_again(pool, 2)
+            assert {pool.take(timeout=0), pool.take(timeout=0)} == set(managers)
         except BaseException:
             status = 4
         os._exit(status)
@@ -399,5 +399,40 @@ def test_a_child_goes_on_when_a_manager_cannot_say_whether_it_is_open(monkeypatc
         assert lost == []
         assert hooks(pool)[-1][1] == "putRepair" and lent_again(pool, 2)
         assert [hook for _, hook in hooks(pool)].count("open") == 2
+
+    assert in_child(child) == 0
+
+
+def test_a_child_that_drops_its_parents_lease_has_the_place():
+    pool = filled(2)
+    mine = [pool.take()]
+
+    def child():
+        mine.clear()
+        gc.collect()
+        assert pool.stats()["members"] == 1
+        pool.put(Manager("fresh", pool.log))
+        assert lent_again(pool, 2)
+
+    assert in_child(child) == 0
+
+
+def test_no_finaliser_of_what_is_the_parents_runs_in_a_child():
+    ended = []
+
+    class Costly:
+        def __del__(self):
+            ended.append(1)
+
+    pool = filled(2)
+    mine, idle = pool.take(), pool.take()
+    mine.resource, idle.resource = Costly(), Costly()
+    pool.put(idle)
+
+    def child():
+        pool.put(mine)
+        mine.resource = idle.resource = None
+        gc.collect()
+        assert ended == []
 
     assert in_child(child) == 0
