@@ -160,7 +160,8 @@ PyObject *line_gone(PyObject *object, PyObject *weak);
 int line_tell_of_room(line *self); /* to those that wait in put; -1: exception */
 
 /* upkeep.c */
-int line_fit(line *self); /* the qpool's max_size follows the members */
+int line_fit(line *self);                            /* the qpool's max_size follows the members */
+void line_hand_back(line *self, qpool_lease *lease); /* as if it had not been lent; it is IDLE */
 PyObject *line_recycle(PyObject *object, PyObject *unused);
 PyObject *line_stamps(PyObject *object, PyObject *manager);
 PyObject *line_override(PyObject *object, PyObject *args);

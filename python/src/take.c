@@ -141,7 +141,10 @@ lend(call *v, qpool_lease *lease)
 	if (v->trouble != NULL) {
 		self->not_lent++;
 		v->plain = !v->spoiled;
-		(void)(v->spoiled ? qpool_discard(lease) : qpool_release(lease));
+		if (v->spoiled)
+			(void)qpool_discard(lease);
+		else
+			line_hand_back(self, lease);
 		return NULL;
 	}
 	m->lease = *lease;
@@ -164,8 +167,8 @@ take_back(call *v, PyObject *manager)
 
 	v->self->not_lent++;
 	v->plain = true;
-	member_in_hand(m);
-	(void)qpool_release(&lease);
+	member_stand(v->self, m, IDLE);
+	line_hand_back(v->self, &lease);
 }
 
 static PyObject *
@@ -366,7 +369,7 @@ line_pull(PyObject *object, PyObject *patience)
 	err = acquire(&v, timeout, &lease, &error);
 	self->not_lent += err == QPOOL_OK;
 	if (err == QPOOL_OK && v.trouble != NULL) { /* of the close of one that had expired */
-		(void)qpool_release(&lease);
+		line_hand_back(self, &lease);
 	} else if (err == QPOOL_OK) {
 		manager = member_remove(self, member_find(self, lease.resource));
 		(void)!qpool_detach(&lease);

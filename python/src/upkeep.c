@@ -135,6 +135,15 @@ hand_back(member *m, qpool_lease *lease)
 	(void)qpool_release(lease);
 }
 
+void
+line_hand_back(line *self, qpool_lease *lease)
+{
+	member *m = member_find(self, lease->resource);
+
+	read_times(self, m, lease);
+	hand_back(m, lease);
+}
+
 /* The qpool sets times of leases only: so all that are idle are leased for a moment, and go back in their order. */
 static int
 assign_idle(line *self)
@@ -153,11 +162,8 @@ assign_idle(line *self)
 	}
 	call_begin(&v, self);
 	got = take_idle(&v, leases, most);
-	while (got-- > 0) {
-		member *m = member_find(self, leases[got].resource);
-		read_times(self, m, &leases[got]);
-		hand_back(m, &leases[got]);
-	}
+	while (got-- > 0)
+		line_hand_back(self, &leases[got]);
 	PyMem_Free(leases);
 	if (limits_apply(self, false) < 0)
 		call_keep(&v);

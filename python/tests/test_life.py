@@ -415,6 +415,7 @@ def test_a_close_raises_in_take_while_another_thread_is_on_its_way():
     with pytest.raises(Trouble, match="close"):
         pool.take(timeout=0)
     assert ctypes.pythonapi.PyGILState_Check()
+    assert managers[1]._isOpen and managers[1]._usageCount == 1  # it was not lent
     pool.max_uses = None
     end()
 
