@@ -358,3 +358,23 @@ def test_an_open_manager_is_put_where_others_wait_to_open():
         pool.put(fresh)
         assert waiter.outcome() is fresh and fresh._isOpen
         pool.put(lent)
+
+
+def test_a_limit_of_two_uses_and_a_half_ends_at_the_third():
+    pool = filled(1, maxUsageCount=2.5)
+    still_open = []
+    for _ in range(3):
+        with pool.take() as manager:
+            pass
+        still_open.append(manager._isOpen)
+    assert still_open == [True, True, False]
+
+
+@pytest.mark.parametrize("hook", ["takeRepair", "open", "putRepair"])
+def test_the_traceback_shows_the_hook(hook):
+    pool = filled(1)
+    pool._queue.put(manager := pool._queue.get())
+    manager.fail.add(hook)
+    with pytest.raises(Trouble) as caught:
+        pool.put(pool.take())
+    assert hook in [entry.name for entry in caught.traceback]

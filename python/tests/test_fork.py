@@ -348,7 +348,7 @@ def test_a_fork_inside_a_hook_of_what_was_open(hook, most):
     if children[-1] == 0:
         try:
             signal.alarm(PATIENCE)
-            assert status == 0 and pool.stats()["members"] == 2
+            assert status == 0 and pool.stats()["members"] == 2 and not manager._isOpen
             assert {pool.take(timeout=0), pool.take(timeout=0)} == set(managers)
         except BaseException:
             status = 4
