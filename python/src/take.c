@@ -382,11 +382,9 @@ line_pull(PyObject *object, PyObject *patience)
 		(void)line_raise(self, err, &error);
 		return NULL;
 	}
-	if (line_fit(self) < 0) {
-		Py_DECREF(manager);
-		return NULL;
-	}
-	if (line_tell_of_room(self) < 0)
+	if (line_fit(self) < 0)
+		Py_CLEAR(manager);
+	else if (line_tell_of_room(self) < 0)
 		PyErr_WriteUnraisable(object); /* nobody else could have the manager */
 	return manager;
 }
