@@ -5,6 +5,7 @@ It never stands for a feature of the package: managers are the user's part.
 """
 import threading
 
+from queuepool import PoolClosed, PoolTimeout
 from queuepool.pool import Pool, ResourceManager
 
 PATIENCE = 20  # seconds, after which a test has failed: nothing takes so long
@@ -55,6 +56,19 @@ class Counted(Pool):
     def _putting(self, change):
         super()._putting(change)
         self.putters += change
+
+
+def slow_to_close():
+    """A kind of manager whose close() says that it is inside, and waits at the gate."""
+    gate, inside = threading.Event(), threading.Event()
+
+    class Slow(Manager):
+        def close(self):
+            inside.set()
+            assert gate.wait(PATIENCE)
+            super().close()
+
+    return gate, inside, Slow
 
 
 def filled(members, capacity=None, kind=Manager, **options):
@@ -113,6 +127,16 @@ def until(condition):
             return
         patience.wait(0.001)
     raise AssertionError("it has not come")
+
+
+def is_closed(pool):
+    """Does it refuse to lend for good?"""
+    try:
+        pool.take(timeout=0)
+    except PoolClosed:
+        return True
+    except PoolTimeout:
+        return False
 
 
 def waiting(pool, number):

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from helpers import PATIENCE, Manager, Run, Trouble, filled, hooks, lent_again, until, waiting
+from helpers import PATIENCE, Manager, Run, Trouble, filled, hooks, is_closed, lent_again, until, waiting
 from verdict import verdict
 
 import queuepool
@@ -189,18 +189,9 @@ def test_close_ends_when_a_lent_manager_is_collected():
     pool = filled(1)
     lent = [pool.take()]
     closer = Run(pool.close)
-    until(lambda: refused(pool))
+    until(lambda: is_closed(pool))
     lent.clear()
     closer.outcome()
-
-
-def refused(pool):
-    try:
-        pool.take(timeout=0)
-    except PoolClosed:
-        return True
-    except PoolTimeout:
-        return False
 
 
 def test_a_full_pool_that_closes_frees_its_putters():

@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from helpers import PATIENCE, Manager, Run, Trouble, filled, lent_again, until, waiting
+from helpers import PATIENCE, Manager, Run, Trouble, filled, lent_again, slow_to_close, until, waiting
 
 import queuepool
 from queuepool import PoolError, PoolTimeout
@@ -173,15 +173,8 @@ def test_what_is_got_from_the_queue_while_a_close_raises():
 
 
 def test_recycle_holds_up_nobody_else():
-    gate, inside = threading.Event(), threading.Event()
-
-    class Slow(Manager):
-        def close(self):
-            inside.set()
-            assert gate.wait(PATIENCE)
-            super().close()
-
-    pool = filled(3, kind=Slow)
+    gate, inside, slow = slow_to_close()
+    pool = filled(3, kind=slow)
     managers = [pool.take() for _ in range(3)]
     for manager in managers:
         pool.put(manager)

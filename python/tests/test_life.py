@@ -14,9 +14,9 @@ import time
 import weakref
 
 import pytest
-from helpers import PATIENCE, Counted, Manager, Run, Trouble, filled, hooks, lent_again, until, waiting
+from helpers import PATIENCE, Counted, Manager, Run, Trouble, filled, hooks, is_closed, lent_again, until, waiting
 
-from queuepool import PoolClosed, PoolError, PoolTimeout
+from queuepool import PoolError, PoolTimeout
 from queuepool._engine import chosen
 
 
@@ -60,15 +60,6 @@ def test_ctrl_c_ends_a_wait():
 
 def test_ctrl_c_given_to_another_thread_ends_a_wait_all_the_same():
     assert any(interrupted(threading.get_ident) < SOON for _ in range(TRIES))
-
-
-def is_closed(pool):
-    try:
-        pool.take(timeout=0)
-    except PoolClosed:
-        return True
-    except PoolTimeout:
-        return False
 
 
 OTHER_WAITS = {

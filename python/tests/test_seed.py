@@ -10,7 +10,7 @@ import signal
 import threading
 
 import pytest
-from helpers import PATIENCE, Manager, Run, Trouble, filled, hooks, lent_again, until, waiting
+from helpers import PATIENCE, Manager, Run, Trouble, filled, hooks, lent_again, slow_to_close, until, waiting
 from verdict import verdict
 
 from queuepool import PoolError, PoolTimeout
@@ -265,19 +265,6 @@ def test_row_10_empty_pool():
     waiting(pool, 1)
     pool.put(Manager("first"))
     assert str(taker.outcome()) == "first"
-
-
-def slow_to_close():
-    """A kind of manager whose close() says that it is inside, and waits at the gate."""
-    gate, inside = threading.Event(), threading.Event()
-
-    class Slow(Manager):
-        def close(self):
-            inside.set()
-            assert gate.wait(PATIENCE)
-            super().close()
-
-    return gate, inside, Slow
 
 
 @verdict("fixed", "18: `recycle()` had all managers in hand while it closed one; now only that one")
