@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fault: how a message is put together: the server's name, what failed, its words, its code.
+ */
+#include "fault.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Shorter ones are in any text, and stars would tell where. */
+enum { SECRET_LEAST = 3 };
+
+static void
+blot(char *text, const char *secret)
+{
+	size_t length = secret != NULL ? strlen(secret) : 0;
+
+	if (length < SECRET_LEAST)
+		return;
+	for (char *at = strstr(text, secret); at != NULL; at = strstr(at + length, secret))
+		memset(at, '*', length);
+}
+
+void
+qp_smtp_fault_hide(const qp_smtp_source *source, char *text)
+{
+	blot(text, source->password);
+	blot(text, source->user);
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+static void
+clean(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+qpool_err
+qp_smtp_fault_say(qpool_error *error, qpool_err code, const char *format, ...)
+{
+	va_list list;
+
+	if (error == NULL)
+		return code;
+	memset(error, 0, sizeof *error);
+	error->code = code;
+	va_start(list, format);
+	(void)vsnprintf(error->message, sizeof error->message, format, list);
+	va_end(list);
+	clean(error->message);
+	return code;
+}
+
+qpool_err
+qp_smtp_fault_at(
+    const qp_smtp_source *source, qpool_error *error, qpool_err code, const char *format, ...)
+{
+	char said[sizeof error->message];
+	va_list list;
+
+	va_start(list, format);
+	(void)vsnprintf(said, sizeof said, format, list);
+	va_end(list);
+	/* Before the cut: half a secret would not be known again. */
+	qp_smtp_fault_hide(source, said);
+	return qp_smtp_fault_say(error, code, "smtp %s: %s", source->shown, said);
+}
+
+void
+qp_smtp_fault_words(
+    const qp_smtp_source *source, const qp_smtp_reply *reply, char out[sizeof reply->text])
+{
+	memcpy(out, reply->text, sizeof reply->text);
+	qp_smtp_fault_hide(source, out);
+}
+
+qpool_err
+qp_smtp_fault_reply(const qp_smtp_source *source, qpool_error *error, qpool_err code,
+    const char *what, const qp_smtp_reply *reply)
+{
+	char text[sizeof reply->text];
+
+	qp_smtp_fault_words(source, reply, text);
+	(void)qp_smtp_fault_at(
+	    source, error, code, "%s: the server says %d %.120s", what, reply->code, text);
+	if (error != NULL)
+		(void)snprintf(error->native, sizeof error->native, "%d", reply->code);
+	return code;
+}
