@@ -102,10 +102,10 @@ many_mails_go_through_one_session(void **state)
 	assert_string_equal(smtp_kit_ask(the.kit, "envelope 0"), "ann@example.org bob@example.org");
 	assert_int_equal(smtp_kit_said(the.kit, "AUTH"), 1);
 	assert_int_equal(smtp_kit_said(the.kit, "RSET"), 0);
-	assert_int_equal(smtp_kit_said(the.kit, "QUIT"), 0);
+	assert_int_equal(smtp_kit_number(the.kit, "quits"), 0);
 	qpool_free(pool);
 	the.pool = NULL;
-	while (smtp_kit_said(the.kit, "QUIT") == 0)
+	while (smtp_kit_number(the.kit, "quits") == 0)
 		; /* the server's own thread reads it when it does */
 }
 
@@ -424,7 +424,7 @@ static void
 what_will_not_mend_is_denied(void **state)
 {
 	(void)state;
-	make_url("smtp", SMTP_USER ":wrong-" SMTP_PASSWORD, "");
+	make_url("smtp", SMTP_USER ":wrong-" SMTP_PASSWORD, "tls=starttls");
 	refuses(QPOOL_EDENIED, "535", "look at user and password");
 	(void)snprintf(the.url, sizeof the.url,
 	    "smtp://" SMTP_USER ":" SMTP_PASSWORD "@127.0.0.1:%d", smtp_kit_port(the.kit));
@@ -438,7 +438,6 @@ what_will_not_mend_is_denied(void **state)
 	(void)snprintf(the.url, sizeof the.url, "smtp://127.0.0.1:%d?ca=/nowhere/ca.pem",
 	    smtp_kit_port(the.kit));
 	refuses(QPOOL_EDENIED, "", "ca");
-	assert_int_equal(smtp_kit_said(the.kit, "QUIT"), 0);
 }
 
 static void
@@ -479,7 +478,7 @@ other_ways_in(void **state)
 	(void)qpool_release(&lease);
 	(void)snprintf(the.url, sizeof the.url, "smtp://u-ser:pass-word@127.0.0.1:%d?tls=none",
 	    smtp_kit_port(the.kit));
-	refuses(QPOOL_EDENIED, "", "the server offers no login");
+	refuses(QPOOL_EDENIED, "535", "look at user and password");
 }
 
 /* ---- fork ---- */

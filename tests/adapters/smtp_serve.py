@@ -4,7 +4,7 @@
     smtp_serve CONTROL-PORT none|starttls|implicit 0|1 FOLDER
 
 Connects to the test's control port and says where it listens; then each line is an order, answered by one line:
-fault VERB ANSWER, clear, drop, verbs (of all connections), connections, mails, mail N (its bytes in hex), envelope N.
+fault VERB ANSWER, clear, drop, verbs (of all connections), connections, quits, mails, mail N (its bytes in hex), envelope N.
 Ends when the control connection does.  With certificates, which it makes in FOLDER, it speaks TLS; with 1 it wants a
 login.  It never sends a mail anywhere.
 """
@@ -35,6 +35,10 @@ class Orders:
 
     def verbs(self):
         return " ".join(verb for connection in self.server.connections for verb in connection.verbs)
+
+    def quits(self):
+        """Where the last bytes were a QUIT: aiosmtpd may drop the line when the connection closes right behind it."""
+        return str(sum(connection.received.endswith(b"QUIT\r\n") for connection in self.server.connections))
 
     def connections(self):
         return str(len(self.server.connections))
