@@ -462,7 +462,7 @@ addresses_cannot_become_commands(void **state)
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		message.from = bad[i];
 		script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
-		assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_EINVAL);
+		assert_int_equal(one_mail(&message, replies, &opened), QPOOL_EINVAL);
 		assert_ptr_equal(strstr(said.message, "from has "), said.message);
 		assert_string_equal(smtp_fake_heard(fake), "EHLO me\r\nQUIT\r\n");
 		message.from = "";

@@ -342,7 +342,8 @@ copy_all(qp_smtp_source *source, const qpool_smtp_options *o)
 	if (o->port != 0)
 		source->port = (uint16_t)o->port;
 	source->send_timeout = o->send_timeout != 0 ? o->send_timeout : QPOOL_SEC(300);
-	(void)snprintf(source->shown, sizeof source->shown, "%.70s:%u", o->host, source->port);
+	(void)snprintf(source->shown, sizeof source->shown,
+	    strchr(o->host, ':') != NULL ? "[%.68s]:%u" : "%.70s:%u", o->host, source->port);
 	return copy(&source->host, o->host) && copy(&source->user, o->user) &&
 	       copy(&source->password, o->password) && copy(&source->ca_file, o->ca_file) &&
 	       write_url(source, o->helo);
