@@ -9,6 +9,7 @@
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dpostgres=enabled -Dcli=enabled
+options += -Dsmtp=enabled
 # Without dpkg-dev meson takes Debian for one of those with lib64, where neither its linker nor its
 # pkg-config would look.
 options += $(if $(wildcard /etc/debian_version),-Dlibdir=lib)
