@@ -296,6 +296,11 @@ options_are_judged(void **state)
 	assert_non_null(s);
 	assert_true(s->send_timeout == QPOOL_SEC(1));
 	qp_smtp_source_free(s);
+	good.flags = QPOOL_SMTP_NO_VERIFY;
+	s = make(NULL, &good, NULL);
+	assert_non_null(s);
+	assert_false(s->verifies);
+	qp_smtp_source_free(s);
 	for (int i = 0; i < 11; i++) {
 		o = good;
 		o.tls = i == 0 ? 4 : 0;

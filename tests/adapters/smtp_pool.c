@@ -472,7 +472,8 @@ other_ways_in(void **state)
 	the.kit = smtp_kit_start("none", false);
 	(void)snprintf(the.url, sizeof the.url, "smtp://127.0.0.1:%d", smtp_kit_port(the.kit));
 	refuses(QPOOL_EDENIED, "", "look at port and tls");
-	(void)strcat(the.url, "?tls=optional");
+	(void)snprintf(
+	    the.url, sizeof the.url, "smtp://127.0.0.1:%d?tls=optional", smtp_kit_port(the.kit));
 	lease = smtp_lease(pool_of_one());
 	must_send(&lease, "x\r\n");
 	(void)qpool_release(&lease);
