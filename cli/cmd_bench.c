@@ -35,7 +35,8 @@ const char cmd_bench_help[] =
     "      --threads N   threads that make requests, 1 to 10,000 (64)\n"
     "      --seconds S   how long: 5, 0.5 or a duration, at most 24h (5)\n"
     "      --count N     how many requests instead\n"
-    "      --sql TEXT    what a request runs, one or more statements (SELECT 1)\n"
+    "      --sql TEXT    what a request runs, one or more statements (SELECT 1;\n"
+    "                    with smtp:// NOOP, or a mail with From: and To:)\n"
     "      --sql-file F  the same from a file\n"
     "      --hold D      keep the connection so much longer each time, as in 5ms (0)\n"
     "      --no-pool     open and close a connection for each request, to compare\n" TARGET_WISHES_HELP
@@ -168,7 +169,19 @@ read_sql(struct bench *bench)
 	const struct bench_asked *asked = &bench->asked;
 	if (asked->sql_file != NULL)
 		return textfile_read("--sql-file", asked->sql_file, TARGET_SCRIPT_MAX, &bench->sql);
-	bench->sql = strdup(asked->sql != NULL ? asked->sql : "SELECT 1");
+	if (asked->sql == NULL) /* the target knows */
+		return EXIT_OK;
+	bench->sql = strdup(asked->sql);
+	return bench->sql != NULL ? EXIT_OK : say_failed("bench: out of memory");
+}
+
+/* What a request runs if nothing was said. */
+static int
+settle_sql(struct bench *bench)
+{
+	const char *usual = bench->target.kind->usual;
+	if (bench->sql == NULL)
+		bench->sql = strdup(usual != NULL ? usual : "SELECT 1");
 	return bench->sql != NULL ? EXIT_OK : say_failed("bench: out of memory");
 }
 
@@ -380,6 +393,8 @@ cmd_bench(int argc, char **argv)
 		code = read_sql(&bench);
 	if (code == EXIT_OK)
 		code = target_parse(asked->url, "bench", asked->wishes, &bench.target);
+	if (code == EXIT_OK)
+		code = settle_sql(&bench);
 	if (code == EXIT_OK)
 		code = bench_target(&bench);
 	target_script_free(&bench.script);

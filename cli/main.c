@@ -96,7 +96,7 @@ help(int argc, char **argv)
 static int
 version(void)
 {
-	char clients[80];
+	char clients[120];
 	target_clients(clients, sizeof clients);
 	printf("queuepool %d.%d.%d (library %s, %s)\n", QPOOL_VERSION_MAJOR, QPOOL_VERSION_MINOR,
 	    QPOOL_VERSION_PATCH, qpool_version(), clients);

@@ -18,6 +18,9 @@ static const struct target_kind *const kinds[] = {
 #ifdef CLI_POSTGRES
     &target_postgres,
 #endif
+#ifdef CLI_SMTP
+    &target_smtp,
+#endif
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 

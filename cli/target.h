@@ -40,6 +40,7 @@ typedef int target_cancelled_fn(void *user);
 struct target_kind {
 	const char *schemes[3];      /* the first is its name, NULL is the last */
 	const char *form;            /* "sqlite:PATH" */
+	const char *usual;           /* what a request runs unless told; NULL: SELECT 1 */
 	const char *(*client)(void); /* "SQLite 3.40.1" */
 	bool has_wishes;             /* it knows --reset and --pooler */
 	bool needs_lease; /* only a lease shows the connection, not its resource by itself */
@@ -75,9 +76,17 @@ extern const struct target_kind target_postgres;
 #define TARGET_FORMS_HELP_ ""
 #endif
 
+#ifdef CLI_SMTP
+extern const struct target_kind target_smtp;
+#define TARGET_SMTP_HELP_ "                    or smtp://USER:PASSWORD@HOST:PORT, smtps://...\n"
+#else
+#define TARGET_SMTP_HELP_ ""
+#endif
+
 /* For the help of a command: the URLs, and the two options. */
-#define TARGET_URL_HELP \
-	"  URL               sqlite:PATH, sqlite:file:URI or sqlite::memory:\n" TARGET_FORMS_HELP_
+#define TARGET_URL_HELP                                                                            \
+	"  URL               sqlite:PATH, sqlite:file:URI or sqlite::memory:\n" TARGET_FORMS_HELP_ \
+	    TARGET_SMTP_HELP_
 #define TARGET_WISHES_HELP                                                             \
 	"      --reset R     PostgreSQL, at a return: none, rollback, smart or full\n" \
 	"      --pooler P    PostgreSQL, a pooler before it: none or transaction\n"

@@ -121,6 +121,10 @@ typedef struct qpool_smtp_reply {
  * another.  After the server's other refusals the session is as good as before. */
 QPOOL_API QPOOL_CHECKED qpool_err qpool_smtp_send(qpool_lease *lease,
     const qpool_smtp_message *message, qpool_smtp_reply *replies, qpool_error *error);
+/* Ask the server whether it is still there, as after a lease was held for long.  EPEER: it is not,
+ * or says so (421); ETIMEOUT; then the lease is spoiled.  EINVAL for a negative timeout, EMISUSE. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_smtp_noop(qpool_lease *lease, qpool_nsec timeout,
+    qpool_error *error);
 
 #ifdef __cplusplus
 }

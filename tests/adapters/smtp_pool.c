@@ -372,11 +372,25 @@ a_check_asks_and_a_silent_server_fails_it(void **state)
 	(void)qpool_release(&lease);
 	assert_int_equal(smtp_kit_said(the.kit, "NOOP"), 1);
 	assert_int_equal(smtp_kit_number(the.kit, "connections"), 1);
+	assert_int_equal(qpool_smtp_noop(&lease, QPOOL_SEC(1), &the.error), QPOOL_EMISUSE);
+	lease = smtp_lease(the.pool);
+	assert_int_equal(qpool_smtp_noop(&lease, QPOOL_SEC(60), &the.error), QPOOL_OK);
+	assert_int_equal(qpool_smtp_noop(&lease, -1, &the.error), QPOOL_EINVAL);
+	(void)smtp_kit_ask(the.kit, "fault NOOP 421 closing");
+	assert_int_equal(qpool_smtp_noop(&lease, QPOOL_SEC(60), &the.error), QPOOL_EPEER);
+	smtp_says(&the.error, "NOOP: the server says 421 closing");
+	assert_int_equal(qpool_smtp_noop(&lease, QPOOL_SEC(60), &the.error), QPOOL_EPEER);
+	smtp_says(&the.error, "the session is given up");
+	(void)qpool_release(&lease);
+	(void)smtp_kit_ask(the.kit, "clear");
+	lease = smtp_lease(the.pool);
+	(void)qpool_release(&lease);
+	assert_int_equal(smtp_kit_number(the.kit, "connections"), 2);
 	(void)smtp_kit_ask(the.kit, "fault NOOP hang");
 	qpool_suspect(the.pool);
 	lease = smtp_lease(the.pool);
 	(void)qpool_release(&lease);
-	assert_int_equal(smtp_kit_number(the.kit, "connections"), 2);
+	assert_int_equal(smtp_kit_number(the.kit, "connections"), 3);
 }
 
 static void

@@ -6,6 +6,7 @@
 
 SMTP_URL of its environment leads to the server, which wants STARTTLS and a login, and never sends a mail anywhere.
 """
+import logging
 import os
 import pathlib
 import subprocess
@@ -15,6 +16,8 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python" / "tests"))
 
 import smtp_server  # noqa: E402
+
+logging.disable(logging.WARNING)  # aiosmtpd's, of each login
 
 
 def main(command):

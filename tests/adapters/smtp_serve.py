@@ -8,6 +8,7 @@ fault VERB ANSWER, clear, drop, verbs (of all connections), connections, quits, 
 Ends when the control connection does.  With certificates, which it makes in FOLDER, it speaks TLS; with 1 it wants a
 login.  It never sends a mail anywhere.
 """
+import logging
 import pathlib
 import socket
 import sys
@@ -15,6 +16,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "python" / "tests"))
 
 import smtp_server  # noqa: E402
+
+logging.disable(logging.WARNING)  # aiosmtpd's, of each login
 
 
 class Orders:

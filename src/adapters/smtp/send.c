@@ -35,6 +35,8 @@ typedef struct sending {
 static const char *
 outcome(const sending *s)
 {
+	if (s->message.given.recipients == NULL)
+		return "the session is given up";
 	return s->is_in_doubt ? "whether the mail was taken is not known"
 	                      : "the mail was not delivered";
 }
@@ -330,19 +332,31 @@ begin(sending *s, qpool_error *error)
 	return QPOOL_EPEER;
 }
 
+/* The session, or why there is none. */
+static qpool_err
+find(sending *s, qpool_error *error)
+{
+	const qpool_lease *lease = s->lease;
+	const char *why = "of another kind of pool";
+
+	s->session = session_of(lease);
+	if (s->session != NULL)
+		return QPOOL_OK;
+	if (lease == NULL || lease->resource == NULL)
+		why = "empty";
+	else if (qpool_resource_id(lease) == 0)
+		why = "over";
+	return qp_smtp_fault_say(error, QPOOL_EMISUSE,
+	    "the lease is %s; pass one that a pool of qpool_smtp_create lent", why);
+}
+
 static qpool_err
 send_it(sending *s, const qpool_smtp_message *message, qpool_error *error)
 {
 	qpool_err err;
 
-	s->session = session_of(s->lease);
-	if (s->session == NULL)
-		return qp_smtp_fault_say(error, QPOOL_EMISUSE,
-		    "the lease is %s; pass one that a pool of qpool_smtp_create lent",
-		    s->lease == NULL || s->lease->resource == NULL ? "empty"
-		    : qpool_resource_id(s->lease) == 0             ? "over"
-								   : "of another kind of pool");
-	if ((err = qp_smtp_message_read(&s->message, message, s->replies, error)) != QPOOL_OK)
+	if ((err = find(s, error)) != QPOOL_OK ||
+	    (err = qp_smtp_message_read(&s->message, message, s->replies, error)) != QPOOL_OK)
 		return err;
 	if (s->replies != NULL)
 		memset(s->replies, 0, (s->message.given.recipient_count + 1) * sizeof *s->replies);
@@ -358,6 +372,37 @@ qpool_smtp_send(qpool_lease *lease, const qpool_smtp_message *message, qpool_smt
 	sending s = {.lease = lease, .replies = replies};
 	int saved = errno;
 	qpool_err err = send_it(&s, message, error);
+
+	errno = saved;
+	return err;
+}
+
+static qpool_err
+noop(sending *s, qpool_nsec timeout, qpool_error *error)
+{
+	qp_smtp_result result = QP_SMTP_LOST;
+	qpool_err err = find(s, error);
+
+	if (err != QPOOL_OK)
+		return err;
+	if (timeout < 0)
+		return qp_smtp_fault_say(error, QPOOL_EINVAL,
+		    "timeout is %" PRId64 " ns; it must be a duration or QPOOL_FOREVER", timeout);
+	qp_smtp_reply_begin(&s->reply);
+	if (!s->session->is_broken)
+		result =
+		    qp_smtp_wire_ask(s->session, "NOOP", &s->reply, qp_smtp_wire_deadline(timeout));
+	if (result != QP_SMTP_DONE)
+		return lost(s, result, "NOOP", error);
+	return s->reply.code == 250 ? QPOOL_OK : not_it(s, "NOOP", error);
+}
+
+qpool_err
+qpool_smtp_noop(qpool_lease *lease, qpool_nsec timeout, qpool_error *error)
+{
+	sending s = {.lease = lease};
+	int saved = errno;
+	qpool_err err = noop(&s, timeout, error);
 
 	errno = saved;
 	return err;
