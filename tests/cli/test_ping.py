@@ -78,7 +78,7 @@ class Help(CommandTest):
     def test_version(self):
         result = self.run_command("--version")
         self.assert_code(result, 0)
-        self.assertRegex(result.out, r"^queuepool \d+\.\d+\.\d+ \(library \d+\.\d+\.\d+, SQLite 3\.[\d.]+(, libpq [\d.]+)?\)\n$")
+        self.assertRegex(result.out, r"^queuepool \d+\.\d+\.\d+ \(library \d+\.\d+\.\d+, SQLite 3\.[\d.]+(, libpq [\d.]+)?(, libcurl [\d.]+)?\)\n$")
         self.assertEqual(result.out, self.run_command("-V").out)
 
 
