@@ -150,6 +150,7 @@ run(void *arg)
 	    {.fd = f->listener, .events = POLLIN}, {.fd = f->stop, .events = POLLIN}};
 
 	while (poll(both, 2, -1) >= 0 && both[1].revents == 0) {
+		/* cppcheck-suppress nullPointer ; nobody asks who it is */
 		int fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			serve(f, fd);

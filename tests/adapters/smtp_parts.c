@@ -202,8 +202,10 @@ a_url_says_all(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		qp_smtp_source *s = make(rows[i].url, NULL, NULL);
 
-		if (s == NULL)
+		if (s == NULL) {
 			fail_msg("%s: %s", rows[i].url, said.message);
+			continue;
+		}
 		assert_string_equal(s->url, rows[i].curl);
 		assert_string_equal(s->shown, rows[i].shown);
 		assert_int_equal(s->tls, rows[i].tls);

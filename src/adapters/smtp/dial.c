@@ -32,7 +32,6 @@ typedef struct dial {
 	qp_smtp_reply reply;
 	bool is_login, is_known;
 	int socket_errno;
-	char words[CURL_ERROR_SIZE];
 } dial;
 
 /* ---- what libcurl calls ---- */
@@ -46,7 +45,9 @@ open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *at)
 
 	(void)purpose;
 	d->socket_errno = fd < 0 ? errno : 0;
-	return fd < 0 ? CURL_SOCKET_BAD : fd;
+	if (fd < 0)
+		return CURL_SOCKET_BAD;
+	return fd;
 }
 
 static size_t
@@ -78,15 +79,6 @@ on_line(char *line, size_t one, size_t length, void *user)
 	return length;
 }
 
-/* What comes when nobody asked for a body; there is none. */
-static size_t
-drop(char *bytes, size_t one, size_t length, void *user)
-{
-	(void)bytes;
-	(void)user;
-	return one * length;
-}
-
 /* ---- what libcurl is told ---- */
 
 static long
@@ -116,7 +108,7 @@ set_tls(CURL *curl, const qp_smtp_source *source)
 		code = curl_easy_setopt(curl, CURLOPT_CAINFO, source->ca_file);
 	/* The file's authorities and no others. */
 	if (code == CURLE_OK && source->ca_file != NULL)
-		(void)curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+		(void)curl_easy_setopt(curl, CURLOPT_CAPATH, (char *)NULL);
 	return code;
 }
 
@@ -137,6 +129,7 @@ set_texts(CURL *curl, const qp_smtp_source *source)
 	return code;
 }
 
+/* The callbacks are called while it connects, and never again. */
 static CURLcode
 set(dial *d, const qp_smtp_source *source, qpool_nsec budget)
 {
@@ -150,24 +143,12 @@ set(dial *d, const qp_smtp_source *source, qpool_nsec budget)
 	(void)curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
 	(void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(budget));
 	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, milliseconds(budget));
-	(void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, d->words);
+	(void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, d->session->words);
 	(void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
 	(void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, d);
 	(void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_line);
 	(void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, d);
-	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, drop);
 	return code == CURLE_OK ? set_tls(curl, source) : code;
-}
-
-/* What pointed to this call's stack. */
-static void
-unset(CURL *curl)
-{
-	(void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
-	(void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, NULL);
-	(void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, NULL);
-	(void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, NULL);
-	(void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, NULL);
 }
 
 /* ---- why not ---- */
@@ -237,9 +218,10 @@ refused(dial *d, CURLcode code, qpool_error *error)
 	if (is_refusal && !d->is_login) {
 		(void)qp_smtp_fault_reply(source, error, err, "connecting", &d->reply);
 	} else {
-		qp_smtp_fault_hide(source, d->words);
+		qp_smtp_fault_hide(source, d->session->words);
 		(void)qp_smtp_fault_at(source, error, err, "connecting: %.110s%s",
-		    d->words[0] != '\0' ? d->words : curl_easy_strerror(code), hint_on(code));
+		    d->session->words[0] != '\0' ? d->session->words : curl_easy_strerror(code),
+		    hint_on(code));
 		if (error != NULL && is_refusal)
 			(void)snprintf(error->native, sizeof error->native, "%d", d->reply.code);
 	}
@@ -277,7 +259,6 @@ connect_it(dial *d, qpool_nsec budget, qpool_error *error)
 	if (code == CURLE_OK)
 		code = curl_easy_perform(curl);
 	err = code == CURLE_OK ? look_at_login(d, error) : refused(d, code, error);
-	unset(curl);
 	if (err != QPOOL_OK)
 		return err;
 	(void)curl_easy_getinfo(curl, CURLINFO_ACTIVESOCKET, &fd);

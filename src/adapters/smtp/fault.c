@@ -59,15 +59,15 @@ qpool_err
 qp_smtp_fault_at(
     const qp_smtp_source *source, qpool_error *error, qpool_err code, const char *format, ...)
 {
-	char said[sizeof error->message];
+	qpool_error said;
 	va_list list;
 
 	va_start(list, format);
-	(void)vsnprintf(said, sizeof said, format, list);
+	(void)vsnprintf(said.message, sizeof said.message, format, list);
 	va_end(list);
 	/* Before the cut: half a secret would not be known again. */
-	qp_smtp_fault_hide(source, said);
-	return qp_smtp_fault_say(error, code, "smtp %s: %s", source->shown, said);
+	qp_smtp_fault_hide(source, said.message);
+	return qp_smtp_fault_say(error, code, "smtp %s: %s", source->shown, said.message);
 }
 
 void

@@ -24,6 +24,7 @@ typedef struct qp_smtp_session {
 	const qp_smtp_source *source;
 	int fd;
 	qp_smtp_offers offers;
+	char words[CURL_ERROR_SIZE]; /* libcurl writes them when it likes */
 	/* Who has the session: the pool's callback, else the holder. */
 	bool is_broken;
 	bool is_open;

@@ -102,12 +102,13 @@ read_where(qp_smtp_url *url, char *where, qpool_error *error)
 qpool_err
 qp_smtp_url_read(qp_smtp_url *url, const char *given, qpool_error *error)
 {
-	char *rest = NULL, *end, *at;
+	char *rest, *end, *at;
 	qpool_err err;
 
 	url->text = strdup(given);
 	if (url->text == NULL)
 		return qp_smtp_fault_say(error, QPOOL_ENOMEM, "no memory to read a url");
+	rest = url->text;
 	err = read_scheme(url, &rest, error);
 	if (err != QPOOL_OK)
 		return err;
