@@ -15,9 +15,13 @@ static pthread_cond_t change = PTHREAD_COND_INITIALIZER;
 static bool is_over;
 static int asked, answered;
 
-__attribute__((visibility("default"))) int
-getaddrinfo(const char *restrict name, const char *restrict service,
-    const struct addrinfo *restrict hints, struct addrinfo **restrict out)
+/* Under libc's name, whose declaration is in the way. */
+__attribute__((visibility("default"))) int our_getaddrinfo(const char *name, const char *service,
+    const struct addrinfo *hints, struct addrinfo **out) __asm__("getaddrinfo");
+
+int
+our_getaddrinfo(
+    const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out)
 {
 	(void)name;
 	(void)service;
