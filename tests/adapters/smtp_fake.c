@@ -114,7 +114,10 @@ hear(talk *t)
 
 	if (t->script.cut_in != SMTP_FAKE_ALL && room > t->script.cut_in - f->length)
 		room = t->script.cut_in - f->length;
-	if (room == 0 || poll(both, 2, -1) < 0 || both[1].revents != 0)
+	if (t->script.is_deaf && t->is_body)
+		both[0].events = POLLRDHUP;
+	if (room == 0 || poll(both, 2, -1) < 0 || both[1].revents != 0 ||
+	    both[0].events == POLLRDHUP)
 		return false;
 	got = recv(t->fd, f->heard + f->length, room, 0);
 	if (got <= 0)

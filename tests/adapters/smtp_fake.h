@@ -18,6 +18,7 @@ typedef struct smtp_script {
 	size_t cut_out; /* hang up after so many bytes said; SMTP_FAKE_ALL: never */
 	size_t cut_in;  /* ... heard */
 	bool is_slow;   /* one byte a packet */
+	bool is_deaf;   /* reads nothing of a body */
 } smtp_script;
 
 typedef struct smtp_fake smtp_fake;

@@ -21,6 +21,13 @@ blot(char *text, const char *secret)
 		memset(at, '*', length);
 }
 
+static bool
+has_short(const char *text, const char *secret)
+{
+	return secret != NULL && secret[0] != '\0' && strlen(secret) < SECRET_LEAST &&
+	       strstr(text, secret) != NULL;
+}
+
 void
 qp_smtp_fault_hide(const qp_smtp_source *source, char *text)
 {
@@ -76,6 +83,10 @@ qp_smtp_fault_words(
 {
 	memcpy(out, reply->text, sizeof reply->text);
 	qp_smtp_fault_hide(source, out);
+	if (!has_short(out, source->password) && !has_short(out, source->user))
+		return;
+	memset(out, 0, sizeof reply->text);
+	memcpy(out, "(withheld)", sizeof "(withheld)");
 }
 
 qpool_err
