@@ -386,6 +386,7 @@ a_body_that_nobody_reads_ends_in_time(void **state)
 		.says = says, .cut_out = SMTP_FAKE_ALL, .cut_in = SMTP_FAKE_ALL, .is_deaf = true});
 	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_ETIMEOUT);
 	smtp_says(&said, "the body: no answer in time; the mail was not delivered");
+	smtp_fake_drop(fake);
 	(void)smtp_fake_heard(fake);
 	/* Its own room ends before the body, and it hangs up. */
 	message.timeout = QPOOL_SEC(60);

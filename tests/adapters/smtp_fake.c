@@ -23,7 +23,7 @@
 enum { HEARD_MOST = 1 << 20 };
 
 struct smtp_fake {
-	int listener, port, stop;
+	int listener, port, stop, drop;
 	pthread_t thread;
 	pthread_mutex_t mutex; /* over all below */
 	pthread_cond_t change;
@@ -115,9 +115,8 @@ hear(talk *t)
 	if (t->script.cut_in != SMTP_FAKE_ALL && room > t->script.cut_in - f->length)
 		room = t->script.cut_in - f->length;
 	if (t->script.is_deaf && t->is_body)
-		both[0].events = POLLRDHUP;
-	if (room == 0 || poll(both, 2, -1) < 0 || both[1].revents != 0 ||
-	    both[0].events == POLLRDHUP)
+		both[0].fd = f->drop;
+	if (room == 0 || poll(both, 2, -1) < 0 || both[1].revents != 0 || both[0].fd != t->fd)
 		return false;
 	got = recv(t->fd, f->heard + f->length, room, 0);
 	if (got <= 0)
@@ -175,7 +174,8 @@ smtp_fake_start(void)
 	assert_non_null(f);
 	f->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	f->stop = eventfd(0, EFD_CLOEXEC);
-	assert_true(f->listener >= 0 && f->stop >= 0);
+	f->drop = eventfd(0, EFD_CLOEXEC);
+	assert_true(f->listener >= 0 && f->stop >= 0 && f->drop >= 0);
 	assert_int_equal(bind(f->listener, (struct sockaddr *)&at, sizeof at), 0);
 	assert_int_equal(listen(f->listener, 8), 0);
 	assert_int_equal(getsockname(f->listener, (struct sockaddr *)&at, &size), 0);
@@ -193,6 +193,7 @@ smtp_fake_end(smtp_fake *f)
 	(void)pthread_join(f->thread, NULL);
 	(void)close(f->listener);
 	(void)close(f->stop);
+	(void)close(f->drop);
 	(void)pthread_cond_destroy(&f->change);
 	(void)pthread_mutex_destroy(&f->mutex);
 	free(f);
@@ -221,6 +222,12 @@ smtp_fake_heard(smtp_fake *f)
 		pthread_cond_wait(&f->change, &f->mutex);
 	pthread_mutex_unlock(&f->mutex);
 	return f->heard;
+}
+
+void
+smtp_fake_drop(smtp_fake *f)
+{
+	(void)eventfd_write(f->drop, 1);
 }
 
 unsigned

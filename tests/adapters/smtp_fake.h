@@ -31,6 +31,8 @@ void smtp_fake_script(smtp_fake *f, smtp_script script);
 /* Wait until the connection that is there has ended; what was heard on it, until the next one.  NUL at
  * the end. */
 const char *smtp_fake_heard(smtp_fake *f);
+/* Hang up on a deaf connection: it would not see the other's end. */
+void smtp_fake_drop(smtp_fake *f);
 /* Ends of mails, ".", that came on all connections; how often one connected. */
 unsigned smtp_fake_mails(smtp_fake *f);
 unsigned smtp_fake_connections(smtp_fake *f);
