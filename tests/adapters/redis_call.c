@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * redis_call: commands through a lease on a real server: replies, pipelines, messages, errors, time,
+ * and a server that is killed in between.
+ */
+#include "redis_kit.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static redis_server *server;
+static qpool *pool;
+static qpool_lease lease;
+static qpool_error error;
+
+static int
+begin(void **state)
+{
+	(void)state;
+	pool = kit_pool(redis_server_url(server), NULL, 2);
+	memset(&lease, 0, sizeof lease);
+	memset(&error, 0, sizeof error);
+	return 0;
+}
+
+static int
+finish(void **state)
+{
+	(void)state;
+	(void)qpool_release(&lease);
+	kit_pool_end(pool);
+	return 0;
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	/* As a program has it that never thought of it. */
+	(void)signal(SIGPIPE, SIG_DFL);
+	server = redis_server_start(NULL);
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	redis_server_end(server);
+	return 0;
+}
+
+static void
+test_commands(void **state)
+{
+	const char *const argv[] = {"SET", "k\0y", "v\0\r\n"};
+	const size_t lengths[] = {3, 3, 4};
+	redisReply *reply;
+
+	(void)state;
+	kit_take(pool, &lease);
+	assert_int_equal(
+	    qpool_redis_command(&lease, &reply, &error, "SET %s %b", "a", "b\0c", (size_t)3),
+	    QPOOL_OK);
+	assert_int_equal(reply->type, REDIS_REPLY_STATUS);
+	freeReplyObject(reply);
+	assert_int_equal(qpool_redis_command(&lease, &reply, &error, "GET a"), QPOOL_OK);
+	assert_int_equal(reply->len, 3);
+	assert_memory_equal(reply->str, "b\0c", 3);
+	freeReplyObject(reply);
+	assert_int_equal(qpool_redis_argv(&lease, NULL, &error, 3, argv, lengths), QPOOL_OK);
+	assert_int_equal(
+	    qpool_redis_command(&lease, &reply, NULL, "GET %b", "k\0y", (size_t)3), QPOOL_OK);
+	assert_memory_equal(reply->str, "v\0\r\n", 4);
+	freeReplyObject(reply);
+	assert_int_equal(qpool_redis_command(&lease, &reply, &error, "GET none"), QPOOL_OK);
+	assert_int_equal(reply->type, REDIS_REPLY_NIL);
+	freeReplyObject(reply);
+}
+
+static void
+test_mistakes(void **state)
+{
+	redisReply *reply = (void *)&error;
+
+	(void)state;
+	kit_take(pool, &lease);
+	assert_int_equal(qpool_redis_command(&lease, &reply, &error, ""), QPOOL_EINVAL);
+	assert_null(reply);
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "GET %y", "x"), QPOOL_EINVAL);
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, NULL), QPOOL_EINVAL);
+	assert_int_equal(qpool_redis_argv(&lease, NULL, &error, 0, NULL, NULL), QPOOL_EINVAL);
+	assert_int_equal(qpool_redis_reply(&lease, NULL, &error), QPOOL_EMISUSE);
+	kit_says(&error, "no reply is to come");
+	assert_int_equal(qpool_redis_append(&lease, &error, "PING"), QPOOL_OK);
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "PING"), QPOOL_EMISUSE);
+	assert_int_equal(qpool_redis_reply(&lease, NULL, &error), QPOOL_OK);
+	assert_int_equal(redisAppendCommand(qpool_redis_context(&lease), "PING"), REDIS_OK);
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "PING"), QPOOL_EMISUSE);
+	kit_says(&error, "plain context");
+	assert_int_equal(qpool_redis_within(&lease, 0), QPOOL_EINVAL);
+	assert_int_equal(qpool_redis_within(&lease, QPOOL_ZERO), QPOOL_EINVAL);
+}
+
+static void
+test_errors(void **state)
+{
+	redisReply *reply = (void *)&error;
+
+	(void)state;
+	kit_take(pool, &lease);
+	kit_do(&lease, "SET text x");
+	assert_int_equal(qpool_redis_command(&lease, &reply, &error, "LPUSH text y"), QPOOL_EPEER);
+	assert_null(reply);
+	kit_says(&error, "WRONGTYPE");
+	assert_string_equal(error.native, "WRONGTY");
+	/* What it was sent is the program's data. */
+	assert_int_equal(
+	    qpool_redis_command(&lease, &reply, &error, "NOSUCH my-data"), QPOOL_EPEER);
+	kit_says(&error, "unknown command 'NOSUCH'");
+	kit_hides(&error, "my-data");
+	kit_text(&lease, "PONG", "PING");
+}
+
+static void
+test_pipeline(void **state)
+{
+	enum { COUNT = 10000 };
+	char value[1000];
+	redisReply *reply;
+
+	(void)state;
+	kit_take(pool, &lease);
+	memset(value, 'v', sizeof value);
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(qpool_redis_append(&lease, &error, "ECHO %d%b", i, value,
+				     sizeof value),
+		    QPOOL_OK);
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(qpool_redis_reply(&lease, &reply, &error), QPOOL_OK);
+		assert_int_equal(atoi(reply->str), i);
+		freeReplyObject(reply);
+	}
+	assert_int_equal(qpool_redis_reply(&lease, &reply, &error), QPOOL_EMISUSE);
+	/* One of them fails: the others do not. */
+	assert_int_equal(qpool_redis_append(&lease, &error, "NOSUCH"), QPOOL_OK);
+	assert_int_equal(qpool_redis_append(&lease, &error, "PING"), QPOOL_OK);
+	assert_int_equal(qpool_redis_reply(&lease, &reply, &error), QPOOL_EPEER);
+	assert_int_equal(qpool_redis_reply(&lease, NULL, &error), QPOOL_OK);
+}
+
+static void
+test_messages(void **state)
+{
+	redisReply *reply;
+
+	(void)state;
+	kit_take(pool, &lease);
+	kit_do(&lease, "SUBSCRIBE a b");
+	assert_int_equal(qpool_redis_reply(&lease, NULL, &error), QPOOL_OK); /* of b */
+	assert_int_equal(qpool_redis_within(&lease, QPOOL_MSEC(50)), QPOOL_OK);
+	assert_int_equal(qpool_redis_reply(&lease, &reply, &error), QPOOL_ETIMEOUT);
+	redis_do(server, "PUBLISH b news");
+	assert_int_equal(qpool_redis_within(&lease, QPOOL_DEFAULT), QPOOL_OK);
+	assert_int_equal(qpool_redis_reply(&lease, &reply, &error), QPOOL_OK);
+	assert_string_equal(reply->element[2]->str, "news");
+	freeReplyObject(reply);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	kit_take(pool, &lease);
+	kit_text(&lease, "PONG", "PING");
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_RESET), 0);
+}
+
+static void
+test_time(void **state)
+{
+	int64_t start;
+
+	(void)state;
+	kit_take(pool, &lease);
+	kit_do(&lease, "DEL list");
+	assert_int_equal(qpool_redis_within(&lease, QPOOL_MSEC(60)), QPOOL_OK);
+	start = kit_now();
+	assert_int_equal(
+	    qpool_redis_command(&lease, NULL, &error, "BLPOP list 0"), QPOOL_EUNKNOWN);
+	assert_in_range(kit_now() - start, QPOOL_MSEC(60), QPOOL_SEC(2));
+	kit_says(&error, "no answer within 60 ms");
+	kit_says(&error, "may or may not");
+	/* Nothing more goes out on it, not by its context either. */
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "PING"), QPOOL_EPEER);
+	assert_null(redisCommand(qpool_redis_context(&lease), "PING"));
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 1);
+	/* The next one waits as long as the pool says. */
+	kit_take(pool, &lease);
+	kit_do(&lease, "BLPOP list 0.1");
+}
+
+/* The server takes nothing: a command that does not fit the socket's buffers ends by the clock. */
+static void
+test_stuck(void **state)
+{
+	size_t length = 64 << 20;
+	char *value = calloc(1, length);
+	int64_t start;
+
+	(void)state;
+	kit_take(pool, &lease);
+	redis_server_signal(server, SIGSTOP);
+	assert_int_equal(qpool_redis_within(&lease, QPOOL_MSEC(80)), QPOOL_OK);
+	start = kit_now();
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "SET k %b", value, length),
+	    QPOOL_EUNKNOWN);
+	assert_in_range(kit_now() - start, QPOOL_MSEC(80), QPOOL_SEC(5));
+	redis_server_signal(server, SIGCONT);
+	free(value);
+}
+
+/* The other end is gone: no SIGPIPE, which would end this program, and the rest are suspect. */
+static void
+test_killed(void **state)
+{
+	qpool_lease other;
+	redisReply *reply;
+
+	(void)state;
+	kit_take(pool, &lease);
+	kit_take(pool, &other);
+	assert_int_equal(qpool_release(&other), QPOOL_OK);
+	redis_server_kill(server);
+	for (unsigned i = 0; i < 3; i++) {
+		qpool_err err = qpool_redis_command(&lease, &reply, &error, "PING");
+		assert_true(err == QPOOL_EUNKNOWN || err == QPOOL_EPEER);
+		assert_null(reply);
+	}
+	redis_server_launch(server);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	kit_take(pool, &lease);
+	kit_text(&lease, "PONG", "PING");
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 1);
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_CHECK), 1);
+}
+
+static void
+test_context(void **state)
+{
+	redisContext *context;
+	redisReply *reply;
+
+	(void)state;
+	kit_take(pool, &lease);
+	context = qpool_redis_context(&lease);
+	reply = redisCommand(context, "SET k v");
+	assert_false(qpool_redis_note(&lease, reply));
+	freeReplyObject(reply);
+	redis_do(server, "CLIENT KILL TYPE normal SKIPME yes");
+	/* hiredis reads the end before it writes a second time, which would raise SIGPIPE. */
+	assert_null(redisCommand(context, "PING"));
+	assert_true(qpool_redis_note(&lease, NULL));
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 1);
+	kit_take(pool, &lease);
+	context = qpool_redis_detach(&lease);
+	assert_non_null(context);
+	assert_null(lease.resource);
+	reply = redisCommand(context, "PING");
+	assert_string_equal(reply->str, "PONG");
+	freeReplyObject(reply);
+	redisFree(context);
+	kit_take(pool, &lease);
+}
+
+/* A pool of another kind is not taken for one of ours. */
+static qpool_err
+open_number(void *user, const qpool_step *step, void **out, qpool_error *e)
+{
+	(void)step;
+	(void)e;
+	*out = user;
+	return QPOOL_OK;
+}
+
+static void
+close_number(void *user, void *resource, qpool_why why)
+{
+	(void)user;
+	(void)resource;
+	(void)why;
+}
+
+static void
+test_foreign(void **state)
+{
+	qpool_ops ops = qpool_ops_init();
+	qpool *numbers;
+	int number = 1;
+
+	(void)state;
+	ops.kind = "number";
+	ops.open = open_number;
+	ops.close = close_number;
+	assert_int_equal(qpool_create(&numbers, NULL, &ops, &number, &error), QPOOL_OK);
+	kit_take(numbers, &lease);
+	assert_null(qpool_redis_context(&lease));
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "PING"), QPOOL_EMISUSE);
+	kit_says(&error, "another kind");
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	qpool_free(numbers);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, finish)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(test_commands),
+	    TEST(test_mistakes),
+	    TEST(test_errors),
+	    TEST(test_pipeline),
+	    TEST(test_messages),
+	    TEST(test_time),
+	    TEST(test_stuck),
+	    TEST(test_killed),
+	    TEST(test_context),
+	    TEST(test_foreign),
+	};
+
+	return cmocka_run_group_tests(tests, start, end);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * redis_trace: what commands leave behind, told by their names and answers alone.  The room is
+ * compiled in; there is no server.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "adapters/redis/trace.h"
+
+static void
+sent(qp_redis_trace *trace, const char *command)
+{
+	char *bytes = NULL;
+	int length = redisFormatCommand(&bytes, command);
+
+	assert_true(length > 0);
+	qp_redis_trace_send(trace, bytes, (size_t)length);
+	redisFreeCommand(bytes);
+}
+
+static bool
+got(qp_redis_trace *trace, int type, const char *text)
+{
+	char copy[64];
+	redisReply reply = {.type = type, .str = copy, .len = strlen(text)};
+
+	(void)snprintf(copy, sizeof copy, "%s", text);
+	return qp_redis_trace_receive(trace, &reply);
+}
+
+/* Commands alone. */
+static void
+test_names(void **state)
+{
+	static const char *const leaving[] = {"MULTI", "watch k", "Subscribe a", "PSUBSCRIBE a*",
+	    "SSUBSCRIBE a", "MONITOR", "SELECT 1", "AUTH p", "HELLO 3", "RESET", "QUIT", "READONLY",
+	    "READWRITE", "ASKING", "CLIENT SETNAME x", "client reply off", "CLIENT TRACKING ON",
+	    "CLIENT NO-EVICT on", "CLIENT", "SCRIPT DEBUG YES", "SYNC"};
+	static const char *const clean[] = {"PING", "GET k", "SET MULTI WATCH", "CLIENT ID",
+	    "client list", "SCRIPT LOAD x", "EVAL x 0", "MULTIPLE", "MULT", "PUBLISH a b",
+	    "UNSUBSCRIBE", "EXEC", "UNWATCH", "DISCARD"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof leaving / sizeof leaving[0]; i++) {
+		qp_redis_trace trace = {0};
+		sent(&trace, leaving[i]);
+		if (!qp_redis_trace_is_left(&trace))
+			fail_msg("%s leaves nothing", leaving[i]);
+	}
+	for (size_t i = 0; i < sizeof clean / sizeof clean[0]; i++) {
+		qp_redis_trace trace = {0};
+		sent(&trace, clean[i]);
+		if (qp_redis_trace_is_left(&trace))
+			fail_msg("%s leaves something", clean[i]);
+	}
+}
+
+static bool
+is_left_after(const char *begin, const char *end, int type, const char *answer)
+{
+	qp_redis_trace trace = {0};
+
+	sent(&trace, begin);
+	(void)got(&trace, REDIS_REPLY_STATUS, "OK");
+	sent(&trace, end);
+	assert_true(qp_redis_trace_is_left(&trace)); /* not before the answer */
+	assert_true(qp_redis_trace_is_pending(&trace));
+	(void)got(&trace, type, answer);
+	assert_false(qp_redis_trace_is_pending(&trace));
+	return qp_redis_trace_is_left(&trace);
+}
+
+static void
+test_ends(void **state)
+{
+	(void)state;
+	assert_false(is_left_after("MULTI", "EXEC", REDIS_REPLY_ARRAY, ""));
+	assert_false(is_left_after("WATCH k", "exec", REDIS_REPLY_NIL, ""));
+	assert_false(is_left_after("MULTI", "EXEC", REDIS_REPLY_ERROR, "EXECABORT Transaction"));
+	assert_true(is_left_after("WATCH k", "EXEC", REDIS_REPLY_ERROR, "ERR EXEC without MULTI"));
+	assert_true(is_left_after("MULTI", "EXEC", REDIS_REPLY_ERROR, "NOPERM"));
+	assert_false(is_left_after("MULTI", "DISCARD", REDIS_REPLY_STATUS, "OK"));
+	assert_true(is_left_after("MULTI", "DISCARD", REDIS_REPLY_ERROR, "NOPERM"));
+	assert_false(is_left_after("WATCH k", "UNWATCH", REDIS_REPLY_STATUS, "OK"));
+	assert_true(is_left_after("MULTI", "UNWATCH", REDIS_REPLY_STATUS, "QUEUED"));
+	assert_true(is_left_after("SELECT 1", "EXEC", REDIS_REPLY_ARRAY, ""));
+}
+
+/* In a pipeline answers come later than commands. */
+static void
+test_pipeline(void **state)
+{
+	qp_redis_trace trace = {0};
+
+	(void)state;
+	sent(&trace, "MULTI");
+	sent(&trace, "GET k");
+	sent(&trace, "EXEC");
+	sent(&trace, "GET k");
+	assert_false(got(&trace, REDIS_REPLY_STATUS, "OK"));
+	assert_false(got(&trace, REDIS_REPLY_STATUS, "QUEUED"));
+	assert_true(got(&trace, REDIS_REPLY_ARRAY, ""));
+	assert_false(qp_redis_trace_is_left(&trace));
+	assert_true(qp_redis_trace_is_pending(&trace));
+	assert_false(got(&trace, REDIS_REPLY_NIL, ""));
+	assert_false(qp_redis_trace_is_pending(&trace));
+	/* The next one is open until its own end. */
+	sent(&trace, "MULTI");
+	sent(&trace, "EXEC");
+	sent(&trace, "WATCH k");
+	for (unsigned i = 0; i < 3; i++)
+		(void)got(&trace, REDIS_REPLY_STATUS, "OK");
+	assert_true(qp_redis_trace_is_left(&trace));
+}
+
+/* What comes unasked is no answer. */
+static void
+test_listening(void **state)
+{
+	qp_redis_trace trace = {0};
+
+	(void)state;
+	sent(&trace, "SUBSCRIBE a b");
+	assert_false(qp_redis_trace_is_pending(&trace));
+	for (unsigned i = 0; i < 5; i++)
+		assert_false(got(&trace, REDIS_REPLY_ARRAY, ""));
+	assert_string_equal(qp_redis_trace_words(&trace), "SUBSCRIBE or MONITOR");
+	assert_true(trace.read <= trace.sent);
+}
+
+/* A command is anybody's bytes; none of them is read past the end. */
+static void
+test_bytes(void **state)
+{
+	static const char command[] = "*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n";
+
+	(void)state;
+	for (size_t length = 0; length < sizeof command; length++) {
+		char *copy = malloc(length + 1);
+		qp_redis_trace trace = {0};
+
+		memcpy(copy, command, length);
+		qp_redis_trace_send(&trace, copy, length);
+		assert_int_equal(trace.sent, 1);
+		free(copy);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_ends),
+	    cmocka_unit_test(test_pipeline),
+	    cmocka_unit_test(test_listening),
+	    cmocka_unit_test(test_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
