@@ -134,8 +134,8 @@ test_pipeline(void **state)
 	kit_take(pool, &lease);
 	memset(value, 'v', sizeof value);
 	for (int i = 0; i < COUNT; i++)
-		assert_int_equal(qpool_redis_append(&lease, &error, "ECHO %d%b", i, value,
-				     sizeof value),
+		assert_int_equal(
+		    qpool_redis_append(&lease, &error, "ECHO %d%b", i, value, sizeof value),
 		    QPOOL_OK);
 	for (int i = 0; i < COUNT; i++) {
 		assert_int_equal(qpool_redis_reply(&lease, &reply, &error), QPOOL_OK);
@@ -182,8 +182,7 @@ test_time(void **state)
 	kit_do(&lease, "DEL list");
 	assert_int_equal(qpool_redis_within(&lease, QPOOL_MSEC(60)), QPOOL_OK);
 	start = kit_now();
-	assert_int_equal(
-	    qpool_redis_command(&lease, NULL, &error, "BLPOP list 0"), QPOOL_EUNKNOWN);
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "BLPOP list 0"), QPOOL_EUNKNOWN);
 	assert_in_range(kit_now() - start, QPOOL_MSEC(60), QPOOL_SEC(2));
 	kit_says(&error, "no answer within 60 ms");
 	kit_says(&error, "may or may not");
@@ -210,8 +209,8 @@ test_stuck(void **state)
 	redis_server_signal(server, SIGSTOP);
 	assert_int_equal(qpool_redis_within(&lease, QPOOL_MSEC(80)), QPOOL_OK);
 	start = kit_now();
-	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "SET k %b", value, length),
-	    QPOOL_EUNKNOWN);
+	assert_int_equal(
+	    qpool_redis_command(&lease, NULL, &error, "SET k %b", value, length), QPOOL_EUNKNOWN);
 	assert_in_range(kit_now() - start, QPOOL_MSEC(80), QPOOL_SEC(5));
 	redis_server_signal(server, SIGCONT);
 	free(value);

@@ -97,8 +97,7 @@ serve(void *argument)
 		if (turn->commands == 0 && turn->answer == NULL)
 			break;
 		goes_on = read_commands(c, reader, turn->commands) &&
-		          (turn->answer == NULL || answer(c, turn)) &&
-		          turn->then == FAKE_GOES_ON;
+		          (turn->answer == NULL || answer(c, turn)) && turn->then == FAKE_GOES_ON;
 		if (turn->then == FAKE_HANGS_UP) {
 			(void)shutdown(c->socket, SHUT_RDWR);
 			redisReaderFree(reader);

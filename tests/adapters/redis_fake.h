@@ -17,7 +17,7 @@ typedef struct fake_turn {
 	const char *answer;
 	size_t length; /* 0: all of it */
 	fake_then then;
-	int drip_ms;   /* pause between two bytes */
+	int drip_ms; /* pause between two bytes */
 } fake_turn;
 
 typedef struct redis_fake redis_fake;

@@ -38,8 +38,8 @@ url(const char *login, const char *rest)
 {
 	static char text[256];
 
-	(void)snprintf(text, sizeof text, "redis://%s127.0.0.1:%d%s", login,
-	    redis_server_port(server), rest);
+	(void)snprintf(
+	    text, sizeof text, "redis://%s127.0.0.1:%d%s", login, redis_server_port(server), rest);
 	return text;
 }
 
@@ -130,8 +130,8 @@ test_needless_password(void **state)
 	qpool_error error;
 
 	(void)state;
-	(void)snprintf(address, sizeof address, "redis://:some-secret@127.0.0.1:%d",
-	    redis_server_port(open));
+	(void)snprintf(
+	    address, sizeof address, "redis://:some-secret@127.0.0.1:%d", redis_server_port(open));
 	error = refused(address, QPOOL_EDENIED);
 	kit_says(&error, "AUTH: ERR AUTH <password> called without any password configured");
 	kit_hides(&error, "some-secret");
@@ -224,7 +224,8 @@ test_described(void **state)
 	(void)state;
 	kit_take(pool, &lease);
 	(void)qpool_each(pool, show, found);
-	(void)snprintf(expected, sizeof expected, "redis 127.0.0.1:%d/2", redis_server_port(server));
+	(void)snprintf(
+	    expected, sizeof expected, "redis 127.0.0.1:%d/2", redis_server_port(server));
 	assert_string_equal(found, expected);
 	assert_string_equal(qpool_kind(pool), "redis");
 	/* Closed on exec. */

@@ -261,10 +261,22 @@ static const struct row {
 	void (*leave)(qpool_lease *lease);
 	const char *cells[4];
 } rows[] = {
-#define KEPT   {"as before, 0", "as before, 0", "as before, 0", "as before, 1"}
-#define GONE   {"closed", "gone, 1", "gone, 1", "gone, 1"}
-#define CLOSED {"closed", "closed", "closed", "closed"}
-#define UNSEEN {"stays, 0", "stays, 0", "gone, 1", "gone, 1"}
+#define KEPT                                                                   \
+	{                                                                      \
+		"as before, 0", "as before, 0", "as before, 0", "as before, 1" \
+	}
+#define GONE                                              \
+	{                                                 \
+		"closed", "gone, 1", "gone, 1", "gone, 1" \
+	}
+#define CLOSED                                         \
+	{                                              \
+		"closed", "closed", "closed", "closed" \
+	}
+#define UNSEEN                                               \
+	{                                                    \
+		"stays, 0", "stays, 0", "gone, 1", "gone, 1" \
+	}
     {"nothing", nothing, KEPT},
     {"reads and writes", reads_and_writes, KEPT},
     {"MULTI", multi, GONE},
@@ -310,8 +322,8 @@ look(long long id, char out[200])
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
 		const char *found = strstr(reply->str, fields[i]);
 		if (found != NULL)
-			at += (size_t)snprintf(out + at, 200 - at, "%.*s",
-			    (int)(1 + strcspn(found + 1, " ")), found);
+			at += (size_t)snprintf(
+			    out + at, 200 - at, "%.*s", (int)(1 + strcspn(found + 1, " ")), found);
 	}
 	freeReplyObject(reply);
 }
@@ -483,9 +495,8 @@ test_context_settings(void **state)
 	assert_int_equal(redisSetTimeout(qpool_redis_context(&lease), span), REDIS_OK);
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 	kit_take(pool, &lease);
-	assert_int_equal(getsockopt(qpool_redis_context(&lease)->fd, SOL_SOCKET, SO_RCVTIMEO, &span,
-			     &size),
-	    0);
+	assert_int_equal(
+	    getsockopt(qpool_redis_context(&lease)->fd, SOL_SOCKET, SO_RCVTIMEO, &span, &size), 0);
 	assert_int_equal(span.tv_sec + span.tv_usec, 0);
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 	kit_pool_end(pool);

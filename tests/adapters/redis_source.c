@@ -140,8 +140,8 @@ test_mistakes(void **state)
 		pool = qpool_options_init();
 		pool.max_size = 7;
 		before = pool;
-		assert_int_equal(
-		    qp_redis_source_make(&source, cases[i].url, NULL, &pool, &error), cases[i].code);
+		assert_int_equal(qp_redis_source_make(&source, cases[i].url, NULL, &pool, &error),
+		    cases[i].code);
 		if (strstr(error.message, cases[i].words) == NULL)
 			fail_msg("%s: \"%s\" does not say \"%s\"", cases[i].url, error.message,
 			    cases[i].words);
@@ -177,7 +177,7 @@ test_words_win(void **state)
 	assert_int_equal(s->reset, QPOOL_REDIS_RESET_SEEN);
 	qp_redis_source_free(s);
 	s = made("redis://a:b@h/5?client_name=m&call_timeout=2s&reset=none&pool_max_size=20"
-	         "&pool_max_idle=5min",
+		 "&pool_max_idle=5min",
 	    &options);
 	assert_int_equal(s->db, 5);
 	text(s->user, "a");
@@ -212,27 +212,22 @@ test_structs(void **state)
 	    qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error), QPOOL_OK);
 	qp_redis_source_free(source);
 	longer.more[7] = 1;
-	assert_int_equal(
-	    qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
+	assert_int_equal(qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
 	    QPOOL_ENOTSUP);
 	longer.options.size = 3;
-	assert_int_equal(
-	    qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
+	assert_int_equal(qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
 	    QPOOL_EINVAL);
 	longer.options = qpool_redis_options_init();
 	longer.options.reset = 4;
-	assert_int_equal(
-	    qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
+	assert_int_equal(qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
 	    QPOOL_EINVAL);
 	longer.options.reset = 0;
 	longer.options.call_timeout = QPOOL_ZERO;
-	assert_int_equal(
-	    qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
+	assert_int_equal(qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
 	    QPOOL_EINVAL);
 	longer.options.call_timeout = 0;
 	longer.options.db = UINT32_MAX;
-	assert_int_equal(
-	    qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
+	assert_int_equal(qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
 	    QPOOL_EINVAL);
 }
 
@@ -254,8 +249,8 @@ test_dialogues(void **state)
 	    s->again_length);
 	qp_redis_source_free(s);
 	s = made("redis://:p@h", NULL);
-	assert_memory_equal(s->login,
-	    "*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n*1\r\n$4\r\nPING\r\n", s->login_length);
+	assert_memory_equal(
+	    s->login, "*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n*1\r\n$4\r\nPING\r\n", s->login_length);
 	qp_redis_source_free(s);
 }
 

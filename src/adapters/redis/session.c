@@ -165,6 +165,13 @@ lost(const qp_redis_session *session, qpool_error *error)
 	    error, QPOOL_ECHECK, session->source, "checking", session->context);
 }
 
+static qpool_err
+spoke(const qp_redis_session *session, qpool_error *error)
+{
+	return qp_redis_fault_say(error, QPOOL_ECHECK,
+	    "redis %s: the server spoke without being asked", session->source->shown);
+}
+
 qpool_err
 qp_redis_session_peek(void *user, void *resource, qpool_error *error)
 {
@@ -177,12 +184,13 @@ qp_redis_session_peek(void *user, void *resource, qpool_error *error)
 	/* The answer to a PING is owed, or may have come: check knows. */
 	if (session->is_asked)
 		return QPOOL_EAGAIN;
+	if (!qp_redis_wire_is_drained(session->context))
+		return spoke(session, error);
 	found = qp_redis_wire_look(session->context);
 	if (found == 0)
 		return QPOOL_OK;
 	if (found == EBUSY)
-		return qp_redis_fault_say(error, QPOOL_ECHECK,
-		    "redis %s: the server spoke without being asked", session->source->shown);
+		return spoke(session, error);
 	return qp_redis_fault_system(error, QPOOL_ECHECK, found,
 	    "redis %s: the connection ended while it was idle: %s", session->source->shown,
 	    strerrordesc_np(found));
@@ -230,6 +238,8 @@ ping(qp_redis_session *session, int64_t deadline_ns, qpool_error *error)
 	else if (reply->type != REDIS_REPLY_STATUS || strcmp(reply->str, "PONG") != 0)
 		err = qp_redis_fault_say(error, QPOOL_ECHECK,
 		    "redis %s: PING was answered by something else", session->source->shown);
+	else if (!qp_redis_wire_is_drained(session->context))
+		err = spoke(session, error);
 	freeReplyObject(reply);
 	return err;
 }
