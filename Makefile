@@ -9,7 +9,7 @@
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dpostgres=enabled -Dcli=enabled
-options += -Dsmtp=enabled
+options += -Dsmtp=enabled -Dredis=enabled
 # Without dpkg-dev meson takes Debian for one of those with lib64, where neither its linker nor its
 # pkg-config would look.
 options += $(if $(wildcard /etc/debian_version),-Dlibdir=lib)
@@ -55,7 +55,7 @@ soak:
 BUDGET ?= 60
 fuzz:
 	@tools/setup fuzz
-	@CC=clang tools/configure build-fuzz -Dfuzz=true -Dsqlite=disabled -Dpostgres=disabled -Dcli=disabled -Dtests=disabled -Dbench=false
+	@CC=clang tools/configure build-fuzz -Dfuzz=true -Dsqlite=disabled -Dpostgres=disabled -Dredis=disabled -Dcli=disabled -Dtests=disabled -Dbench=false
 	@tools/fuzz build-fuzz '$(BUDGET)'
 
 lint:

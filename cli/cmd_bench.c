@@ -35,8 +35,9 @@ const char cmd_bench_help[] =
     "      --threads N   threads that make requests, 1 to 10,000 (64)\n"
     "      --seconds S   how long: 5, 0.5 or a duration, at most 24h (5)\n"
     "      --count N     how many requests instead\n"
-    "      --sql TEXT    what a request runs, one or more statements (SELECT 1;\n"
-    "                    with smtp:// NOOP, or a mail with From: and To:)\n"
+    "      --sql TEXT    what a request runs, one or more statements (SELECT 1);\n"
+    "                    with smtp:// NOOP, or a mail with From: and To:;\n"
+    "                    with redis:// commands, one a line (PING)\n"
     "      --sql-file F  the same from a file\n"
     "      --hold D      keep the connection so much longer each time, as in 5ms (0)\n"
     "      --no-pool     open and close a connection for each request, to compare\n" TARGET_WISHES_HELP

@@ -21,6 +21,10 @@ static const struct target_kind *const kinds[] = {
 #ifdef CLI_SMTP
     &target_smtp,
 #endif
+#ifdef CLI_REDIS
+    &target_redis,
+    &target_redis_unix,
+#endif
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
@@ -242,9 +246,12 @@ void
 target_clients(char *out, size_t room)
 {
 	size_t at = 0;
-	for (size_t i = 0; i < KINDS && at < room; i++)
+	for (size_t i = 0; i < KINDS && at < room; i++) {
+		if (i > 0 && kinds[i]->client == kinds[i - 1]->client)
+			continue;
 		at += (size_t)snprintf(
 		    out + at, room - at, "%s%s", i > 0 ? ", " : "", kinds[i]->client());
+	}
 }
 
 void

@@ -67,6 +67,13 @@ struct target_kind {
 };
 
 extern const struct target_kind target_sqlite;
+#ifdef CLI_REDIS
+extern const struct target_kind target_redis, target_redis_unix;
+#define TARGET_REDIS_HELP_ \
+	"                    or redis://USER:PASSWORD@HOST/DB or unix:PATH of a Redis\n"
+#else
+#define TARGET_REDIS_HELP_ ""
+#endif
 #ifdef CLI_POSTGRES
 extern const struct target_kind target_postgres;
 #define TARGET_FORMS_HELP_                                                                  \
@@ -86,7 +93,7 @@ extern const struct target_kind target_smtp;
 /* For the help of a command: the URLs, and the two options. */
 #define TARGET_URL_HELP                                                                            \
 	"  URL               sqlite:PATH, sqlite:file:URI or sqlite::memory:\n" TARGET_FORMS_HELP_ \
-	    TARGET_SMTP_HELP_
+	    TARGET_SMTP_HELP_ TARGET_REDIS_HELP_
 #define TARGET_WISHES_HELP                                                             \
 	"      --reset R     PostgreSQL, at a return: none, rollback, smart or full\n" \
 	"      --pooler P    PostgreSQL, a pooler before it: none or transaction\n"

@@ -64,7 +64,8 @@ class Setup(Case):
         os.close(ours)
         return child.wait(), said.decode()
 
-    ALL = "make gcc libc6-dev meson ninja-build pkgconf python3 libsqlite3-dev libpq-dev libcurl4-openssl-dev libjansson-dev".split()
+    ALL = "make gcc libc6-dev meson ninja-build pkgconf python3 libsqlite3-dev libpq-dev".split()
+    ALL += "libcurl4-openssl-dev libhiredis-dev libjansson-dev".split()
     LACKING = [name for name in ALL if name not in ("meson", "pkgconf")]
 
     def test_nothing_missing(self):

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * target_redis: redis://USER:PASSWORD@HOST:PORT/DB?WORDS and unix:PATH?WORDS, as the adapter has them.  What a
+ * request runs are commands of Redis, one a line, with words and quotes as redis-cli takes them.
+ */
+#include "target.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <queuepool/redis.h>
+
+#include "redis_line.h"
+#include "say.h"
+
+#define PATIENCE QPOOL_SEC(10) /* for one command */
+
+static const char *
+client(void)
+{
+	static char text[32];
+	snprintf(
+	    text, sizeof text, "hiredis %d.%d.%d", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
+	return text;
+}
+
+static int
+inspect_redis(const struct target *target)
+{
+	if (strncmp(target->where, "//", 2) == 0)
+		return EXIT_OK;
+	say_bad("%s: two slashes are missing after the colon", target->shown);
+	say_try("redis://HOST:PORT/DB");
+	return EXIT_BAD;
+}
+
+static int
+inspect_unix(const struct target *target)
+{
+	if (target->where[0] != '\0')
+		return EXIT_OK;
+	say_bad("%s: no socket is named", target->shown);
+	say_try("unix:PATH");
+	return EXIT_BAD;
+}
+
+/* The adapter wants the whole URL, the scheme with it. */
+static qpool_err
+ops(const struct target *target, qpool_options *pool, qpool_ops *out, void **user,
+    qpool_error *error)
+{
+	qpool_redis_options options = qpool_redis_options_init();
+	size_t room = strlen(target->kind->schemes[0]) + strlen(target->where) + 2;
+	char *url = malloc(room);
+	qpool_err err = QPOOL_ENOMEM;
+	options.client_name = "queuepool";
+	if (url != NULL) {
+		snprintf(url, room, "%s:%s", target->kind->schemes[0], target->where);
+		err = qpool_redis_ops(url, &options, pool, out, user, error);
+	} else {
+		error->code = err;
+	}
+	free(url);
+	return err;
+}
+
+/* "redis_version:7.0.15" of INFO, or "" where that may not be asked. */
+static void
+tell_version(const redisReply *info, char *server, size_t room)
+{
+	const char *at = info->str != NULL ? strstr(info->str, "redis_version:") : NULL;
+	if (room > 0)
+		server[0] = '\0';
+	if (at == NULL || room == 0)
+		return;
+	at += strlen("redis_version:");
+	snprintf(server, room, "Redis %.*s", (int)strcspn(at, "\r\n"), at);
+}
+
+static qpool_err
+probe(qpool_lease *lease, char *server, size_t room, qpool_error *error)
+{
+	redisReply *reply = NULL;
+	qpool_error unheard;
+	if (room > 0)
+		server[0] = '\0';
+	qpool_err err = qpool_redis_within(lease, PATIENCE);
+	if (err == QPOOL_OK)
+		err = qpool_redis_command(lease, NULL, error, "PING");
+	if (err != QPOOL_OK)
+		return err;
+	if (qpool_redis_command(lease, &reply, &unheard, "INFO server") == QPOOL_OK)
+		tell_version(reply, server, room);
+	freeReplyObject(reply);
+	return QPOOL_OK;
+}
+
+/* ---- commands -------------------------------------------------------------------------- */
+
+/* COMMAND INFO's first entry: its second element is how many words it takes, at least so many if that is
+ * negative.  A server that does not let us ask lets us try. */
+static const char *
+find_fault(qpool_lease *lease, const struct redis_line *line)
+{
+	redisReply *reply = NULL;
+	qpool_error unheard;
+	const char *fault = NULL;
+	if (qpool_redis_command(lease, &reply, &unheard, "COMMAND INFO %b", line->words[0],
+		line->lengths[0]) != QPOOL_OK)
+		return NULL;
+	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 1) {
+		const redisReply *entry = reply->element[0];
+		if (entry->type != REDIS_REPLY_ARRAY || entry->elements < 2)
+			fault = "the server knows no such command";
+		else if (entry->element[1]->integer >= 0
+		             ? line->count != entry->element[1]->integer
+		             : line->count < -entry->element[1]->integer)
+			fault = "that is not how many words this command takes";
+	}
+	freeReplyObject(reply);
+	return fault;
+}
+
+static qpool_err
+compile_one(qpool_lease *lease, const char *script, const char *at, size_t length,
+    struct target_script *out, qpool_error *error)
+{
+	struct redis_line line;
+	if (!target_script_add(out, at, length))
+		return target_bad_sql(error, script, at, "out of memory");
+	const char *fault = redis_line_read(&line, out->statements[out->count - 1]);
+	if (fault == NULL && line.count > 0)
+		fault = find_fault(lease, &line);
+	else if (fault == NULL)
+		free(out->statements[--out->count]);
+	redis_line_free(&line);
+	return fault == NULL ? QPOOL_OK : target_bad_sql(error, script, at, fault);
+}
+
+static qpool_err
+compile(qpool_lease *lease, const char *script, struct target_script *out, qpool_error *error)
+{
+	memset(out, 0, sizeof *out);
+	qpool_err err = qpool_redis_within(lease, PATIENCE);
+	for (const char *at = script; *at != '\0' && err == QPOOL_OK;) {
+		size_t length = strcspn(at, "\n");
+		err = compile_one(lease, script, at, length, out, error);
+		at += length + (at[length] == '\n');
+	}
+	if (err == QPOOL_OK && out->count == 0)
+		err = target_bad_sql(error, "", "", "there is no command in it");
+	if (err != QPOOL_OK)
+		target_script_free(out);
+	return err;
+}
+
+static qpool_err
+run(qpool_lease *lease, const char *command, qpool_error *error)
+{
+	struct redis_line line;
+	qpool_err err = QPOOL_ENOMEM;
+	if (redis_line_read(&line, command) == NULL)
+		err = qpool_redis_argv(lease, NULL, error, line.count,
+		    (const char *const *)line.words, line.lengths);
+	redis_line_free(&line);
+	return err;
+}
+
+static qpool_err
+execute(qpool_lease *lease, const struct target_script *script, target_cancelled_fn *cancelled,
+    void *user, qpool_error *error)
+{
+	qpool_err err = qpool_redis_within(lease, PATIENCE);
+	for (size_t i = 0; i < script->count && err == QPOOL_OK; i++)
+		err = run(lease, script->statements[i], error);
+	return err != QPOOL_OK && cancelled(user) ? QPOOL_ECANCEL : err;
+}
+
+static bool
+wrong_target(const qpool_error *error)
+{
+	return error->code == QPOOL_EDENIED || error->code == QPOOL_EINVAL ||
+	       error->code == QPOOL_ENOTSUP;
+}
+
+const struct target_kind target_redis = {
+    .schemes = {"redis"},
+    .form = "redis://HOST:PORT/DB",
+    .usual = "PING",
+    .client = client,
+    .needs_lease = true,
+    .inspect = inspect_redis,
+    .ops = ops,
+    .probe = probe,
+    .compile = compile,
+    .execute = execute,
+    .wrong_target = wrong_target,
+};
+
+const struct target_kind target_redis_unix = {
+    .schemes = {"unix"},
+    .form = "unix:PATH",
+    .usual = "PING",
+    .client = client,
+    .needs_lease = true,
+    .inspect = inspect_unix,
+    .ops = ops,
+    .probe = probe,
+    .compile = compile,
+    .execute = execute,
+    .wrong_target = wrong_target,
+};
