@@ -43,7 +43,7 @@ read_word(const char **at, char *word, size_t *length)
 			if (!opens && *from != '\0' && !isspace((unsigned char)*from))
 				return "after a closing quote comes a blank";
 		} else if (*from == '\\' && from[1] != '\0' &&
-		           (quote == '"' || (quote == '\'' && from[1] == '\''))) {
+			   (quote == '"' || (quote == '\'' && from[1] == '\''))) {
 			from += 1 + unescape(from + 1, word + (*length)++);
 		} else {
 			word[(*length)++] = *from++;

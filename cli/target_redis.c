@@ -45,6 +45,61 @@ inspect_unix(const struct target *target)
 	return EXIT_BAD;
 }
 
+/* ---- what may be shown ----------------------------------------------------------------- */
+
+static void
+blot(char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		text[i] = '*';
+}
+
+/* A password whose "@HOST" was forgotten stands where a port should. */
+static void
+blot_port(char *shown)
+{
+	char *place = strstr(shown, "://");
+	if (place == NULL || strchr(place, '@') != NULL)
+		return;
+	place += strlen("://");
+	size_t length = strcspn(place, "/?");
+	char *colon = memrchr(place, ':', length);
+	size_t port = colon != NULL ? length - (size_t)(colon - place) - 1 : 0;
+	if (strspn(colon != NULL ? colon + 1 : "", "0123456789") < port)
+		blot(colon + 1, port);
+}
+
+/* A word that is not known may be a piece of a password. */
+static void
+blot_words(char *shown)
+{
+	static const char *const known[] = {
+	    "db=", "client_name=", "reset=", "call_timeout=", "user=", "password=*", "pool_"};
+	char *word = strchr(shown, '?');
+	while (word != NULL) {
+		size_t length = strcspn(++word, "&");
+		bool is_known = false;
+		for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+			is_known = is_known || strncmp(word, known[i], strlen(known[i])) == 0;
+		if (!is_known)
+			blot(word, length);
+		word = word[length] != '\0' ? word + length : NULL;
+	}
+}
+
+static char *
+redact(const char *url)
+{
+	char *shown = target_redact(url);
+	if (shown != NULL) {
+		blot_port(shown);
+		blot_words(shown);
+	}
+	return shown;
+}
+
+/* ---- a pool ---------------------------------------------------------------------------- */
+
 /* The adapter wants the whole URL, the scheme with it. */
 static qpool_err
 ops(const struct target *target, qpool_options *pool, qpool_ops *out, void **user,
@@ -114,8 +169,8 @@ find_fault(qpool_lease *lease, const struct redis_line *line)
 		if (entry->type != REDIS_REPLY_ARRAY || entry->elements < 2)
 			fault = "the server knows no such command";
 		else if (entry->element[1]->integer >= 0
-		             ? line->count != entry->element[1]->integer
-		             : line->count < -entry->element[1]->integer)
+			     ? line->count != entry->element[1]->integer
+			     : line->count < -entry->element[1]->integer)
 			fault = "that is not how many words this command takes";
 	}
 	freeReplyObject(reply);
@@ -161,8 +216,8 @@ run(qpool_lease *lease, const char *command, qpool_error *error)
 	struct redis_line line;
 	qpool_err err = QPOOL_ENOMEM;
 	if (redis_line_read(&line, command) == NULL)
-		err = qpool_redis_argv(lease, NULL, error, line.count,
-		    (const char *const *)line.words, line.lengths);
+		err = qpool_redis_argv(
+		    lease, NULL, error, line.count, (const char *const *)line.words, line.lengths);
 	redis_line_free(&line);
 	return err;
 }
@@ -190,6 +245,7 @@ const struct target_kind target_redis = {
     .usual = "PING",
     .client = client,
     .needs_lease = true,
+    .redact = redact,
     .inspect = inspect_redis,
     .ops = ops,
     .probe = probe,
@@ -204,6 +260,7 @@ const struct target_kind target_redis_unix = {
     .usual = "PING",
     .client = client,
     .needs_lease = true,
+    .redact = redact,
     .inspect = inspect_unix,
     .ops = ops,
     .probe = probe,

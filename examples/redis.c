@@ -25,8 +25,7 @@ add(qpool_lease *lease, long cents, bool *done, qpool_error *error)
 		err = qpool_redis_command(lease, NULL, error, "MULTI");
 	if (err == QPOOL_OK) {
 		cents += old->str != NULL ? atol(old->str) : 0;
-		err = qpool_redis_command(
-		    lease, NULL, error, "SET ann %ld", cents);
+		err = qpool_redis_command(lease, NULL, error, "SET ann %ld", cents);
 	}
 	if (err == QPOOL_OK)
 		err = qpool_redis_command(lease, &now, error, "EXEC");

@@ -78,7 +78,8 @@ class Help(CommandTest):
     def test_version(self):
         result = self.run_command("--version")
         self.assert_code(result, 0)
-        self.assertRegex(result.out, r"^queuepool \d+\.\d+\.\d+ \(library \d+\.\d+\.\d+, SQLite 3\.[\d.]+(, libpq [\d.]+)?(, libcurl [\d.]+)?\)\n$")
+        clients = r"SQLite 3\.[\d.]+(, libpq [\d.]+)?(, libcurl [\d.]+)?(, hiredis [\d.]+)?"
+        self.assertRegex(result.out, rf"^queuepool \d+\.\d+\.\d+ \(library \d+\.\d+\.\d+, {clients}\)\n$")
         self.assertEqual(result.out, self.run_command("-V").out)
 
 
