@@ -16,6 +16,8 @@ static qpool_err
 add(qpool_lease *lease, long cents, bool *done, qpool_error *error)
 {
 	redisReply *old = NULL, *now = NULL;
+	char sum[32];
+	const char *const set[] = {"SET", "ann", sum};
 	qpool_err err;
 
 	err = qpool_redis_command(lease, NULL, error, "WATCH ann");
@@ -25,7 +27,8 @@ add(qpool_lease *lease, long cents, bool *done, qpool_error *error)
 		err = qpool_redis_command(lease, NULL, error, "MULTI");
 	if (err == QPOOL_OK) {
 		cents += old->str != NULL ? atol(old->str) : 0;
-		err = qpool_redis_command(lease, NULL, error, "SET ann %ld", cents);
+		(void)snprintf(sum, sizeof sum, "%ld", cents);
+		err = qpool_redis_argv(lease, NULL, error, 3, set, NULL);
 	}
 	if (err == QPOOL_OK)
 		err = qpool_redis_command(lease, &now, error, "EXEC");

@@ -78,80 +78,81 @@ test_places(void **state)
 	}
 }
 
+static const struct {
+	const char *url, *words;
+	qpool_err code;
+} mistakes[] = {
+    {NULL, "url is NULL", QPOOL_EINVAL},
+    {"", "url is empty", QPOOL_EINVAL},
+    {"hush", "neither redis:// nor unix:", QPOOL_EINVAL},
+    {"redis:hush", "neither redis:// nor unix:", QPOOL_EINVAL},
+    {"http://u:hush@h", "neither redis:// nor unix:", QPOOL_EINVAL},
+    {"rediss://u:hush@h", "TLS", QPOOL_ENOTSUP},
+    {"redis://", "no host", QPOOL_EINVAL},
+    {"redis://:hush@", "no host", QPOOL_EINVAL},
+    {"redis://hush@h", "has no ':' before its '@'", QPOOL_EINVAL},
+    {"redis://u:hush", "port", QPOOL_EINVAL},
+    {"redis://h:0", "port", QPOOL_EINVAL},
+    {"redis://h:65536", "port", QPOOL_EINVAL},
+    {"redis://h:", "port", QPOOL_EINVAL},
+    {"redis://h:1x", "port", QPOOL_EINVAL},
+    {"redis://[::1", "no ']'", QPOOL_EINVAL},
+    {"redis://[::1]x:1", "no host", QPOOL_EINVAL},
+    {"redis://[]", "no host", QPOOL_EINVAL},
+    {"redis://u:hu/sh@h", "'/' in a password is written %2F", QPOOL_EINVAL},
+    {"redis://u:hu?sh@h", "%3F", QPOOL_EINVAL},
+    {"redis://u:hu#sh@h", "%23", QPOOL_EINVAL},
+    {"redis://u:hush%@h", "password has a '%'", QPOOL_EINVAL},
+    {"redis://u:hush%0g@h", "password has a '%'", QPOOL_EINVAL},
+    {"redis://u:hush%00@h", "password has a '%'", QPOOL_EINVAL},
+    {"redis://h/hush", "no number", QPOOL_EINVAL},
+    {"redis://h/-1", "no number", QPOOL_EINVAL},
+    {"redis://h/1/2", "no number", QPOOL_EINVAL},
+    {"redis://h/2147483648", "no number", QPOOL_EINVAL},
+    {"redis://h/99999999999999999999", "no number", QPOOL_EINVAL},
+    {"redis://h?db=", "no number", QPOOL_EINVAL},
+    {"redis://h?db=1&hush=2", "word 2 of the URL's query is not known", QPOOL_EINVAL},
+    {"redis://h?hush", "word 1 of the URL's query has no '='", QPOOL_EINVAL},
+    {"redis://h?user=%zz", "word 1", QPOOL_EINVAL},
+    {"redis://h?reset=hush", "auto, seen, always or none", QPOOL_EINVAL},
+    {"redis://h?call_timeout=5", "no duration", QPOOL_EINVAL},
+    {"redis://h?call_timeout=0", "no duration", QPOOL_EINVAL},
+    {"redis://h?call_timeout=-5s", "no duration", QPOOL_EINVAL},
+    {"redis://h?user=u", "a user and no password", QPOOL_EINVAL},
+    {"redis://h?client_name=a%20b", "client_name", QPOOL_EINVAL},
+    {"redis://h?pool_max_size=hush", "max_size", QPOOL_EINVAL},
+    {"redis://h?pool_maxsize=1", "maxsize", QPOOL_EINVAL},
+    {"unix:", "no path", QPOOL_EINVAL},
+    {"unix://u:hush@", "no path", QPOOL_EINVAL},
+    {"unix://hush", "no path", QPOOL_EINVAL},
+    {"unix:/a@b", "%40", QPOOL_EINVAL},
+};
+
 /* EINVAL, or the code, and no letter of what may be a password. */
 static void
 test_mistakes(void **state)
 {
-	static const struct {
-		const char *url, *words;
-		qpool_err code;
-	} cases[] = {
-	    {NULL, "url is NULL", QPOOL_EINVAL},
-	    {"", "url is empty", QPOOL_EINVAL},
-	    {"hush", "neither redis:// nor unix:", QPOOL_EINVAL},
-	    {"redis:hush", "neither redis:// nor unix:", QPOOL_EINVAL},
-	    {"http://u:hush@h", "neither redis:// nor unix:", QPOOL_EINVAL},
-	    {"rediss://u:hush@h", "TLS", QPOOL_ENOTSUP},
-	    {"redis://", "no host", QPOOL_EINVAL},
-	    {"redis://:hush@", "no host", QPOOL_EINVAL},
-	    {"redis://hush@h", "has no ':' before its '@'", QPOOL_EINVAL},
-	    {"redis://u:hush", "port", QPOOL_EINVAL},
-	    {"redis://h:0", "port", QPOOL_EINVAL},
-	    {"redis://h:65536", "port", QPOOL_EINVAL},
-	    {"redis://h:", "port", QPOOL_EINVAL},
-	    {"redis://h:1x", "port", QPOOL_EINVAL},
-	    {"redis://[::1", "no ']'", QPOOL_EINVAL},
-	    {"redis://[::1]x:1", "no host", QPOOL_EINVAL},
-	    {"redis://[]", "no host", QPOOL_EINVAL},
-	    {"redis://u:hu/sh@h", "'/' in a password is written %2F", QPOOL_EINVAL},
-	    {"redis://u:hu?sh@h", "%3F", QPOOL_EINVAL},
-	    {"redis://u:hu#sh@h", "%23", QPOOL_EINVAL},
-	    {"redis://u:hush%@h", "password has a '%'", QPOOL_EINVAL},
-	    {"redis://u:hush%0g@h", "password has a '%'", QPOOL_EINVAL},
-	    {"redis://u:hush%00@h", "password has a '%'", QPOOL_EINVAL},
-	    {"redis://h/hush", "no number", QPOOL_EINVAL},
-	    {"redis://h/-1", "no number", QPOOL_EINVAL},
-	    {"redis://h/1/2", "no number", QPOOL_EINVAL},
-	    {"redis://h/2147483648", "no number", QPOOL_EINVAL},
-	    {"redis://h/99999999999999999999", "no number", QPOOL_EINVAL},
-	    {"redis://h?db=", "no number", QPOOL_EINVAL},
-	    {"redis://h?db=1&hush=2", "word 2 of the URL's query is not known", QPOOL_EINVAL},
-	    {"redis://h?hush", "word 1 of the URL's query has no '='", QPOOL_EINVAL},
-	    {"redis://h?user=%zz", "word 1", QPOOL_EINVAL},
-	    {"redis://h?reset=hush", "auto, seen, always or none", QPOOL_EINVAL},
-	    {"redis://h?call_timeout=5", "no duration", QPOOL_EINVAL},
-	    {"redis://h?call_timeout=0", "no duration", QPOOL_EINVAL},
-	    {"redis://h?call_timeout=-5s", "no duration", QPOOL_EINVAL},
-	    {"redis://h?user=u", "a user and no password", QPOOL_EINVAL},
-	    {"redis://h?client_name=a%20b", "client_name", QPOOL_EINVAL},
-	    {"redis://h?pool_max_size=hush", "max_size", QPOOL_EINVAL},
-	    {"redis://h?pool_maxsize=1", "maxsize", QPOOL_EINVAL},
-	    {"unix:", "no path", QPOOL_EINVAL},
-	    {"unix://u:hush@", "no path", QPOOL_EINVAL},
-	    {"unix://hush", "no path", QPOOL_EINVAL},
-	    {"unix:/a@b", "%40", QPOOL_EINVAL},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof mistakes / sizeof mistakes[0]; i++) {
 		qp_redis_source *source = (void *)&error;
 		qpool_options before;
 
 		pool = qpool_options_init();
 		pool.max_size = 7;
 		before = pool;
-		assert_int_equal(qp_redis_source_make(&source, cases[i].url, NULL, &pool, &error),
-		    cases[i].code);
-		if (strstr(error.message, cases[i].words) == NULL)
-			fail_msg("%s: \"%s\" does not say \"%s\"", cases[i].url, error.message,
-			    cases[i].words);
-		if (strstr(cases[i].url == NULL ? "" : cases[i].url, "pool_") == NULL &&
+		assert_int_equal(
+		    qp_redis_source_make(&source, mistakes[i].url, NULL, &pool, &error),
+		    mistakes[i].code);
+		if (strstr(error.message, mistakes[i].words) == NULL)
+			fail_msg("%s: \"%s\" does not say \"%s\"", mistakes[i].url, error.message,
+			    mistakes[i].words);
+		if (strstr(mistakes[i].url == NULL ? "" : mistakes[i].url, "pool_") == NULL &&
 		    strstr(error.message, "hu") != NULL)
-			fail_msg("%s: %s", cases[i].url, error.message);
+			fail_msg("%s: %s", mistakes[i].url, error.message);
 		assert_memory_equal(&pool, &before, sizeof pool);
 		assert_ptr_equal(source, (void *)&error);
-		assert_int_equal(
-		    qp_redis_source_make(&source, cases[i].url, NULL, &pool, NULL), cases[i].code);
+		assert_int_equal(qp_redis_source_make(&source, mistakes[i].url, NULL, &pool, NULL),
+		    mistakes[i].code);
 	}
 }
 
