@@ -160,6 +160,38 @@ test_unblocked(void **state)
 	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 1);
 }
 
+/* An operator's CLIENT UNBLOCK has the same first word, and means nothing of the kind. */
+static void *
+unblock(void *argument)
+{
+	redis_await_info(old, "clients", "blocked_clients:1");
+	redis_do(old, "CLIENT UNBLOCK %lld ERROR", *(long long *)argument);
+	return NULL;
+}
+
+static void
+test_operator(void **state)
+{
+	pthread_t thread;
+	qpool_lease lease;
+	redisReply *reply;
+	long long id;
+
+	(void)state;
+	kit_take(pool, &lease);
+	reply = kit_ask(&lease, "CLIENT ID");
+	id = reply->integer;
+	freeReplyObject(reply);
+	assert_int_equal(pthread_create(&thread, NULL, unblock, &id), 0);
+	assert_int_equal(
+	    qpool_redis_command(&lease, NULL, &error, "BLPOP nothing 20"), QPOOL_EPEER);
+	kit_says(&error, "UNBLOCKED");
+	(void)pthread_join(thread, NULL);
+	kit_do(&lease, "PING");
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 0);
+}
+
 static int
 start(void **state)
 {
@@ -189,6 +221,7 @@ main(void)
 	    TEST(test_other_ways),
 	    TEST(test_reads),
 	    TEST(test_unblocked),
+	    TEST(test_operator),
 	};
 
 	return cmocka_run_group_tests(tests, start, end);

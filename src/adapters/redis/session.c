@@ -150,11 +150,14 @@ is_error_of(const redisReply *reply, const char *code)
 	       (reply->str[length] == ' ' || reply->str[length] == '\0');
 }
 
-/* A script's write is refused in the script's words, by servers before 7.0. */
+/* A script's write is refused in the script's words, by servers before 7.0.  UNBLOCKED may also come from an
+ * operator, in other words. */
 bool
 qp_redis_session_is_refusal(const redisReply *reply)
 {
-	return is_error_of(reply, "READONLY") || is_error_of(reply, "UNBLOCKED") ||
+	return is_error_of(reply, "READONLY") ||
+	       (is_error_of(reply, "UNBLOCKED") &&
+		   strstr(reply->str, "instance state changed") != NULL) ||
 	       (is_error_of(reply, "ERR") && strstr(reply->str, "-READONLY ") != NULL);
 }
 
