@@ -5,6 +5,8 @@
  */
 #include "redis_kit.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +272,36 @@ test_context(void **state)
 	kit_take(pool, &lease);
 }
 
+/* A cancel that comes meanwhile stays pending; errno is as it was. */
+static void *
+cancelled(void *argument)
+{
+	qpool_err *err = argument;
+	int old;
+
+	(void)pthread_cancel(pthread_self());
+	errno = 4711;
+	*err = qpool_redis_command(&lease, NULL, &error, "PING");
+	if (errno != 4711)
+		*err = QPOOL_ESYS;
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	return NULL;
+}
+
+static void
+test_visit(void **state)
+{
+	qpool_err err = QPOOL_EINVAL;
+	pthread_t thread;
+
+	(void)state;
+	kit_take(pool, &lease);
+	assert_int_equal(pthread_create(&thread, NULL, cancelled, &err), 0);
+	(void)pthread_join(thread, NULL);
+	assert_int_equal(err, QPOOL_OK);
+	kit_text(&lease, "PONG", "PING");
+}
+
 /* A pool of another kind is not taken for one of ours. */
 static qpool_err
 open_number(void *user, const qpool_step *step, void **out, qpool_error *e)
@@ -323,6 +355,7 @@ main(void)
 	    TEST(test_stuck),
 	    TEST(test_killed),
 	    TEST(test_context),
+	    TEST(test_visit),
 	    TEST(test_foreign),
 	};
 
