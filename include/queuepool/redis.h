@@ -96,7 +96,7 @@ QPOOL_API QPOOL_CHECKED qpool_err qpool_redis_within(qpool_lease *lease, qpool_n
 
 /* ---- the plain context --------------------------------------------------------------- */
 
-/* The context of a lease, for any call of hiredis but redisFree and redisReconnect.  hiredis 0.14
+/* The context of a lease, for any call of hiredis but redisFree and redisReconnect.  hiredis
  * writes to it as it does anywhere: to a server that is gone with SIGPIPE.  NULL for the empty lease
  * and for a lease of another kind of pool. */
 QPOOL_API redisContext *qpool_redis_context(qpool_lease *lease);

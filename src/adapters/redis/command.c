@@ -17,7 +17,7 @@ typedef struct wish {
 
 /* Takes `command`, which hiredis made, `length` bytes or less than 0 if it could not. */
 static qpool_err
-carry_out(const wish *w, char *command, int length, qpool_error *error)
+carry_out(const wish *w, char *command, long long length, qpool_error *error)
 {
 	qp_redis_session *session = NULL;
 	qpool_err err;
@@ -44,7 +44,7 @@ by_format(const wish *w, const char *format, va_list arguments, qpool_error *err
 	qp_redis_visit visit = qp_redis_visit_begin();
 	char *command = NULL;
 	qpool_err err;
-	int length;
+	long long length; /* int with hiredis 0.14 */
 
 	if (w->out != NULL)
 		*w->out = NULL;
@@ -65,7 +65,7 @@ by_words(
 	qp_redis_visit visit = qp_redis_visit_begin();
 	char *command = NULL;
 	qpool_err err;
-	int length;
+	long long length; /* int with hiredis 0.14 */
 
 	if (w->out != NULL)
 		*w->out = NULL;

@@ -35,7 +35,8 @@ static bool
 add(text *to, const char *const *words, int count)
 {
 	char *command = NULL, *longer;
-	int length = redisFormatCommandArgv(&command, count, (const char **)words, NULL);
+	/* int with hiredis 0.14 */
+	long long length = redisFormatCommandArgv(&command, count, (const char **)words, NULL);
 
 	if (length < 0)
 		return false;
