@@ -16,8 +16,6 @@
 
 #include "pg_keep.h"
 
-#define FOUND __attribute__((visibility("default"))) /* by the library */
-
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool hangs;
@@ -40,9 +38,15 @@ address(unsigned port, struct addrinfo *next)
 	return a;
 }
 
-FOUND int
-getaddrinfo(const char *restrict host, const char *restrict port,
-    const struct addrinfo *restrict hints, struct addrinfo **restrict out)
+/* Under libc's names, whose declarations are in the way. */
+#define FOUND __attribute__((visibility("default")))
+FOUND int our_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+    struct addrinfo **out) __asm__("getaddrinfo");
+FOUND void our_freeaddrinfo(struct addrinfo *list) __asm__("freeaddrinfo");
+
+int
+our_getaddrinfo(
+    const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **out)
 {
 	bool none;
 
@@ -65,8 +69,8 @@ getaddrinfo(const char *restrict host, const char *restrict port,
 	return none ? EAI_AGAIN : 0;
 }
 
-FOUND void
-freeaddrinfo(struct addrinfo *list)
+void
+our_freeaddrinfo(struct addrinfo *list)
 {
 	while (list != NULL) {
 		struct addrinfo *next = list->ai_next;

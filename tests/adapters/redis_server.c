@@ -37,11 +37,11 @@ seconds(void)
 	return now.tv_sec;
 }
 
-static void
-give_up(const redis_server *s, const char *what)
+static void __attribute__((noreturn)) give_up(const redis_server *s, const char *what)
 {
 	pg_keep_log_tail(s->keep);
 	fail_msg("%s", what);
+	abort(); /* not reached */
 }
 
 /* ---- the server ---- */

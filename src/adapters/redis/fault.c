@@ -58,14 +58,8 @@ write_message(qpool_error *error, const char *text)
 }
 
 static void
-fill(qpool_error *error, qpool_err code, int sys_errno, const char *format, va_list arguments)
+fill(qpool_error *error, qpool_err code, int sys_errno, const char *text)
 {
-	char text[ROOM];
-
-	if (error == NULL)
-		return;
-	if (vsnprintf(text, sizeof text, format, arguments) < 0)
-		text[0] = '\0';
 	memset(error, 0, sizeof *error);
 	error->code = code;
 	error->sys_errno = sys_errno;
@@ -75,22 +69,32 @@ fill(qpool_error *error, qpool_err code, int sys_errno, const char *format, va_l
 qpool_err
 qp_redis_fault_say(qpool_error *error, qpool_err code, const char *format, ...)
 {
+	char text[ROOM];
 	va_list arguments;
 
+	if (error == NULL)
+		return code;
 	va_start(arguments, format);
-	fill(error, code, 0, format, arguments);
+	if (vsnprintf(text, sizeof text, format, arguments) < 0)
+		text[0] = '\0';
 	va_end(arguments);
+	fill(error, code, 0, text);
 	return code;
 }
 
 qpool_err
 qp_redis_fault_system(qpool_error *error, qpool_err code, int sys_errno, const char *format, ...)
 {
+	char text[ROOM];
 	va_list arguments;
 
+	if (error == NULL)
+		return code;
 	va_start(arguments, format);
-	fill(error, code, sys_errno, format, arguments);
+	if (vsnprintf(text, sizeof text, format, arguments) < 0)
+		text[0] = '\0';
 	va_end(arguments);
+	fill(error, code, sys_errno, text);
 	return code;
 }
 

@@ -199,7 +199,7 @@ qp_redis_session_peek(void *user, void *resource, qpool_error *error)
 	    strerrordesc_np(found));
 }
 
-/* EAGAIN: no whole answer yet. */
+/* EAGAIN: no whole answer yet; ECHECK: there will be none. */
 static qpool_err
 ask(qp_redis_session *session, const char *command, int64_t deadline_ns, redisReply **out,
     qpool_error *error)
@@ -213,16 +213,20 @@ ask(qp_redis_session *session, const char *command, int64_t deadline_ns, redisRe
 	/* Half a question cannot be taken back. */
 	if (waited == QP_REDIS_LATE) {
 		qp_redis_session_condemn(session, "the server takes nothing");
-		return lost(session, error);
+		waited = QP_REDIS_BROKEN;
 	}
 	session->is_asked = true;
 	if (waited == QP_REDIS_READY)
 		waited = qp_redis_wire_read(session->context, deadline_ns, out);
-	if (waited == QP_REDIS_LATE)
-		return qp_redis_fault_say(error, QPOOL_EAGAIN,
+	if (waited == QP_REDIS_LATE) {
+		(void)qp_redis_fault_say(error, QPOOL_EAGAIN,
 		    "redis %s: checking: no answer in time", session->source->shown);
-	if (waited == QP_REDIS_BROKEN)
-		return lost(session, error);
+		return QPOOL_EAGAIN;
+	}
+	if (waited == QP_REDIS_BROKEN || *out == NULL) {
+		(void)lost(session, error);
+		return QPOOL_ECHECK;
+	}
 	session->is_asked = false;
 	return QPOOL_OK;
 }

@@ -145,19 +145,19 @@ qp_redis_source_make(qp_redis_source **out, const char *url, const qpool_redis_o
     qpool_options *pool, qpool_error *error)
 {
 	const size_t known = pool->size < sizeof *pool ? pool->size : sizeof *pool;
+	qp_redis_source *source = calloc(1, sizeof *source);
 	qpool_options before;
-	qp_redis_source *source;
 	qp_redis_settings settings;
 	qp_redis_url parts;
-	qpool_err err = qp_redis_url_read(&parts, url, error);
+	qpool_err err;
 
-	if (err != QPOOL_OK)
-		return err;
+	if (source == NULL)
+		return qp_redis_fault_say(
+		    error, QPOOL_ENOMEM, "no memory for a pool of Redis connections");
 	memcpy(&before, pool, known);
-	source = calloc(1, sizeof *source);
-	err = source == NULL ? qp_redis_fault_say(
-				   error, QPOOL_ENOMEM, "no memory for a pool of Redis connections")
-	                     : qp_redis_option_read(&settings, given, &parts, pool, error);
+	err = qp_redis_url_read(&parts, url, error);
+	if (err == QPOOL_OK)
+		err = qp_redis_option_read(&settings, given, &parts, pool, error);
 	if (err == QPOOL_OK) {
 		err = fill(source, &parts, &settings, error);
 		qp_redis_option_free(&settings);
