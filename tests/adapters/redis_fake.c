@@ -113,9 +113,11 @@ static void *
 accept_all(void *argument)
 {
 	redis_fake *f = argument;
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof peer;
 	int socket;
 
-	while ((socket = accept4(f->socket, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+	while ((socket = accept4(f->socket, (struct sockaddr *)&peer, &size, SOCK_CLOEXEC)) >= 0) {
 		call *c = calloc(1, sizeof *c);
 
 		pthread_mutex_lock(&f->mutex);
