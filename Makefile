@@ -81,6 +81,7 @@ bench:
 	@tools/configure build $(options)
 	@ninja -C build
 	@build/bench/bench
+	@build/bench/bench_redis
 
 # A take and a put in Python beside a stand-in for queuepool 1.3.2, and psycopg2 on a PostgreSQL of its own.
 bench-python: python

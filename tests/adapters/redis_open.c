@@ -116,6 +116,10 @@ test_credentials(void **state)
 	error = refused(url(":open%20sesame@", "/99"), QPOOL_EDENIED);
 	kit_says(&error, "SELECT: ERR DB index is out of range");
 	kit_hides(&error, "sesame");
+	redis_do(server, "ACL SETUSER mute on nopass ~* +get");
+	error = refused(url("mute:@", ""), QPOOL_EDENIED);
+	kit_says(&error, "PING: NOPERM");
+	kit_says(&error, "+ping");
 	error = refused(url("app:hush%3A%40%2F@", "/0?client_name=x"), QPOOL_EDENIED);
 	kit_says(&error, "CLIENT SETNAME: NOPERM");
 	kit_hides(&error, "hush");

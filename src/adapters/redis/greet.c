@@ -63,6 +63,8 @@ hint_on(const expected *at, const char *words)
 {
 	if (begins_with(words, "NOAUTH"))
 		return "give a password";
+	if (begins_with(words, "NOPERM") && at == &ping_answer)
+		return "the user needs +ping";
 	if (begins_with(words, "DENIED"))
 		return "the server wants a password to be set";
 	if (begins_with(words, "ERR max number of clients"))
