@@ -94,20 +94,33 @@ blot_query(char *text)
 	}
 }
 
+static void
+blot_words(char *text)
+{
+	blot_query(text);
+	for (size_t i = 0; i < sizeof secret_words / sizeof secret_words[0]; i++) {
+		size_t length = strlen(secret_words[i]);
+		for (char *at = strcasestr(text, secret_words[i]); at != NULL;
+		     at = strcasestr(at + length, secret_words[i]))
+			blot(at + length, secret_length(at + length));
+	}
+}
+
+/* Each by itself, as what one of them blots the other might need to see. */
 static char *
 redact(const char *text, const char *ends)
 {
 	char *copy = strdup(text);
-	if (copy == NULL)
+	char *words = copy != NULL ? strdup(text) : NULL;
+	if (words == NULL) {
+		free(copy);
 		return NULL;
-	blot_user_part(copy, ends);
-	blot_query(copy);
-	for (size_t i = 0; i < sizeof secret_words / sizeof secret_words[0]; i++) {
-		size_t length = strlen(secret_words[i]);
-		for (char *at = strcasestr(copy, secret_words[i]); at != NULL;
-		     at = strcasestr(at + length, secret_words[i]))
-			blot(at + length, secret_length(at + length));
 	}
+	blot_user_part(copy, ends);
+	blot_words(words);
+	for (size_t i = 0; words[i] != '\0'; i++)
+		copy[i] = words[i] == '*' ? '*' : copy[i];
+	free(words);
 	say_clean(copy);
 	return copy;
 }
@@ -116,6 +129,21 @@ char *
 target_redact(const char *text)
 {
 	return redact(text, "");
+}
+
+void
+target_redact_port(char *shown)
+{
+	char *place = strstr(shown, "://");
+	if (place == NULL || strchr(place, '@') != NULL)
+		return;
+	place += strlen("://");
+	size_t length = strcspn(place, "/?");
+	char *colon = memrchr(place, ':', length);
+	size_t port = colon != NULL ? length - (size_t)(colon - place) - 1 : 0;
+	bool is_address = place[0] == '[' && colon != NULL && memchr(colon, ']', port + 1) != NULL;
+	if (!is_address && strspn(colon != NULL ? colon + 1 : "", "0123456789") < port)
+		blot(colon + 1, port);
 }
 
 /* What a URL that is written wrong is quoted with may be a piece of its password: such a piece is shown
@@ -175,9 +203,21 @@ kind_of(const char *url, size_t scheme)
 	return NULL;
 }
 
+/* "sqlite:, postgresql:, redis:" */
+static const char *
+list_schemes(char *out, size_t room)
+{
+	size_t at = 0;
+	for (size_t i = 0; i < KINDS && at < room; i++)
+		at += (size_t)snprintf(
+		    out + at, room - at, "%s%s:", i > 0 ? ", " : "", kinds[i]->schemes[0]);
+	return out;
+}
+
 static int
 refuse(const char *url, size_t scheme, const char *command)
 {
+	char known[128];
 	char *shown = target_redact(url);
 	if (url[0] == '\0')
 		say_bad("%s: the URL is empty", command);
@@ -185,7 +225,8 @@ refuse(const char *url, size_t scheme, const char *command)
 		say_bad("%s: \"%s\" is no URL: it names no kind of database", command,
 		    shown != NULL ? shown : "it");
 	else
-		say_bad("%s: this build knows no \"%.*s:\" URLs", command, (int)scheme, url);
+		say_bad("%s: this build knows no \"%.*s:\" URLs, only %s", command, (int)scheme,
+		    url, list_schemes(known, sizeof known));
 	if (url[0] != '\0' && scheme == 0 && shown != NULL)
 		say_try("queuepool %s %s:%s", command, kinds[0]->schemes[0], shown);
 	else

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <queuepool/redis.h>
 
@@ -54,19 +55,17 @@ blot(char *text, size_t length)
 		text[i] = '*';
 }
 
-/* A password whose "@HOST" was forgotten stands where a port should. */
+/* A password alone that was given without its colon. */
 static void
-blot_port(char *shown)
+blot_lone_user(char *shown)
 {
 	char *place = strstr(shown, "://");
-	if (place == NULL || strchr(place, '@') != NULL)
+	char *at = place != NULL ? strrchr(place, '@') : NULL;
+	if (at == NULL || place[3] == '/')
 		return;
 	place += strlen("://");
-	size_t length = strcspn(place, "/?");
-	char *colon = memrchr(place, ':', length);
-	size_t port = colon != NULL ? length - (size_t)(colon - place) - 1 : 0;
-	if (strspn(colon != NULL ? colon + 1 : "", "0123456789") < port)
-		blot(colon + 1, port);
+	if (memchr(place, ':', (size_t)(at - place)) == NULL)
+		blot(place, (size_t)(at - place));
 }
 
 /* A word that is not known may be a piece of a password. */
@@ -92,7 +91,8 @@ redact(const char *url)
 {
 	char *shown = target_redact(url);
 	if (shown != NULL) {
-		blot_port(shown);
+		target_redact_port(shown);
+		blot_lone_user(shown);
 		blot_words(shown);
 	}
 	return shown;
@@ -100,18 +100,27 @@ redact(const char *url)
 
 /* ---- a pool ---------------------------------------------------------------------------- */
 
+/* As the adapter spells it, which says itself that it has no TLS. */
+static const char *
+scheme_of(const struct target *target)
+{
+	bool is_tls = strncasecmp(target->shown, "rediss:", strlen("rediss:")) == 0;
+	return is_tls ? "rediss" : target->kind->schemes[0];
+}
+
 /* The adapter wants the whole URL, the scheme with it. */
 static qpool_err
 ops(const struct target *target, qpool_options *pool, qpool_ops *out, void **user,
     qpool_error *error)
 {
 	qpool_redis_options options = qpool_redis_options_init();
-	size_t room = strlen(target->kind->schemes[0]) + strlen(target->where) + 2;
+	const char *scheme = scheme_of(target);
+	size_t room = strlen(scheme) + strlen(target->where) + 2;
 	char *url = malloc(room);
 	qpool_err err = QPOOL_ENOMEM;
 	options.client_name = "queuepool";
 	if (url != NULL) {
-		snprintf(url, room, "%s:%s", target->kind->schemes[0], target->where);
+		snprintf(url, room, "%s:%s", scheme, target->where);
 		err = qpool_redis_ops(url, &options, pool, out, user, error);
 	} else {
 		error->code = err;
@@ -171,7 +180,8 @@ find_fault(qpool_lease *lease, const struct redis_line *line)
 		else if (entry->element[1]->integer >= 0
 			     ? line->count != entry->element[1]->integer
 			     : line->count < -entry->element[1]->integer)
-			fault = "that is not how many words this command takes";
+			fault =
+			    "that is not how many words this command takes; commands stand one a line";
 	}
 	freeReplyObject(reply);
 	return fault;
@@ -240,7 +250,7 @@ wrong_target(const qpool_error *error)
 }
 
 const struct target_kind target_redis = {
-    .schemes = {"redis"},
+    .schemes = {"redis", "rediss"},
     .form = "redis://HOST:PORT/DB",
     .usual = "PING",
     .client = client,

@@ -102,7 +102,7 @@ class Urls(CommandTest):
         self.refused("good.db", '"good.db"')
         self.refused("./a:b", '"./a:b"')
         self.refused(":memory:", '":memory:"')
-        self.refused("oracle:x", '"oracle:"')
+        self.refused("oracle:x", '"oracle:"', "sqlite:")
         self.refused("sqlite:", "no file")
         self.refused("sqlite://host/db", "no hosts")
 

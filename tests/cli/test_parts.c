@@ -186,6 +186,8 @@ secrets_are_blotted_out(void **state)
 	assert_redacted("postgres://me:12?3@host/db", "postgres://me:****@host/db");
 	assert_redacted("postgres://us@er:hush@host", "postgres://us@er:****@host");
 	assert_redacted("postgres://h/d?password=hu@s;h&x=1", "postgres://h/d?password=******&x=1");
+	assert_redacted("redis://h:1?password=hu/sh@x", "redis://h:******************");
+	assert_redacted("redis://u:a?key=b@h?db=1", "redis://u:**************");
 	assert_redacted("postgres://h/d?p%61ssword=hush", "postgres://h/d?p%61ssword=****");
 	assert_redacted("postgres://h/d?sslpassword=hush#", "postgres://h/d?sslpassword=*****");
 	assert_redacted("postgres://h/d?passfile=/f&x=1", "postgres://h/d?passfile=/f&x=1");

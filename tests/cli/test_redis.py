@@ -62,6 +62,11 @@ class Ping(RedisTest):
         self.assert_refused(self.run_command("ping", f"redis://u:{SECRET}"), "port")
         self.assert_refused(self.run_command("ping", f"redis://h?{SECRET}=1"), "word 1")
         self.assert_refused(self.run_command("ping", f"redis://h?password={SECRET}&x=1"), "word 2")
+        self.assert_refused(self.run_command("ping", f"redis://{SECRET}@h"), "no ':'")
+        self.assert_refused(self.run_command("ping", f"redis://x/{SECRET}@h"), "%2F")
+        self.assert_refused(self.run_command("ping", f"redis://h:1?password=x/@{SECRET}"), "'@' after")
+        self.assert_refused(self.run_command("ping", f"rediss://:{SECRET}@h"), "TLS")
+        self.assert_refused(self.run_command("ping", "redis://[::1]/x"), "[::1]/x", "database")
         self.assert_refused(self.run_command("ping", URL, "--reset", "full"), "--reset", "PostgreSQL")
 
     def test_nobody_there(self):
@@ -92,6 +97,7 @@ class Bench(RedisTest):
         self.assert_refused(self.bench(URL, "--sql", "NOSUCH x"), "--sql", "no such command")
         self.assert_refused(self.bench(URL, "--sql", "PING\nGET"), "line 2", "how many words")
         self.assert_refused(self.bench(URL, "--sql", "GET a b"), "how many words")
+        self.assert_refused(self.bench(URL, "--sql", "GET a; GET b"), "how many words", "one a line")
         self.assert_refused(self.bench(URL, "--sql", 'GET "a'), "quote")
         self.assert_refused(self.bench(URL, "--sql", " \n "), "no command")
 
