@@ -36,6 +36,8 @@ redact(const char *url)
 	char *to = from != NULL ? strrchr(from, '@') : NULL;
 	for (char *at = from != NULL ? from + 3 : NULL; to != NULL && at < to; at++)
 		*at = '*';
+	if (shown != NULL)
+		target_redact_port(shown);
 	return shown;
 }
 
@@ -79,54 +81,93 @@ struct mail {
 	char from[321], to[321];
 };
 
-/* The bare address of a header's line, also out of "Name <address>". */
+/* The bare address of a header's line, also out of "Name <address>"; false if that is not one. */
 static bool
 take_address(const char *value, size_t length, char *out, size_t room)
 {
 	const char *open = memchr(value, '<', length);
-	const char *close =
-	    open != NULL ? memchr(open, '>', length - (size_t)(open - value)) : NULL;
-	if (close != NULL) {
-		value = open + 1;
-		length = (size_t)(close - value);
-	}
-	while (length > 0 && strchr(" \t\r", value[length - 1]) != NULL)
-		length--;
-	size_t blanks = strspn(value, " \t");
-	if (blanks >= length || length - blanks >= room)
+	const char *from = open != NULL ? open + 1 : value + strspn(value, " \t");
+	const char *end = value + length;
+	while (end > from && strchr(" \t\r", end[-1]) != NULL)
+		end--;
+	if (open != NULL && (end <= from || *--end != '>'))
 		return false;
-	snprintf(out, room, "%.*s", (int)(length - blanks), value + blanks);
+	if (end <= from || (size_t)(end - from) >= room)
+		return false;
+	for (const char *at = from; at < end; at++) {
+		if (*at <= ' ' || *at >= 0x7f || strchr(",;<>", *at) != NULL)
+			return false;
+	}
+	snprintf(out, room, "%.*s", (int)(end - from), from);
 	return true;
 }
 
-/* Its From: and To:, before the first empty line. */
-static bool
-read_header(const char *text, struct mail *out)
+/* The address of the one line of this name before the first empty one. */
+static qpool_err
+read_field(const char *text, const char *name, char *out, size_t room, qpool_error *error)
 {
-	bool has_from = false, has_to = false;
+	unsigned lines = 0;
+	bool is_good = false;
+	char why[96] = "";
 	for (size_t length; *text != '\0' && *text != '\n' && *text != '\r'; text += length) {
+		size_t begins = strlen(name);
 		length = strcspn(text, "\n");
-		if (strncasecmp(text, "From:", 5) == 0)
-			has_from = take_address(text + 5, length - 5, out->from, sizeof out->from);
-		else if (strncasecmp(text, "To:", 3) == 0)
-			has_to = take_address(text + 3, length - 3, out->to, sizeof out->to);
+		if (strncasecmp(text, name, begins) == 0) {
+			is_good = take_address(text + begins, length - begins, out, room);
+			lines++;
+		}
 		length += text[length] == '\n';
 	}
-	return has_from && has_to;
+	if (lines == 0)
+		snprintf(why, sizeof why, "the mail's header has no %s", name);
+	else if (lines > 1 || !is_good)
+		snprintf(why, sizeof why,
+		    "the mail's header must have one %s of one address in ASCII", name);
+	return why[0] == '\0' ? QPOOL_OK : target_bad_sql(error, "", "", why);
+}
+
+static qpool_err
+read_mail(const char *text, struct mail *out, qpool_error *error)
+{
+	qpool_err err = read_field(text, "From:", out->from, sizeof out->from, error);
+	if (err == QPOOL_OK)
+		err = read_field(text, "To:", out->to, sizeof out->to, error);
+	return err;
+}
+
+/* A file that has it ends it with a line end. */
+static bool
+is_noop(const char *text)
+{
+	text += strspn(text, " \t\r\n");
+	size_t length = strlen(noop);
+	return strncasecmp(text, noop, length) == 0 &&
+	       text[length + strspn(text + length, " \t\r\n")] == '\0';
+}
+
+/* Whether its first line is one of a header. */
+static bool
+has_header(const char *text)
+{
+	size_t name = strcspn(text, ": \t\r\n");
+	return name > 0 && text[name] == ':';
 }
 
 static qpool_err
 compile(qpool_lease *lease, const char *sql, struct target_script *out, qpool_error *error)
 {
 	struct mail mail;
+	qpool_err err = QPOOL_OK;
 	(void)lease;
 	memset(out, 0, sizeof *out);
-	if (strcmp(sql, noop) != 0 && !read_header(sql, &mail))
+	if (!is_noop(sql) && !has_header(sql))
 		return target_bad_sql(error, "", "",
 		    "it is neither NOOP nor a mail whose header has a From: and a To: of one address");
-	if (!target_script_add(out, sql, strlen(sql)))
-		return target_bad_sql(error, "", "", "out of memory");
-	return QPOOL_OK;
+	if (!is_noop(sql))
+		err = read_mail(sql, &mail, error);
+	if (err == QPOOL_OK && !target_script_add(out, sql, strlen(sql)))
+		err = target_bad_sql(error, "", "", "out of memory");
+	return err;
 }
 
 static qpool_err
@@ -135,7 +176,9 @@ send_mail(qpool_lease *lease, const char *text, qpool_error *error)
 	struct mail mail = {"", ""};
 	qpool_smtp_message message = qpool_smtp_message_init();
 	const char *to[] = {mail.to};
-	(void)read_header(text, &mail);
+	qpool_err err = read_mail(text, &mail, error);
+	if (err != QPOOL_OK)
+		return err;
 	message.from = mail.from;
 	message.recipients = to;
 	message.recipient_count = 1;
@@ -152,7 +195,7 @@ execute(qpool_lease *lease, const struct target_script *script, target_cancelled
 	const char *text = script->statements[0];
 	if (cancelled(user))
 		return QPOOL_ECANCEL;
-	if (strcmp(text, noop) == 0)
+	if (is_noop(text))
 		return qpool_smtp_noop(lease, PATIENCE, error);
 	return send_mail(lease, text, error);
 }

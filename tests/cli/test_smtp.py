@@ -63,6 +63,10 @@ class Ping(SmtpTest):
         self.assert_code(self.run_command("ping", "smtp:mail"), 2)
         self.assert_code(self.run_command("ping", "smtp://127.0.0.1:1"), 1)
 
+    def test_a_password_whose_host_was_forgotten_is_not_shown(self):
+        for url in (f"smtp://x:{smtp_server.PASSWORD}", f"smtps://x:{smtp_server.PASSWORD}?tls=none"):
+            self.assert_refused(self.run_command("ping", url), "port")
+
     def test_implicit_tls(self):
         with smtp_server.Server(self.certificates, "implicit") as server:
             url = f"smtps://127.0.0.1:{server.port}?ca={self.certificates.ca}"
@@ -89,11 +93,32 @@ class Bench(SmtpTest):
         self.assert_code(self.bench("--sql", MAIL, "--no-pool"), 0)
         self.assertEqual(len(self.server.connections), 41)
 
+    def test_noop_as_a_file_has_it(self):
+        for text in ("NOOP\n", " noop \r\n"):
+            result = self.bench("--sql", text, "--json", "-")
+            self.assert_code(result, 0)
+            self.assertEqual(json.loads(result.out)["asked"]["sql"], text)
+        self.assertEqual(self.server.mails, [])
+
     def test_what_is_no_mail_is_refused(self):
-        for text in ("SELECT 1", "From: a@b\n\nTo: c@d\n", "From:\nTo: c@d\n\n"):
-            result = self.bench("--sql", text)
-            self.assert_code(result, 2)
-            self.assertIn("neither NOOP nor a mail", result.err)
+        for text, said in (
+            ("", "neither NOOP nor a mail"),
+            ("SELECT 1", "neither NOOP nor a mail"),
+            ("From: a@b\n\nTo: c@d\n", "no To:"),
+            ("From:\nTo: c@d\n\n", "From:"),
+            ("From: a@b\nTo: c@d, e@f\n\n", "To:"),
+            ("From: a@b\nTo: c@d\nto: e@f\n\n", "To:"),
+            ("From: a@b\nTo: <c@d>, <e@f>\n\n", "To:"),
+            ("From: a b@c\nTo: c@d\n\n", "From:"),
+            ("To: c@d\n\n", "no From:"),
+        ):
+            self.assert_refused(self.bench("--sql", text), said)
+        self.assertEqual(self.server.mails, [])
+
+    def test_names_with_commas_and_brackets(self):
+        result = self.bench("--sql", 'From: "A, B" <a@example.org>\nTo: C <c@example.org>\n\nx\n')
+        self.assert_code(result, 0)
+        self.assertEqual(self.server.mails[0][:2], ("a@example.org", ["c@example.org"]))
 
     def test_postgresql_s_options_are_refused(self):
         self.assert_code(self.bench("--reset", "full"), 2)
