@@ -37,7 +37,7 @@ const char cmd_bench_help[] =
     "      --count N     how many requests instead\n"
     "      --sql TEXT    what a request runs, one or more statements (SELECT 1);\n"
     "                    with smtp:// NOOP, or a mail with From: and To:;\n"
-    "                    with redis:// commands, one a line (PING)\n"
+    "                    with redis:// or unix: commands, one a line (PING)\n"
     "      --sql-file F  the same from a file\n"
     "      --hold D      keep the connection so much longer each time, as in 5ms (0)\n"
     "      --no-pool     open and close a connection for each request, to compare\n" TARGET_WISHES_HELP
