@@ -28,6 +28,17 @@ static const struct target_kind *const kinds[] = {
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
 
+/* "sqlite:x" has the scheme "sqlite"; "./a:b" and "data.db" have none. */
+static size_t
+scheme_length(const char *url)
+{
+	size_t length = 0;
+	while (isalnum((unsigned char)url[length]) ||
+	       (length > 0 && strchr("+-.", url[length]) && url[length]))
+		length++;
+	return length > 0 && url[length] == ':' ? length : 0;
+}
+
 /* ---- secrets -------------------------------------------------------------------------- */
 
 static const char *const secret_words[] = {
@@ -125,10 +136,25 @@ redact(const char *text, const char *ends)
 	return copy;
 }
 
+/* The same where the slashes after the scheme were forgotten. */
+static void
+blot_slashless(char *text)
+{
+	size_t scheme = scheme_length(text);
+	char *part = text + scheme + (scheme > 0);
+	char *colon = strchr(part, ':');
+	char *at = strrchr(part, '@');
+	if (strstr(text, "://") == NULL && colon != NULL && at != NULL && colon < at)
+		blot(colon + 1, (size_t)(at - colon - 1));
+}
+
 char *
 target_redact(const char *text)
 {
-	return redact(text, "");
+	char *shown = redact(text, "");
+	if (shown != NULL)
+		blot_slashless(shown);
+	return shown;
 }
 
 void
@@ -138,11 +164,18 @@ target_redact_port(char *shown)
 	if (place == NULL || strchr(place, '@') != NULL)
 		return;
 	place += strlen("://");
+	char *bracket = place[0] == '[' ? memchr(place, ']', strcspn(place, "/?")) : NULL;
+	place = bracket != NULL ? bracket : place;
 	size_t length = strcspn(place, "/?");
-	char *colon = memrchr(place, ':', length);
-	size_t port = colon != NULL ? length - (size_t)(colon - place) - 1 : 0;
-	bool is_address = place[0] == '[' && colon != NULL && memchr(colon, ']', port + 1) != NULL;
-	if (!is_address && strspn(colon != NULL ? colon + 1 : "", "0123456789") < port)
+	char *colon = memchr(place, ':', length);
+	if (colon == NULL)
+		return;
+	/* an address that lacks its brackets */
+	size_t address = strspn(place, "0123456789abcdefABCDEF:[");
+	if (address >= length && colon != memrchr(place, ':', length))
+		return;
+	size_t port = length - (size_t)(colon - place) - 1;
+	if (strspn(colon + 1, "0123456789") < port)
 		blot(colon + 1, port);
 }
 
@@ -171,17 +204,6 @@ target_message(const struct target *target, const qpool_error *error)
 }
 
 /* ---- URLs ----------------------------------------------------------------------------- */
-
-/* "sqlite:x" has the scheme "sqlite"; "./a:b" and "data.db" have none. */
-static size_t
-scheme_length(const char *url)
-{
-	size_t length = 0;
-	while (isalnum((unsigned char)url[length]) ||
-	       (length > 0 && strchr("+-.", url[length]) && url[length]))
-		length++;
-	return length > 0 && url[length] == ':' ? length : 0;
-}
 
 static bool
 has_scheme(const struct target_kind *kind, const char *url, size_t scheme)

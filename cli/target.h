@@ -119,7 +119,8 @@ qpool_err target_bad_sql(qpool_error *error, const char *sql, const char *at, co
 void target_clients(char *out, size_t room);
 /* A copy with the passwords and keys of URLs and option strings blotted out; NULL without memory. */
 char *target_redact(const char *text);
-/* In a URL that may be shown: a password whose "@HOST" was forgotten stands where a port should. */
+/* In a URL that may be shown: a password whose "@HOST" was forgotten, or whose "@" is another colon, stands where a
+ * port should. */
 void target_redact_port(char *shown);
 
 #endif

@@ -59,11 +59,12 @@ blot(char *text, size_t length)
 static void
 blot_lone_user(char *shown)
 {
-	char *place = strstr(shown, "://");
-	char *at = place != NULL ? strrchr(place, '@') : NULL;
-	if (at == NULL || place[3] == '/')
+	char *place = strchr(shown, ':') + 1;
+	char *at = strrchr(place, '@');
+	bool is_path = strncasecmp(shown, "unix:", 5) == 0 && strncmp(place, "//", 2) != 0;
+	place += strncmp(place, "//", 2) == 0 ? 2 : 0;
+	if (at == NULL || is_path || place[0] == '/')
 		return;
-	place += strlen("://");
 	if (memchr(place, ':', (size_t)(at - place)) == NULL)
 		blot(place, (size_t)(at - place));
 }

@@ -27,26 +27,51 @@ client(void)
 	return text;
 }
 
+/* A word that is not known may be a password's with its name misspelt. */
+static void
+blot_words(char *shown)
+{
+	static const char *const known[] = {
+	    "tls=", "verify=", "ca=", "helo=", "send_timeout=", "pool_"};
+	char *word = strchr(shown, '?');
+	while (word != NULL) {
+		size_t length = strcspn(++word, "&");
+		size_t name = strcspn(word, "=&");
+		size_t from = name < length ? name + 1 : 0;
+		for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+			from = strncmp(word, known[i], strlen(known[i])) == 0 ? length : from;
+		for (; from < length; from++)
+			word[from] = '*';
+		word = word[length] != '\0' ? word + length : NULL;
+	}
+}
+
 /* The user as well as the password. */
 static char *
 redact(const char *url)
 {
 	char *shown = target_redact(url);
-	char *from = shown != NULL ? strstr(shown, "://") : NULL;
-	char *to = from != NULL ? strrchr(from, '@') : NULL;
-	for (char *at = from != NULL ? from + 3 : NULL; to != NULL && at < to; at++)
+	char *from = shown != NULL ? strchr(shown, ':') + 1 : NULL;
+	if (from == NULL)
+		return shown;
+	from += strspn(from, "/");
+	char *to = strrchr(from, '@');
+	for (char *at = from; to != NULL && at < to; at++)
 		*at = '*';
-	if (shown != NULL)
-		target_redact_port(shown);
+	target_redact_port(shown);
+	blot_words(shown);
 	return shown;
 }
 
 static int
 inspect(const struct target *target)
 {
-	if (strncmp(target->where, "//", 2) == 0 && target->where[2] != '\0')
+	const char *host = target->where + 2;
+	bool has_slashes = strncmp(target->where, "//", 2) == 0;
+	if (has_slashes && strchr("/?#:", *host) == NULL)
 		return EXIT_OK;
-	say_bad("%s: no host is named", target->shown);
+	say_bad("%s: %s", target->shown,
+	    has_slashes ? "no host is named" : "two slashes are missing after the colon");
 	say_try("smtp://USER:PASSWORD@HOST:587");
 	return EXIT_BAD;
 }

@@ -186,6 +186,10 @@ secrets_are_blotted_out(void **state)
 	assert_redacted("postgres://me:12?3@host/db", "postgres://me:****@host/db");
 	assert_redacted("postgres://us@er:hush@host", "postgres://us@er:****@host");
 	assert_redacted("postgres://h/d?password=hu@s;h&x=1", "postgres://h/d?password=******&x=1");
+	assert_redacted("redis:/me:hush@host", "redis:/me:****@host");
+	assert_redacted("redis:me:hush@host", "redis:me:****@host");
+	assert_redacted("redis//:hush@host", "redis//:****@host");
+	assert_redacted("sqlite:a@b:c", "sqlite:a@b:c");
 	assert_redacted("redis://h:1?password=hu/sh@x", "redis://h:******************");
 	assert_redacted("redis://u:a?key=b@h?db=1", "redis://u:**************");
 	assert_redacted("postgres://h/d?p%61ssword=hush", "postgres://h/d?p%61ssword=****");

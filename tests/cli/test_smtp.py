@@ -64,8 +64,15 @@ class Ping(SmtpTest):
         self.assert_code(self.run_command("ping", "smtp://127.0.0.1:1"), 1)
 
     def test_a_password_whose_host_was_forgotten_is_not_shown(self):
-        for url in (f"smtp://x:{smtp_server.PASSWORD}", f"smtps://x:{smtp_server.PASSWORD}?tls=none"):
+        secret = smtp_server.PASSWORD
+        for url in (f"smtp://x:{secret}", f"smtps://x:{secret}?tls=none", f"smtp://x:{secret}:h:25"):
             self.assert_refused(self.run_command("ping", url), "port")
+        for url in (f"smtp:{smtp_server.USER}:{secret}@h", f"smtp:/x:{secret}@h"):
+            self.assert_refused(self.run_command("ping", url), "two slashes")
+        self.assert_refused(self.run_command("ping", f"smtp//x:{secret}@h"), "no URL")
+        self.assert_refused(self.run_command("ping", "smtp:///?tls=none"), "no host")
+        self.assert_refused(self.run_command("ping", f"smtp://h?passwort={secret}"), '"passwort"')
+        self.assert_refused(self.run_command("ping", f"smtp://h?{secret}"))
 
     def test_implicit_tls(self):
         with smtp_server.Server(self.certificates, "implicit") as server:
