@@ -66,8 +66,9 @@ redact(const char *url)
 static int
 inspect(const struct target *target)
 {
-	const char *host = target->where + 2;
+	const char *at = strrchr(target->where, '@');
 	bool has_slashes = strncmp(target->where, "//", 2) == 0;
+	const char *host = at != NULL ? at + 1 : target->where + (has_slashes ? 2 : 0);
 	if (has_slashes && strchr("/?#:", *host) == NULL)
 		return EXIT_OK;
 	say_bad("%s: %s", target->shown,

@@ -71,6 +71,8 @@ class Ping(SmtpTest):
             self.assert_refused(self.run_command("ping", url), "two slashes")
         self.assert_refused(self.run_command("ping", f"smtp//x:{secret}@h"), "no URL")
         self.assert_refused(self.run_command("ping", "smtp:///?tls=none"), "no host")
+        self.assert_refused(self.run_command("ping", f"smtp://x:{secret}@:25"), "no host")
+        self.assert_refused(self.run_command("ping", "smtp://:@h"), "user")
         self.assert_refused(self.run_command("ping", f"smtp://h?passwort={secret}"), '"passwort"')
         self.assert_refused(self.run_command("ping", f"smtp://h?{secret}"))
 
