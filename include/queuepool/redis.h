@@ -12,7 +12,8 @@
  *           end, is unfit.  After check_after idle: PING, within step_budget.
  * Return.   Nothing was left behind: nothing is sent.  Else (MULTI, WATCH, SUBSCRIBE, MONITOR,
  *           another database or user...) RESET, AUTH, SELECT and CLIENT SETNAME in one round trip.
- *           Replies that were not read: closed.  `reset` says more; docs/REDIS.md has the table.
+ *           Replies that were not read, and what RESET does not undo (SCRIPT DEBUG...): closed.
+ *           `reset` says more; docs/REDIS.md has the table.
  * Failover. A READONLY answer spoils the lease, and every idle session must show, before its next
  *           lease, that its server is a primary.
  * Errors.   `native` is the first word of the server's error, at most 7 letters of it ("WRONGPA").
@@ -72,11 +73,13 @@ QPOOL_API QPOOL_CHECKED qpool_err qpool_redis_create(qpool **out, const char *ur
 
 /* On the thread of the lease.  An answer that is an error is EPEER.  EUNKNOWN: the connection broke,
  * or the time ran out, when some of it was sent: it may or may not have taken effect; before that
- * it is EPEER or ETIMEOUT.  After these the lease is spoiled.  EMISUSE for the empty lease, one of
- * another kind of pool, and replies that must be read first.  EINVAL, ENOMEM. */
+ * it is EPEER or ETIMEOUT.  After these the lease is spoiled, as it is after NOAUTH.  EMISUSE for the
+ * empty lease, one of another kind of pool, and replies that must be read first.  EINVAL, also for
+ * CLIENT REPLY OFF and SKIP, whose answer never comes; ENOMEM. */
 
 /* One command and its reply, written as for redisCommand: "SET %s %b".  *out is yours, free it by
- * freeReplyObject; NULL out: not wanted. */
+ * freeReplyObject; NULL out: not wanted.  EMISUSE after SUBSCRIBE or MONITOR: the next reply may be a
+ * message; use a pipeline. */
 QPOOL_API QPOOL_CHECKED qpool_err qpool_redis_command(qpool_lease *lease, redisReply **out,
     qpool_error *error, const char *format, ...);
 /* The same from words; NULL lengths: all are text. */

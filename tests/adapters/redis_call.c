@@ -174,6 +174,131 @@ test_messages(void **state)
 	assert_int_equal(kit_closes(pool, QPOOL_WHY_RESET), 0);
 }
 
+/* While messages may come, the next reply is not the answer to the last command. */
+static void
+test_listener(void **state)
+{
+	redisReply *reply;
+
+	(void)state;
+	kit_take(pool, &lease);
+	kit_do(&lease, "SUBSCRIBE a");
+	redis_do(server, "PUBLISH a news");
+	assert_int_equal(qpool_redis_command(&lease, &reply, &error, "PING"), QPOOL_EMISUSE);
+	kit_says(&error, "qpool_redis_append");
+	assert_int_equal(qpool_redis_append(&lease, &error, "UNSUBSCRIBE a"), QPOOL_OK);
+	assert_int_equal(qpool_redis_reply(&lease, &reply, &error), QPOOL_OK);
+	assert_string_equal(reply->element[2]->str, "news");
+	freeReplyObject(reply);
+	assert_int_equal(qpool_redis_reply(&lease, &reply, &error), QPOOL_OK);
+	assert_string_equal(reply->element[0]->str, "unsubscribe");
+	freeReplyObject(reply);
+	/* Refused, it listens to nothing. */
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	kit_take(pool, &lease);
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "SUBSCRIBE"), QPOOL_EPEER);
+	kit_text(&lease, "PONG", "PING");
+	/* The answer of what was asked for before is one, also when it is late. */
+	assert_int_equal(qpool_redis_append(&lease, &error, "BLPOP none 0"), QPOOL_OK);
+	assert_int_equal(qpool_redis_append(&lease, &error, "SUBSCRIBE a"), QPOOL_OK);
+	assert_int_equal(qpool_redis_within(&lease, QPOOL_MSEC(20)), QPOOL_OK);
+	assert_int_equal(qpool_redis_reply(&lease, NULL, &error), QPOOL_EUNKNOWN);
+}
+
+/* Nobody would answer, and the one who waits would wait for ever. */
+static void
+test_mute(void **state)
+{
+	(void)state;
+	kit_take(pool, &lease);
+	assert_int_equal(
+	    qpool_redis_command(&lease, NULL, &error, "CLIENT REPLY OFF"), QPOOL_EINVAL);
+	kit_says(&error, "CLIENT REPLY");
+	assert_int_equal(qpool_redis_append(&lease, &error, "client reply SKIP"), QPOOL_EINVAL);
+	kit_text(&lease, "PONG", "PING");
+	kit_do(&lease, "CLIENT REPLY ON");
+}
+
+/* hiredis 0.14 counts a command's bytes in an int. */
+static void
+test_too_long(void **state)
+{
+	const char *const argv[] = {"SET", "k", "v"};
+	const size_t lengths[] = {3, 1, SIZE_MAX / 2};
+	const size_t more[] = {3, 1, (size_t)1 << 31};
+	const size_t wraps[] = {3, SIZE_MAX - 1, 64};
+
+	(void)state;
+	kit_take(pool, &lease);
+	assert_int_equal(qpool_redis_argv(&lease, NULL, &error, 3, argv, lengths), QPOOL_EINVAL);
+	assert_int_equal(qpool_redis_argv(&lease, NULL, &error, 3, argv, more), QPOOL_EINVAL);
+	kit_says(&error, "too long");
+	assert_int_equal(qpool_redis_append_argv(&lease, &error, 3, argv, wraps), QPOOL_EINVAL);
+	kit_text(&lease, "PONG", "PING");
+}
+
+/* A reply that the plain context has in hand is not the function's. */
+static void
+test_mixed(void **state)
+{
+	redisReply *reply = NULL;
+	redisContext *c;
+	int done = 0;
+
+	(void)state;
+	kit_take(pool, &lease);
+	c = qpool_redis_context(&lease);
+	assert_int_equal(redisAppendCommand(c, "ECHO a"), REDIS_OK);
+	assert_int_equal(redisAppendCommand(c, "ECHO b"), REDIS_OK);
+	while (!done)
+		assert_int_equal(redisBufferWrite(c, &done), REDIS_OK);
+	redis_do(server, "PING"); /* one thread: what came before it has been answered */
+	assert_int_equal(redisGetReply(c, (void **)&reply), REDIS_OK);
+	freeReplyObject(reply);
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "ECHO c"), QPOOL_EMISUSE);
+	kit_says(&error, "plain context");
+	assert_int_equal(redisGetReply(c, (void **)&reply), REDIS_OK);
+	assert_string_equal(reply->str, "b");
+	freeReplyObject(reply);
+	kit_text(&lease, "PONG", "PING");
+}
+
+/* What was queued goes with the context. */
+static void
+test_detach_queued(void **state)
+{
+	redisReply *reply = NULL;
+	redisContext *c;
+
+	(void)state;
+	kit_take(pool, &lease);
+	assert_int_equal(qpool_redis_append(&lease, &error, "ECHO a"), QPOOL_OK);
+	assert_int_equal(qpool_redis_append(&lease, &error, "ECHO b"), QPOOL_OK);
+	c = qpool_redis_detach(&lease);
+	assert_non_null(c);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(redisGetReply(c, (void **)&reply), REDIS_OK);
+		assert_string_equal(reply->str, i == 0 ? "a" : "b");
+		freeReplyObject(reply);
+	}
+	redisFree(c);
+}
+
+/* The server logged us out: the session is of no use to anybody. */
+static void
+test_logged_out(void **state)
+{
+	(void)state;
+	kit_take(pool, &lease);
+	redis_do(server, "ACL SETUSER default resetpass >pw");
+	kit_do(&lease, "RESET");
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "GET k"), QPOOL_EPEER);
+	kit_says(&error, "NOAUTH");
+	redis_do(server, "ACL SETUSER default nopass");
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 1);
+}
+
 static void
 test_time(void **state)
 {
@@ -351,6 +476,12 @@ main(void)
 	    TEST(test_errors),
 	    TEST(test_pipeline),
 	    TEST(test_messages),
+	    TEST(test_listener),
+	    TEST(test_mute),
+	    TEST(test_too_long),
+	    TEST(test_mixed),
+	    TEST(test_detach_queued),
+	    TEST(test_logged_out),
 	    TEST(test_time),
 	    TEST(test_stuck),
 	    TEST(test_killed),

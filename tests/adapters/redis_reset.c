@@ -149,6 +149,30 @@ set_name(qpool_lease *lease)
 }
 
 static void
+tracking(qpool_lease *lease)
+{
+	kit_do(lease, "CLIENT TRACKING ON BCAST");
+}
+
+static void
+no_evict(qpool_lease *lease)
+{
+	kit_do(lease, "CLIENT NO-EVICT ON");
+}
+
+static void
+script_debug(qpool_lease *lease)
+{
+	kit_do(lease, "SCRIPT DEBUG SYNC");
+}
+
+static void
+quit(qpool_lease *lease)
+{
+	kit_do(lease, "QUIT");
+}
+
+static void
 client_id(qpool_lease *lease)
 {
 	kit_do(lease, "CLIENT ID");
@@ -241,6 +265,14 @@ plain_unsent(qpool_lease *lease)
 	assert_int_equal(redisAppendCommand(qpool_redis_context(lease), "GET k"), REDIS_OK);
 }
 
+/* The rest of a command that went out in part may begin with a zero. */
+static void
+plain_part(qpool_lease *lease)
+{
+	assert_int_equal(
+	    redisAppendFormattedCommand(qpool_redis_context(lease), "\0v\r\n", 4), REDIS_OK);
+}
+
 /* Both have come before the first is read. */
 static void
 plain_unread(qpool_lease *lease)
@@ -295,6 +327,10 @@ static const struct row {
     {"SELECT", select_db, GONE},
     {"AUTH as another user", other_user, GONE},
     {"CLIENT SETNAME", set_name, GONE},
+    {"CLIENT TRACKING", tracking, GONE},
+    {"CLIENT NO-EVICT", no_evict, CLOSED},
+    {"SCRIPT DEBUG", script_debug, CLOSED},
+    {"QUIT", quit, CLOSED},
     {"CLIENT ID", client_id, KEPT},
     {"pipeline not sent", pipeline_unsent, CLOSED},
     {"pipeline unread", pipeline_unread, CLOSED},
@@ -305,6 +341,7 @@ static const struct row {
     {"context: SUBSCRIBE", plain_subscribe, UNSEEN},
     {"context: SELECT", plain_select, UNSEEN},
     {"context: pipeline not sent", plain_unsent, CLOSED},
+    {"context: part of a command", plain_part, CLOSED},
     {"context: pipeline unread", plain_unread, CLOSED},
 };
 static const uint32_t policies[4] = {QPOOL_REDIS_RESET_NONE, QPOOL_REDIS_RESET_SEEN,

@@ -42,7 +42,8 @@ test_names(void **state)
 	static const char *const leaving[] = {"MULTI", "watch k", "Subscribe a", "PSUBSCRIBE a*",
 	    "SSUBSCRIBE a", "MONITOR", "SELECT 1", "AUTH p", "HELLO 3", "RESET", "QUIT", "READONLY",
 	    "READWRITE", "ASKING", "CLIENT SETNAME x", "client reply off", "CLIENT TRACKING ON",
-	    "CLIENT NO-EVICT on", "CLIENT", "SCRIPT DEBUG YES", "SYNC"};
+	    "CLIENT NO-EVICT on", "CLIENT", "SCRIPT DEBUG YES", "SYNC", "REPLCONF capa eof",
+	    "client no-touch on", "CLIENT SETINFO lib-name x", "PSYNC ? -1"};
 	static const char *const clean[] = {"PING", "GET k", "SET MULTI WATCH", "CLIENT ID",
 	    "client list", "SCRIPT LOAD x", "EVAL x 0", "MULTIPLE", "MULT", "PUBLISH a b",
 	    "UNSUBSCRIBE", "EXEC", "UNWATCH", "DISCARD"};
@@ -60,6 +61,58 @@ test_names(void **state)
 		if (qp_redis_trace_is_left(&trace))
 			fail_msg("%s leaves something", clean[i]);
 	}
+}
+
+/* What RESET does not undo, as far as Redis 7.0 goes; what is not known is taken for that. */
+static void
+test_beyond(void **state)
+{
+	static const char *const beyond[] = {"SCRIPT DEBUG YES", "script debug sync",
+	    "CLIENT NO-EVICT on", "CLIENT NO-TOUCH on", "CLIENT SETINFO lib-name x",
+	    "CLIENT NEWER x", "SYNC", "PSYNC ? -1", "REPLCONF capa eof", "quit"};
+	static const char *const undone[] = {"MULTI", "WATCH k", "SUBSCRIBE a", "MONITOR",
+	    "SELECT 1", "AUTH p", "HELLO 3", "RESET", "READONLY", "CLIENT SETNAME x",
+	    "CLIENT TRACKING ON", "CLIENT CACHING YES", "client reply on", "SCRIPT LOAD x",
+	    "SCRIPT KILL", "CLIENT ID", "GET k"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof beyond / sizeof beyond[0]; i++) {
+		qp_redis_trace trace = {0};
+		sent(&trace, beyond[i]);
+		if (!trace.is_beyond)
+			fail_msg("%s is undone by RESET", beyond[i]);
+	}
+	for (size_t i = 0; i < sizeof undone / sizeof undone[0]; i++) {
+		qp_redis_trace trace = {0};
+		sent(&trace, undone[i]);
+		if (trace.is_beyond)
+			fail_msg("%s is not undone by RESET", undone[i]);
+	}
+}
+
+/* After these no answer comes to wait for. */
+static bool
+is_mute(const char *command)
+{
+	char *bytes = NULL;
+	int length = redisFormatCommand(&bytes, command);
+	bool found = qp_redis_trace_is_mute(bytes, (size_t)length);
+
+	redisFreeCommand(bytes);
+	return found;
+}
+
+static void
+test_mute(void **state)
+{
+	(void)state;
+	assert_true(is_mute("CLIENT REPLY OFF"));
+	assert_true(is_mute("client reply skip"));
+	assert_false(is_mute("CLIENT REPLY ON"));
+	assert_false(is_mute("CLIENT REPLY")); /* an error, which is answered */
+	assert_false(is_mute("CLIENT REPLY NO"));
+	assert_false(is_mute("CLIENT ID"));
+	assert_false(is_mute("SET REPLY OFF"));
 }
 
 static bool
@@ -120,19 +173,50 @@ test_pipeline(void **state)
 	assert_true(qp_redis_trace_is_left(&trace));
 }
 
-/* What comes unasked is no answer. */
+/* What comes unasked is no answer; what was asked for before is. */
 static void
 test_listening(void **state)
 {
 	qp_redis_trace trace = {0};
 
 	(void)state;
+	sent(&trace, "GET k");
 	sent(&trace, "SUBSCRIBE a b");
-	assert_false(qp_redis_trace_is_pending(&trace));
+	assert_true(qp_redis_trace_is_listening(&trace));
+	assert_true(qp_redis_trace_is_pending(&trace));
+	(void)got(&trace, REDIS_REPLY_NIL, "");
+	assert_false(qp_redis_trace_hears(&trace));
+	assert_true(qp_redis_trace_is_pending(&trace));
+	(void)got(&trace, REDIS_REPLY_ARRAY, "");
+	assert_true(qp_redis_trace_hears(&trace));
 	for (unsigned i = 0; i < 5; i++)
-		assert_false(got(&trace, REDIS_REPLY_ARRAY, ""));
+		assert_false(got(&trace, i == 3 ? REDIS_REPLY_ERROR : REDIS_REPLY_ARRAY, "ERR"));
+	assert_false(qp_redis_trace_is_pending(&trace));
+	assert_true(qp_redis_trace_is_listening(&trace));
 	assert_string_equal(qp_redis_trace_words(&trace), "SUBSCRIBE or MONITOR");
-	assert_true(trace.read <= trace.sent);
+	assert_int_equal(trace.read, 2);
+}
+
+/* Refused, it leaves a session that goes on as before. */
+static void
+test_not_listening(void **state)
+{
+	qp_redis_trace trace = {0};
+
+	(void)state;
+	sent(&trace, "SUBSCRIBE a");
+	(void)got(&trace, REDIS_REPLY_ERROR, "NOPERM");
+	assert_false(qp_redis_trace_is_listening(&trace));
+	assert_false(qp_redis_trace_is_left(&trace));
+	sent(&trace, "GET k");
+	assert_true(qp_redis_trace_is_pending(&trace));
+	(void)got(&trace, REDIS_REPLY_NIL, "");
+	assert_false(qp_redis_trace_is_pending(&trace));
+	/* Of two, the second may have been heard. */
+	sent(&trace, "SUBSCRIBE a");
+	sent(&trace, "SUBSCRIBE b");
+	(void)got(&trace, REDIS_REPLY_ERROR, "NOPERM");
+	assert_true(qp_redis_trace_is_listening(&trace));
 }
 
 /* A command is anybody's bytes; none of them is read past the end. */
@@ -158,9 +242,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_beyond),
+	    cmocka_unit_test(test_mute),
 	    cmocka_unit_test(test_ends),
 	    cmocka_unit_test(test_pipeline),
 	    cmocka_unit_test(test_listening),
+	    cmocka_unit_test(test_not_listening),
 	    cmocka_unit_test(test_bytes),
 	};
 

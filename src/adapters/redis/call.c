@@ -32,12 +32,33 @@ qp_redis_call_begin(qpool_lease *lease, qp_redis_session **out, qpool_error *err
 		    "up; release it and acquire another",
 		    session->source->shown);
 	}
-	if (session->context->obuf != NULL && session->context->obuf[0] != '\0')
+	if (qp_redis_wire_is_unsent(session->context) ||
+	    (session->is_plain && !qp_redis_trace_is_pending(&session->trace) &&
+		!qp_redis_trace_is_listening(&session->trace) &&
+		!qp_redis_wire_is_drained(session->context)))
 		return qp_redis_fault_say(error, QPOOL_EMISUSE,
-		    "redis %s: nothing was sent: commands wait in the plain context; send them and "
-		    "read their replies first",
+		    "redis %s: nothing was sent: commands or replies wait in the plain context; send "
+		    "and read them first",
 		    session->source->shown);
 	*out = session;
+	return QPOOL_OK;
+}
+
+/* Is the next reply this command's? */
+static qpool_err
+check_order(const qp_redis_session *session, qpool_error *error)
+{
+	if (session->out_length > 0 || qp_redis_trace_is_pending(&session->trace))
+		return qp_redis_fault_say(error, QPOOL_EMISUSE,
+		    "redis %s: nothing was sent: replies of queued commands are unread; read them by "
+		    "qpool_redis_reply",
+		    session->source->shown);
+	if (qp_redis_trace_is_listening(&session->trace))
+		return qp_redis_fault_say(error, QPOOL_EMISUSE,
+		    "redis %s: nothing was sent: this lease listens (SUBSCRIBE, MONITOR), and the "
+		    "next reply may be a message; queue by qpool_redis_append, and take what comes by "
+		    "qpool_redis_reply, or use another lease",
+		    session->source->shown);
 	return QPOOL_OK;
 }
 
@@ -93,7 +114,7 @@ static qpool_err
 read_one(qpool_lease *lease, qp_redis_session *session, int64_t deadline_ns, redisReply **out,
     qpool_error *error)
 {
-	bool is_message = session->trace.is_listening, is_exec;
+	bool is_message = qp_redis_trace_hears(&session->trace), is_exec;
 	redisReply *reply = NULL;
 	qp_redis_waited waited = qp_redis_wire_read(session->context, deadline_ns, &reply);
 	qpool_err err;
@@ -120,13 +141,11 @@ qp_redis_call_run(qpool_lease *lease, qp_redis_session *session, const char *com
 {
 	int64_t deadline_ns = qp_redis_wire_deadline(session->call_timeout);
 	qp_redis_waited waited;
+	qpool_err err = check_order(session, error);
 	size_t sent;
 
-	if (session->out_length > 0 || qp_redis_trace_is_pending(&session->trace))
-		return qp_redis_fault_say(error, QPOOL_EMISUSE,
-		    "redis %s: nothing was sent: replies of queued commands are unread; read them by "
-		    "qpool_redis_reply",
-		    session->source->shown);
+	if (err != QPOOL_OK)
+		return err;
 	qp_redis_trace_send(&session->trace, command, length);
 	waited = qp_redis_wire_send(session->context, command, length, deadline_ns, &sent);
 	if (waited != QP_REDIS_READY)
@@ -179,7 +198,7 @@ qp_redis_call_next(
 	qp_redis_waited waited = QP_REDIS_READY;
 	size_t sent = 0;
 
-	if (unread == 0 && !session->trace.is_listening)
+	if (unread == 0 && !qp_redis_trace_is_listening(&session->trace))
 		return qp_redis_fault_say(error, QPOOL_EMISUSE,
 		    "redis %s: no reply is to come; queue a command by qpool_redis_append first",
 		    session->source->shown);

@@ -6,6 +6,7 @@
 #include "fault.h"
 #include "visit.h"
 
+#include <limits.h>
 #include <stdarg.h>
 
 /* What to do with a command. */
@@ -30,6 +31,10 @@ carry_out(const wish *w, char *command, long long length, qpool_error *error)
 	/* "*0": the server would not answer. */
 	if (err == QPOOL_OK && command[1] == '0')
 		err = qp_redis_fault_say(error, QPOOL_EINVAL, "the Redis command is empty");
+	if (err == QPOOL_OK && qp_redis_trace_is_mute(command, (size_t)length))
+		err = qp_redis_fault_say(error, QPOOL_EINVAL,
+		    "CLIENT REPLY OFF and SKIP are not sent: each command is waited for here, and no "
+		    "answer would come; use a pipeline (qpool_redis_append)");
 	if (err == QPOOL_OK && w->queues)
 		err = qp_redis_call_queue(session, command, (size_t)length, error);
 	else if (err == QPOOL_OK)
@@ -58,6 +63,22 @@ by_format(const wish *w, const char *format, va_list arguments, qpool_error *err
 	return err;
 }
 
+/* hiredis 0.14 counts a command's bytes in an int. */
+static bool
+fits(int argc, const char *const *argv, const size_t *lengths)
+{
+	const size_t around = sizeof "$2147483647\r\n\r\n" - 1;
+	size_t room = INT_MAX - 32;
+
+	for (int i = 0; i < argc; i++) {
+		size_t length = lengths == NULL ? strlen(argv[i]) : lengths[i];
+		if (room < around || length > room - around)
+			return false;
+		room -= length + around;
+	}
+	return true;
+}
+
 static qpool_err
 by_words(
     const wish *w, int argc, const char *const *argv, const size_t *lengths, qpool_error *error)
@@ -73,6 +94,9 @@ by_words(
 		err = qp_redis_fault_say(error, QPOOL_EINVAL,
 		    "argc is %d and argv %s; a command has at least its name", argc,
 		    argv == NULL ? "NULL" : "given");
+	} else if (!fits(argc, argv, lengths)) {
+		err = qp_redis_fault_say(
+		    error, QPOOL_EINVAL, "the Redis command is too long; it must be below 2 GiB");
 	} else {
 		/* hiredis 0.14 forgot the const. */
 		length = redisFormatCommandArgv(&command, argc, (const char **)argv, lengths);

@@ -38,6 +38,11 @@ qp_redis_lease_note(
 	if (within && reply->type == REDIS_REPLY_ARRAY)
 		for (size_t i = 0; i < reply->elements && !refuses; i++)
 			refuses = qp_redis_session_is_refusal(reply->element[i]);
+	/* Logged out, by the server or by RESET: of no use to anybody. */
+	if (qp_redis_session_is_error(reply, "NOAUTH")) {
+		qp_redis_lease_condemn(lease, session, true, "the session is logged out (NOAUTH)");
+		return true;
+	}
 	if (!refuses)
 		return false;
 	(void)atomic_fetch_add_explicit(&session->source->refusals, 1, memory_order_relaxed);
@@ -82,6 +87,9 @@ qpool_redis_detach(qpool_lease *lease)
 	if (session == NULL || qpool_detach(lease) == NULL)
 		return NULL;
 	context = session->context;
+	/* What was queued goes along; without memory hiredis keeps an error in the context. */
+	if (session->out_length > 0)
+		(void)redisAppendFormattedCommand(context, session->out, session->out_length);
 	qp_redis_session_free(session);
 	return context;
 }

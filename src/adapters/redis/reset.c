@@ -2,7 +2,7 @@
 /*
  * reset: what a return finds, and what it does about it.
  *
- *     broken, replies unread                        --- closed
+ *     broken, replies unread, beyond RESET          --- closed
  *     nothing left, and nothing done out of sight   --- nothing
  *     else: RESET and the login again, in one go    --- as new, or closed
  */
@@ -12,13 +12,6 @@
 #include "wire.h"
 
 #include <stdlib.h>
-
-/* Queued by the context, and not sent. */
-static bool
-is_unsent(const redisContext *context)
-{
-	return context->obuf != NULL && context->obuf[0] != '\0';
-}
 
 static qpool_err
 refuse(const qp_redis_session *session, const char *what, qpool_error *error)
@@ -36,11 +29,13 @@ look(const qp_redis_session *session, qpool_error *error)
 	if (session->is_condemned || context->err != 0)
 		return qp_redis_fault_context(
 		    error, QPOOL_ECHECK, session->source, "given back", context);
-	if (session->out_length > 0 || is_unsent(context))
+	if (session->out_length > 0 || qp_redis_wire_is_unsent(context))
 		return refuse(session, "commands that were not sent", error);
 	if (qp_redis_trace_is_pending(&session->trace))
 		return refuse(session, "replies unread", error);
-	if (!session->trace.is_listening && !qp_redis_wire_is_drained(context))
+	if (session->trace.is_beyond)
+		return refuse(session, qp_redis_trace_words(&session->trace), error);
+	if (!qp_redis_trace_is_listening(&session->trace) && !qp_redis_wire_is_drained(context))
 		return refuse(session, "a reply unread", error);
 	return QPOOL_OK;
 }
@@ -79,7 +74,7 @@ qp_redis_session_reset(void *user, void *resource, const qpool_step *step, qpool
 	const qp_redis_source *source = user;
 	qp_redis_session *session = resource;
 	qpool_err err = look(session, error);
-	bool is_listening = session->trace.is_listening;
+	bool is_listening = qp_redis_trace_is_listening(&session->trace);
 
 	if (err != QPOOL_OK)
 		return err;

@@ -141,8 +141,8 @@ qp_redis_session_condemn(qp_redis_session *session, const char *why)
 	qp_redis_wire_ruin(session->context, REDIS_ERR_OTHER, why);
 }
 
-static bool
-is_error_of(const redisReply *reply, const char *code)
+bool
+qp_redis_session_is_error(const redisReply *reply, const char *code)
 {
 	size_t length = strlen(code);
 
@@ -155,10 +155,11 @@ is_error_of(const redisReply *reply, const char *code)
 bool
 qp_redis_session_is_refusal(const redisReply *reply)
 {
-	return is_error_of(reply, "READONLY") ||
-	       (is_error_of(reply, "UNBLOCKED") &&
+	return qp_redis_session_is_error(reply, "READONLY") ||
+	       (qp_redis_session_is_error(reply, "UNBLOCKED") &&
 		   strstr(reply->str, "instance state changed") != NULL) ||
-	       (is_error_of(reply, "ERR") && strstr(reply->str, "-READONLY ") != NULL);
+	       (qp_redis_session_is_error(reply, "ERR") &&
+		   strstr(reply->str, "-READONLY ") != NULL);
 }
 
 static qpool_err

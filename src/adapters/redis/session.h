@@ -44,6 +44,8 @@ void qp_redis_session_close(void *user, void *resource, qpool_why why);
 void qp_redis_session_describe(void *user, void *resource, char *out, size_t room);
 void qp_redis_session_abandon(void *user, void *resource);
 
+/* Is it an error with this first word? */
+bool qp_redis_session_is_error(const redisReply *reply, const char *code);
 /* Does the server say that it takes no writes, or that it has just ceased to? */
 bool qp_redis_session_is_refusal(const redisReply *reply);
 /* The context as hiredis should use it: blocking, with the pool's own timeout. */

@@ -12,7 +12,7 @@ typedef struct word {
 	size_t length;
 } word;
 
-typedef enum { LEAVES_NOTHING = 0, BEGINS, ENDS, LISTENS, CHANGES, DEPENDS } effect;
+typedef enum { LEAVES_NOTHING = 0, BEGINS, ENDS, LISTENS, CHANGES, REMAINS, DEPENDS } effect;
 
 static const struct {
 	const char *name;
@@ -28,23 +28,44 @@ static const struct {
     {"PSUBSCRIBE", LISTENS, 0},
     {"SSUBSCRIBE", LISTENS, 0},
     {"MONITOR", LISTENS, 0},
-    {"SYNC", LISTENS, 0},
-    {"PSYNC", LISTENS, 0},
     {"SELECT", CHANGES, 0},
     {"AUTH", CHANGES, 0},
     {"HELLO", CHANGES, 0},
     {"RESET", CHANGES, 0},
-    {"QUIT", CHANGES, 0},
     {"READONLY", CHANGES, 0},
     {"READWRITE", CHANGES, 0},
     {"ASKING", CHANGES, 0},
-    {"REPLCONF", CHANGES, 0},
+    {"QUIT", REMAINS, 0},
+    {"SYNC", REMAINS, 0},
+    {"PSYNC", REMAINS, 0},
+    {"REPLCONF", REMAINS, 0},
     {"CLIENT", DEPENDS, 0},
     {"SCRIPT", DEPENDS, 0},
 };
-/* Of CLIENT and SCRIPT: what only tells, or is the server's and not the session's. */
-static const char *const harmless[] = {"ID", "INFO", "LIST", "GETNAME", "GETREDIR", "TRACKINGINFO",
-    "KILL", "PAUSE", "UNPAUSE", "UNBLOCK", "HELP", "LOAD", "EXISTS", "FLUSH"};
+/* Of CLIENT and SCRIPT; what is not here may be anything. */
+static const struct {
+	const char *name;
+	effect effect;
+} seconds[] = {
+    {"ID", LEAVES_NOTHING},
+    {"INFO", LEAVES_NOTHING},
+    {"LIST", LEAVES_NOTHING},
+    {"GETNAME", LEAVES_NOTHING},
+    {"GETREDIR", LEAVES_NOTHING},
+    {"TRACKINGINFO", LEAVES_NOTHING},
+    {"KILL", LEAVES_NOTHING},
+    {"PAUSE", LEAVES_NOTHING},
+    {"UNPAUSE", LEAVES_NOTHING},
+    {"UNBLOCK", LEAVES_NOTHING},
+    {"HELP", LEAVES_NOTHING},
+    {"LOAD", LEAVES_NOTHING},
+    {"EXISTS", LEAVES_NOTHING},
+    {"FLUSH", LEAVES_NOTHING},
+    {"SETNAME", CHANGES},
+    {"TRACKING", CHANGES},
+    {"CACHING", CHANGES},
+    {"REPLY", CHANGES},
+};
 
 /* The next bulk string, "$3\r\nGET\r\n"; empty when there is none. */
 static word
@@ -83,22 +104,28 @@ effect_of(word name, word second, qp_redis_end *end)
 	*end = commands[i].end;
 	if (commands[i].effect != DEPENDS)
 		return commands[i].effect;
-	for (i = 0; i < sizeof harmless / sizeof harmless[0]; i++)
-		if (is_word(second, harmless[i]))
-			return LEAVES_NOTHING;
-	return CHANGES;
+	for (i = 0; i < sizeof seconds / sizeof seconds[0]; i++)
+		if (is_word(second, seconds[i].name))
+			return seconds[i].effect;
+	return REMAINS;
+}
+
+/* Where the words begin. */
+static const char *
+skip_count(const char *command, size_t length)
+{
+	const char *at = memchr(command, '\n', length);
+
+	return at == NULL ? command + length : at + 1;
 }
 
 void
 qp_redis_trace_send(qp_redis_trace *trace, const char *command, size_t length)
 {
-	const char *end = command + length, *at = memchr(command, '\n', length);
+	const char *end = command + length, *at = skip_count(command, length);
 	qp_redis_end ends = QP_REDIS_NO_END;
-	word name, second;
+	word name = next_word(&at, end), second = next_word(&at, end);
 
-	at = at == NULL ? end : at + 1;
-	name = next_word(&at, end);
-	second = next_word(&at, end);
 	trace->sent++;
 	switch (effect_of(name, second, &ends)) {
 	case BEGINS:
@@ -109,14 +136,29 @@ qp_redis_trace_send(qp_redis_trace *trace, const char *command, size_t length)
 		trace->end = ends;
 		break;
 	case LISTENS:
-		trace->is_listening = true;
+		trace->last_listen = trace->sent;
+		if (trace->first_listen == 0)
+			trace->first_listen = trace->sent;
 		break;
 	case CHANGES:
 		trace->is_changed = true;
 		break;
+	case REMAINS:
+		trace->is_beyond = true;
+		break;
 	default:
 		break;
 	}
+}
+
+bool
+qp_redis_trace_is_mute(const char *command, size_t length)
+{
+	const char *end = command + length, *at = skip_count(command, length);
+	word name = next_word(&at, end), second = next_word(&at, end), third = next_word(&at, end);
+
+	return is_word(name, "CLIENT") && is_word(second, "REPLY") &&
+	       (is_word(third, "OFF") || is_word(third, "SKIP"));
 }
 
 /* A failed transaction is over; one whose command was refused for another reason may not be.  Inside
@@ -132,9 +174,13 @@ proves_end(qp_redis_end end, const redisReply *reply)
 bool
 qp_redis_trace_receive(qp_redis_trace *trace, const redisReply *reply)
 {
-	if (trace->is_listening || trace->read == trace->sent)
+	if (qp_redis_trace_hears(trace) || trace->read == trace->sent)
 		return false;
 	trace->read++;
+	/* Refused, and no other was sent that may have been heard. */
+	if (trace->read == trace->last_listen && trace->first_listen == trace->last_listen &&
+	    reply->type == REDIS_REPLY_ERROR)
+		trace->first_listen = trace->last_listen = 0;
 	if (trace->read != trace->ending)
 		return false;
 	if (proves_end(trace->end, reply))
@@ -143,21 +189,36 @@ qp_redis_trace_receive(qp_redis_trace *trace, const redisReply *reply)
 }
 
 bool
+qp_redis_trace_is_listening(const qp_redis_trace *trace)
+{
+	return trace->first_listen > 0;
+}
+
+bool
+qp_redis_trace_hears(const qp_redis_trace *trace)
+{
+	return trace->first_listen > 0 && trace->read >= trace->first_listen;
+}
+
+bool
 qp_redis_trace_is_pending(const qp_redis_trace *trace)
 {
-	return !trace->is_listening && trace->read < trace->sent;
+	return !qp_redis_trace_hears(trace) && trace->read < trace->sent;
 }
 
 bool
 qp_redis_trace_is_left(const qp_redis_trace *trace)
 {
-	return trace->began > trace->ended || trace->is_listening || trace->is_changed;
+	return trace->began > trace->ended || trace->first_listen > 0 || trace->is_changed ||
+	       trace->is_beyond;
 }
 
 const char *
 qp_redis_trace_words(const qp_redis_trace *trace)
 {
-	if (trace->is_listening)
+	if (trace->is_beyond)
+		return "what RESET does not undo (SCRIPT DEBUG, CLIENT NO-EVICT and the like)";
+	if (trace->first_listen > 0)
 		return "SUBSCRIBE or MONITOR";
 	if (trace->began > trace->ended)
 		return "MULTI or WATCH";

@@ -22,19 +22,26 @@ typedef enum {
  *   began:  the last MULTI or WATCH
  *   ending: the last EXEC, DISCARD or UNWATCH, and which it was
  *   ended:  the last of these whose reply proves that nothing before it is still open
- * Something is left of a transaction while began > ended.
+ *   first_listen, last_listen: SUBSCRIBE, MONITOR; 0: none that was not refused
+ * Something is left of a transaction while began > ended.  From the answer to first_listen on replies come
+ * without being asked for, and read stands still.
  */
 typedef struct qp_redis_trace {
-	uint64_t sent, read, began, ending, ended;
+	uint64_t sent, read, began, ending, ended, first_listen, last_listen;
 	qp_redis_end end;
-	bool is_listening; /* SUBSCRIBE, MONITOR: replies come without being asked for */
-	bool is_changed;   /* database, user, name, protocol... */
+	bool is_changed; /* database, user, name, protocol... */
+	bool is_beyond;  /* changed by what RESET does not undo */
 } qp_redis_trace;
 
 /* A command, as it is sent. */
 void qp_redis_trace_send(qp_redis_trace *trace, const char *command, size_t length);
 /* The next reply; true: it is an EXEC's. */
 bool qp_redis_trace_receive(qp_redis_trace *trace, const redisReply *reply);
+/* Is it one after which no answer comes (CLIENT REPLY OFF, SKIP)? */
+bool qp_redis_trace_is_mute(const char *command, size_t length);
+/* Was SUBSCRIBE or MONITOR sent?  _hears: and answered, so that the next reply may be a message. */
+bool qp_redis_trace_is_listening(const qp_redis_trace *trace);
+bool qp_redis_trace_hears(const qp_redis_trace *trace);
 /* Are replies to come that nobody has read? */
 bool qp_redis_trace_is_pending(const qp_redis_trace *trace);
 /* Does the session differ from a new one? */

@@ -7,6 +7,7 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <hiredis/sds.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -120,6 +121,9 @@ qp_redis_wire_send(
 			continue;
 		if (errno != EAGAIN && errno != EWOULDBLOCK)
 			return broken(context, REDIS_ERR_IO, strerrordesc_np(errno));
+		/* Nor is it in time when it never ceases to speak. */
+		if (deadline_ns != INT64_MAX && qp_redis_wire_now() > deadline_ns)
+			return QP_REDIS_LATE;
 		/* A server that waits for us to read reads nothing meanwhile. */
 		waited = wait_for(context->fd, POLLIN | POLLOUT, deadline_ns, &revents);
 		if (waited == QP_REDIS_READY && (revents & POLLOUT) == 0)
@@ -169,6 +173,13 @@ qp_redis_wire_is_drained(const redisContext *context)
 	const redisReader *reader = context->reader;
 
 	return reader->err == 0 && reader->ridx < 0 && reader->pos == reader->len;
+}
+
+/* By its length: what is left of a command that went out in part may begin with a 0. */
+bool
+qp_redis_wire_is_unsent(const redisContext *context)
+{
+	return context->obuf != NULL && sdslen(context->obuf) > 0;
 }
 
 int

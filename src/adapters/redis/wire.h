@@ -26,6 +26,8 @@ qp_redis_waited qp_redis_wire_send(
 qp_redis_waited qp_redis_wire_read(redisContext *context, int64_t deadline_ns, redisReply **out);
 /* Does nothing wait in the reader, whole or in part?  (What waits in the socket: _look.) */
 bool qp_redis_wire_is_drained(const redisContext *context);
+/* Do commands wait in the context that the holder has put there, whole or in part? */
+bool qp_redis_wire_is_unsent(const redisContext *context);
 /* One look at the socket, without waiting: 0 if it is silent, else an errno, EBUSY for unread bytes. */
 int qp_redis_wire_look(const redisContext *context);
 /* Nobody uses this context again, not even its holder. */
