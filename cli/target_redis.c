@@ -29,6 +29,11 @@ client(void)
 static int
 inspect_redis(const struct target *target)
 {
+	if (strncasecmp(target->shown, "rediss:", 7) == 0) {
+		say_bad("%s: Redis over TLS is not supported", target->shown);
+		say_try("redis://HOST:PORT/DB through a tunnel (stunnel), or unix:PATH");
+		return EXIT_BAD;
+	}
 	if (strncmp(target->where, "//", 2) == 0)
 		return EXIT_OK;
 	say_bad("%s: two slashes are missing after the colon", target->shown);
@@ -73,8 +78,8 @@ blot_lone_user(char *shown)
 static void
 blot_words(char *shown)
 {
-	static const char *const known[] = {
-	    "db=", "client_name=", "reset=", "call_timeout=", "user=", "password=*", "pool_"};
+	static const char *const known[] = {"db=", "client_name=", "reset=", "role=",
+	    "call_timeout=", "user=", "password=*", "pool_"};
 	char *word = strchr(shown, '?');
 	while (word != NULL) {
 		size_t length = strcspn(++word, "&");

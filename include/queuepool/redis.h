@@ -3,8 +3,8 @@
  * queuepool/redis.h - pools of Redis connections.  Link with libqueuepool-redis.
  *
  * Resource. A session of ours around a hiredis context.  Use it by the functions below, which keep a
- *           deadline, raise no SIGPIPE and see what a command leaves in the session; or take its
- *           context by qpool_redis_context.  hiredis 0.14 and 1.x; no TLS.
+ *           deadline, raise no SIGPIPE and see what a command leaves in the session; or lend
+ *           its context to code of your own by qpool_redis_use.  hiredis 0.14 and 1.x; no TLS.
  * Opening.  Connects by the open budget (names are looked up on a thread of their own), then in one
  *           round trip AUTH, SELECT, CLIENT SETNAME and PING.  Refused credentials, databases and
  *           names are EDENIED, too many clients is EFULL, all else EOPEN.
@@ -15,7 +15,7 @@
  *           Replies that were not read, and what RESET does not undo (SCRIPT DEBUG...): closed.
  *           `reset` says more; docs/REDIS.md has the table.
  * Failover. A READONLY answer spoils the lease, and every idle session must show, before its next
- *           lease, that its server is a primary.
+ *           lease, that its server is a primary.  Not with role=any.
  * Errors.   `native` is the first word of the server's error, at most 7 letters of it ("WRONGPA").
  *           No message, event, dump or description holds a password.
  * Fork.     In a child the parent's sessions are let go of; nothing is sent on them.
@@ -42,6 +42,12 @@ enum {
 	QPOOL_REDIS_RESET_NONE /* send nothing; close what was seen to be left behind */
 };
 
+/* What the servers behind the URL are.  In the URL: ?role=any */
+enum {
+	QPOOL_REDIS_ROLE_PRIMARY = 0, /* the default: a session that leads to a replica is not kept */
+	QPOOL_REDIS_ROLE_ANY          /* replicas, on purpose: READONLY is an answer like any other */
+};
+
 typedef struct qpool_redis_options {
 	size_t      size;
 	uint32_t    reset;
@@ -53,6 +59,7 @@ typedef struct qpool_redis_options {
 	const char *password;     /* default: none, no AUTH; copied */
 	/* For CLIENT SETNAME; default: the pool's name if you gave one; "": none; copied. */
 	const char *client_name;
+	uint32_t    role;
 } qpool_redis_options;
 QPOOL_INIT_(qpool_redis_options)
 
@@ -99,10 +106,18 @@ QPOOL_API QPOOL_CHECKED qpool_err qpool_redis_within(qpool_lease *lease, qpool_n
 
 /* ---- the plain context --------------------------------------------------------------- */
 
-/* The context of a lease, for any call of hiredis but redisFree and redisReconnect.  hiredis
- * writes to it as it does anywhere: to a server that is gone with SIGPIPE.  NULL for the empty lease
+/* Your code with the context: any call of hiredis but redisFree and redisReconnect.  What it returns is
+ * passed on; it fills *error, if it likes. */
+typedef qpool_err qpool_redis_use_fn(redisContext *context, void *user, qpool_error *error);
+/* Call it, on this thread, with SIGPIPE blocked here until it returns; one that its calls raised is
+ * taken back.  When the context has an error then, the lease is spoiled as by qpool_redis_note.
+ * EINVAL, and before it is called EMISUSE and EPEER as above. */
+QPOOL_API QPOOL_CHECKED qpool_err qpool_redis_use(qpool_lease *lease, qpool_redis_use_fn *use,
+    void *user, qpool_error *error);
+/* The context itself, to keep until the lease ends.  hiredis before 1.0 writes to it by write(2), which
+ * raises SIGPIPE when the server is gone: ignore that, or block it around.  NULL for the empty lease
  * and for a lease of another kind of pool. */
-QPOOL_API redisContext *qpool_redis_context(qpool_lease *lease);
+QPOOL_API redisContext *qpool_redis_unguarded_context(qpool_lease *lease);
 /* Tell the pool of a reply that you got by the context, or NULL.  When the context has an error, or
  * the reply says that the server takes no writes (READONLY), the lease is spoiled and every idle
  * session is asked before its next use.  Returns whether the lease was spoiled. */

@@ -109,11 +109,39 @@ test_other_ways(void **state)
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 3);
 	kit_take(pool, &lease);
-	reply = redisCommand(qpool_redis_context(&lease), "SET k v");
+	reply = redisCommand(qpool_redis_unguarded_context(&lease), "SET k v");
 	assert_true(qpool_redis_note(&lease, reply));
 	freeReplyObject(reply);
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 4);
+}
+
+/* A pool that is meant for replicas, too: a write is refused, and that is all. */
+static void
+test_any_role(void **state)
+{
+	char url[80];
+	qpool_lease leases[2];
+	qpool *any;
+
+	(void)state;
+	fail_over();
+	(void)snprintf(url, sizeof url, "%s?role=any", redis_server_url(old));
+	any = kit_pool(url, NULL, 2);
+	for (unsigned i = 0; i < 2; i++)
+		kit_take(any, &leases[i]);
+	assert_int_equal(qpool_release(&leases[1]), QPOOL_OK);
+	assert_int_equal(qpool_redis_command(&leases[0], NULL, &error, "SET k v"), QPOOL_EPEER);
+	kit_says(&error, "READONLY");
+	kit_do(&leases[0], "GET k");
+	assert_int_equal(qpool_release(&leases[0]), QPOOL_OK);
+	for (unsigned i = 0; i < 2; i++)
+		kit_take(any, &leases[i]);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(qpool_release(&leases[i]), QPOOL_OK);
+	assert_int_equal(kit_closes(any, QPOOL_WHY_CHECK), 0);
+	assert_int_equal(kit_closes(any, QPOOL_WHY_DISCARDED), 0);
+	kit_pool_end(any);
 }
 
 /* Reads on a replica are nobody's failure. */
@@ -219,6 +247,7 @@ main(void)
 	    TEST(test_readonly),
 	    TEST(test_primary_again),
 	    TEST(test_other_ways),
+	    TEST(test_any_role),
 	    TEST(test_reads),
 	    TEST(test_unblocked),
 	    TEST(test_operator),

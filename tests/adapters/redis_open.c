@@ -233,7 +233,7 @@ test_described(void **state)
 	assert_string_equal(found, expected);
 	assert_string_equal(qpool_kind(pool), "redis");
 	/* Closed on exec. */
-	assert_true((fcntl(qpool_redis_context(&lease)->fd, F_GETFD) & FD_CLOEXEC) != 0);
+	assert_true((fcntl(qpool_redis_unguarded_context(&lease)->fd, F_GETFD) & FD_CLOEXEC) != 0);
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 	kit_pool_end(pool);
 }
@@ -265,7 +265,7 @@ test_arguments(void **state)
 	options.max_size = 1u << 20;
 	assert_int_equal(
 	    qpool_redis_create(&pool, "redis://h", NULL, &options, &error), QPOOL_EINVAL);
-	assert_null(qpool_redis_context(&empty));
+	assert_null(qpool_redis_unguarded_context(&empty));
 	assert_null(qpool_redis_detach(&empty));
 	assert_false(qpool_redis_note(&empty, NULL));
 	assert_int_equal(qpool_redis_within(&empty, QPOOL_SEC(1)), QPOOL_EMISUSE);

@@ -222,13 +222,13 @@ pipeline_multi(qpool_lease *lease)
 static void
 plain(qpool_lease *lease)
 {
-	assert_non_null(qpool_redis_context(lease));
+	assert_non_null(qpool_redis_unguarded_context(lease));
 }
 
 static void
 plain_do(qpool_lease *lease, const char *command)
 {
-	redisReply *reply = redisCommand(qpool_redis_context(lease), command);
+	redisReply *reply = redisCommand(qpool_redis_unguarded_context(lease), command);
 
 	assert_non_null(reply);
 	assert_int_not_equal(reply->type, REDIS_REPLY_ERROR);
@@ -262,7 +262,8 @@ plain_select(qpool_lease *lease)
 static void
 plain_unsent(qpool_lease *lease)
 {
-	assert_int_equal(redisAppendCommand(qpool_redis_context(lease), "GET k"), REDIS_OK);
+	assert_int_equal(
+	    redisAppendCommand(qpool_redis_unguarded_context(lease), "GET k"), REDIS_OK);
 }
 
 /* The rest of a command that went out in part may begin with a zero. */
@@ -270,14 +271,15 @@ static void
 plain_part(qpool_lease *lease)
 {
 	assert_int_equal(
-	    redisAppendFormattedCommand(qpool_redis_context(lease), "\0v\r\n", 4), REDIS_OK);
+	    redisAppendFormattedCommand(qpool_redis_unguarded_context(lease), "\0v\r\n", 4),
+	    REDIS_OK);
 }
 
 /* Both have come before the first is read. */
 static void
 plain_unread(qpool_lease *lease)
 {
-	redisContext *c = qpool_redis_context(lease);
+	redisContext *c = qpool_redis_unguarded_context(lease);
 	redisReply *reply = NULL;
 	int done = 0;
 
@@ -532,11 +534,12 @@ test_context_settings(void **state)
 	(void)state;
 	redis_do(server, "ACL SETUSER default on nopass ~* &* +@all");
 	kit_take(pool, &lease);
-	assert_int_equal(redisSetTimeout(qpool_redis_context(&lease), span), REDIS_OK);
+	assert_int_equal(redisSetTimeout(qpool_redis_unguarded_context(&lease), span), REDIS_OK);
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 	kit_take(pool, &lease);
-	assert_int_equal(
-	    getsockopt(qpool_redis_context(&lease)->fd, SOL_SOCKET, SO_RCVTIMEO, &span, &size), 0);
+	assert_int_equal(getsockopt(qpool_redis_unguarded_context(&lease)->fd, SOL_SOCKET,
+			     SO_RCVTIMEO, &span, &size),
+	    0);
 	assert_int_equal(span.tv_sec + span.tv_usec, 0);
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 	kit_pool_end(pool);

@@ -118,6 +118,7 @@ static const struct {
     {"redis://h?call_timeout=5", "no duration", QPOOL_EINVAL},
     {"redis://h?call_timeout=0", "no duration", QPOOL_EINVAL},
     {"redis://h?call_timeout=-5s", "no duration", QPOOL_EINVAL},
+    {"redis://h?role=hush", "primary or any", QPOOL_EINVAL},
     {"redis://h?user=u", "a user and no password", QPOOL_EINVAL},
     {"redis://h?client_name=a%20b", "client_name", QPOOL_EINVAL},
     {"redis://h?pool_max_size=hush", "max_size", QPOOL_EINVAL},
@@ -190,7 +191,8 @@ test_words_win(void **state)
 	assert_int_equal(pool.max_idle, QPOOL_SEC(300));
 	qp_redis_source_free(s);
 	/* A password alone is not that of another user. */
-	s = made("redis://:b@h?call_timeout=forever&reset=always", &options);
+	s = made("redis://:b@h?call_timeout=forever&reset=always&role=any", &options);
+	assert_int_equal(s->role, QPOOL_REDIS_ROLE_ANY);
 	text(s->user, NULL);
 	text(s->password, "b");
 	assert_int_equal(s->call_timeout, QPOOL_FOREVER);
@@ -223,6 +225,10 @@ test_structs(void **state)
 	assert_int_equal(qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
 	    QPOOL_EINVAL);
 	longer.options.reset = 0;
+	longer.options.role = 2;
+	assert_int_equal(qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
+	    QPOOL_EINVAL);
+	longer.options.role = 0;
 	longer.options.call_timeout = QPOOL_ZERO;
 	assert_int_equal(qp_redis_source_make(&source, "redis://h", &longer.options, &pool, &error),
 	    QPOOL_EINVAL);

@@ -162,6 +162,130 @@ test_reset(void **state)
 		}
 }
 
+/* Redis before 6.2 has no RESET, and after MULTI it takes the login for a part of the transaction. */
+static void
+test_no_reset(void **state)
+{
+	static const char *const answers[] = {
+	    "-ERR unknown command `RESET`, with args beginning with: \r\n+OK\r\n+OK\r\n+OK\r\n",
+	    "-ERR unknown command 'RESET'\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n",
+	    "+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n",
+	    "-ERR can only reset normal client connections\r\n+OK\r\n+OK\r\n+OK\r\n",
+	    "+RESET\r\n-WRONGPASS invalid\r\n-NOAUTH Authentication required.\r\n-NOAUTH\r\n",
+	    "+RESET\r\n+OK\r\n-ERR DB index is out of range\r\n+OK\r\n",
+	    "+RESET\r\n+OK\r\n+OK\r\n-NOPERM\r\n",
+	    "+OK\r\n+OK\r\n+OK\r\n+OK\r\n",
+	};
+	char url[160];
+
+	(void)state;
+	(void)snprintf(url, sizeof url, "redis://app:" SECRET "@127.0.0.1:%d/3?client_name=web",
+	    redis_fake_port(fake));
+	for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+		qpool_lease lease;
+		qpool *pool;
+
+		redis_fake_tell(fake,
+		    (fake_turn[]){{4, WELCOME, 0, FAKE_GOES_ON, 0},
+			{1, "+OK\r\n", 0, FAKE_GOES_ON, 0}, {4, answers[i], 0, FAKE_GOES_ON, 0},
+			{1, "+hi\r\n", 0, FAKE_GOES_ON, 0}, {0}});
+		pool = kit_pool(url, NULL, 1);
+		dirty(pool, &lease);
+		assert_int_equal(qpool_release(&lease), QPOOL_OK);
+		if (kit_closes(pool, QPOOL_WHY_RESET) != 1)
+			fail_msg("answer %zu was taken for a reset", i);
+		kit_pool_end(pool);
+	}
+}
+
+/* A reply that comes after the lease is not the next holder's, whatever is sent at the return. */
+static void
+test_late_reply(void **state)
+{
+	static const char *const resets[] = {"none", "seen", "auto", "always"};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		qpool_options options = qpool_options_init();
+		redisContext *context;
+		qpool_lease lease;
+		char url[160];
+		qpool *pool;
+		int done = 0;
+
+		redis_fake_tell(fake,
+		    (fake_turn[]){{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
+			{1, "+late\r\n+RESET\r\n$7\r\nqpool-1\r\n", 0, FAKE_GOES_ON, 15}, {0}});
+		(void)snprintf(url, sizeof url, "%s?reset=%s", redis_fake_url(fake), resets[i]);
+		options.step_budget = QPOOL_SEC(2);
+		assert_int_equal(
+		    qpool_redis_create(&pool, url, NULL, &options, &k.error), QPOOL_OK);
+		kit_take(pool, &lease);
+		context = qpool_redis_unguarded_context(&lease);
+		assert_int_equal(redisAppendCommand(context, "GET k"), REDIS_OK);
+		while (!done)
+			assert_int_equal(redisBufferWrite(context, &done), REDIS_OK);
+		assert_int_equal(qpool_release(&lease), QPOOL_OK);
+		(void)poll(NULL, 0, 30); /* its first byte has come */
+		redis_fake_tell(fake, (fake_turn[]){{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
+					  {1, "+fresh\r\n", 0, FAKE_GOES_ON, 0},
+					  {1, "+RESET\r\n", 0, FAKE_GOES_ON, 0}, {0}});
+		kit_take(pool, &lease);
+		kit_text(&lease, "fresh", "GET k");
+		assert_int_equal(qpool_release(&lease), QPOOL_OK);
+		assert_int_equal(
+		    kit_closes(pool, QPOOL_WHY_RESET) + kit_closes(pool, QPOOL_WHY_CHECK), 1);
+		kit_pool_end(pool);
+	}
+}
+
+/* HELLO is from 6.0 on; who cannot answer it, or does not say that it is a primary, is not trusted. */
+static void
+test_role(void **state)
+{
+	static const struct {
+		const char *answer;
+		bool is_good;
+	} roles[] = {
+	    {"-ERR unknown command `HELLO`\r\n", false},
+	    {"-NOPERM this user has no permissions\r\n", false},
+	    {"*2\r\n$4\r\nrole\r\n$7\r\nreplica\r\n", false},
+	    {"*2\r\n$4\r\nrole\r\n$6\r\nmaster\r\n", true},
+	    {"*4\r\n:1\r\n:2\r\n$4\r\nrole\r\n$6\r\nmaster\r\n", true},
+	    {"*3\r\n$6\r\nmaster\r\n$4\r\nrole\r\n$6\r\nmaster\r\n", false},
+	    {"*1\r\n$4\r\nrole\r\n", false},
+	    {"*2\r\n$4\r\nrole\r\n:1\r\n", false},
+	    {"*0\r\n", false},
+	    {"+OK\r\n", false},
+	    {"$-1\r\n", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+		const fake_turn asked[] = {{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
+		    {1, roles[i].answer, 0, FAKE_GOES_ON, 0}, {0}};
+		const fake_turn refusing[] = {{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
+		    {1, "-READONLY You can't write\r\n", 0, FAKE_GOES_ON, 0}, {0}};
+		qpool_lease first, second;
+		qpool *pool;
+
+		redis_fake_tell(fake, asked);
+		pool = kit_pool(redis_fake_url(fake), NULL, 2);
+		kit_take(pool, &first);
+		redis_fake_tell(fake, refusing);
+		kit_take(pool, &second);
+		assert_int_equal(qpool_release(&first), QPOOL_OK);
+		assert_int_equal(
+		    qpool_redis_command(&second, NULL, &k.error, "SET k v"), QPOOL_EPEER);
+		kit_take(pool, &first);
+		if ((kit_closes(pool, QPOOL_WHY_CHECK) == 0) != roles[i].is_good)
+			fail_msg("role %zu", i);
+		assert_int_equal(qpool_release(&first), QPOOL_OK);
+		assert_int_equal(qpool_release(&second), QPOOL_OK);
+		kit_pool_end(pool);
+	}
+}
+
 static void
 test_command(void **state)
 {
@@ -339,6 +463,9 @@ main(void)
 	    TEST(test_open),
 	    TEST(test_check),
 	    TEST(test_reset),
+	    TEST(test_no_reset),
+	    TEST(test_late_reply),
+	    TEST(test_role),
 	    TEST(test_command),
 	    TEST(test_nonsense),
 	    TEST(test_repeats),

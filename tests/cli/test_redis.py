@@ -59,6 +59,7 @@ class Ping(RedisTest):
         self.assert_refused(self.run_command("ping", URL + "/99"), "SELECT")
         self.assert_refused(self.run_command("ping", "redis:h"), "two slashes")
         self.assert_refused(self.run_command("ping", "unix:"), "no socket")
+        self.assert_refused(self.run_command("ping", f"rediss://:{SECRET}@h"), "TLS")
         self.assert_refused(self.run_command("ping", f"redis://u:{SECRET}"), "port")
         self.assert_refused(self.run_command("ping", f"redis://h?{SECRET}=1"), "word 1")
         self.assert_refused(self.run_command("ping", f"redis://h?password={SECRET}&x=1"), "word 2")

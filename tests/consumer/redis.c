@@ -54,8 +54,8 @@ main(void)
 		return fail("qpool_redis_reply", error.message);
 	freeReplyObject(reply);
 	qpool_release(&lease);
-	if (qpool_redis_context(&lease) != NULL)
-		return fail("qpool_redis_context", "an empty lease has a context");
+	if (qpool_redis_unguarded_context(&lease) != NULL)
+		return fail("qpool_redis_unguarded_context", "an empty lease has a context");
 	qpool_free(pool);
 	return 0;
 }

@@ -44,22 +44,28 @@ qp_redis_call_begin(qpool_lease *lease, qp_redis_session **out, qpool_error *err
 	return QPOOL_OK;
 }
 
+qpool_err
+qp_redis_call_check_read(const qp_redis_session *session, qpool_error *error)
+{
+	if (session->out_length == 0 && !qp_redis_trace_is_pending(&session->trace))
+		return QPOOL_OK;
+	return qp_redis_fault_say(error, QPOOL_EMISUSE,
+	    "redis %s: nothing was sent: replies of queued commands are unread; read them by "
+	    "qpool_redis_reply",
+	    session->source->shown);
+}
+
 /* Is the next reply this command's? */
 static qpool_err
 check_order(const qp_redis_session *session, qpool_error *error)
 {
-	if (session->out_length > 0 || qp_redis_trace_is_pending(&session->trace))
-		return qp_redis_fault_say(error, QPOOL_EMISUSE,
-		    "redis %s: nothing was sent: replies of queued commands are unread; read them by "
-		    "qpool_redis_reply",
-		    session->source->shown);
 	if (qp_redis_trace_is_listening(&session->trace))
 		return qp_redis_fault_say(error, QPOOL_EMISUSE,
 		    "redis %s: nothing was sent: this lease listens (SUBSCRIBE, MONITOR), and the "
 		    "next reply may be a message; queue by qpool_redis_append, and take what comes by "
 		    "qpool_redis_reply, or use another lease",
 		    session->source->shown);
-	return QPOOL_OK;
+	return qp_redis_call_check_read(session, error);
 }
 
 /* ---- judging ------------------------------------------------------------------------ */
@@ -110,13 +116,31 @@ hand_over(redisReply *reply, redisReply **out)
 	return QPOOL_OK;
 }
 
+/* What the server says unasked, to who does not listen, is nobody's. */
+static qp_redis_waited
+read_answer(qp_redis_session *session, int64_t deadline_ns, redisReply **out)
+{
+	bool is_aside;
+
+	do {
+		qp_redis_waited waited = qp_redis_wire_read(session->context, deadline_ns, out);
+		if (waited != QP_REDIS_READY)
+			return waited;
+		is_aside =
+		    qp_redis_wire_is_push(*out) && !qp_redis_trace_awaits_message(&session->trace);
+		if (is_aside)
+			freeReplyObject(*out);
+	} while (is_aside);
+	return QP_REDIS_READY;
+}
+
 static qpool_err
 read_one(qpool_lease *lease, qp_redis_session *session, int64_t deadline_ns, redisReply **out,
     qpool_error *error)
 {
 	bool is_message = qp_redis_trace_hears(&session->trace), is_exec;
 	redisReply *reply = NULL;
-	qp_redis_waited waited = qp_redis_wire_read(session->context, deadline_ns, &reply);
+	qp_redis_waited waited = read_answer(session, deadline_ns, &reply);
 	qpool_err err;
 
 	/* No message yet is no failure. */

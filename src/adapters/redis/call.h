@@ -11,6 +11,8 @@
 
 /* The session of a lease that may send.  EMISUSE, EPEER. */
 qpool_err qp_redis_call_begin(qpool_lease *lease, qp_redis_session **out, qpool_error *error);
+/* EMISUSE when replies of queued commands are unread: who reads next would get them. */
+qpool_err qp_redis_call_check_read(const qp_redis_session *session, qpool_error *error);
 /* One command in the form of the wire, and its reply; *out may be NULL for one that is not wanted. */
 qpool_err qp_redis_call_run(qpool_lease *lease, qp_redis_session *session, const char *command,
     size_t length, redisReply **out, qpool_error *error);

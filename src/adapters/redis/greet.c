@@ -124,7 +124,8 @@ expect(qp_redis_session *session, const expected *at, bool skips, int64_t deadli
 		freeReplyObject(reply);
 		reply = NULL;
 		waited = qp_redis_wire_read(session->context, deadline_ns, &reply);
-	} while (waited == QP_REDIS_READY && skips && is_message(reply));
+	} while (waited == QP_REDIS_READY &&
+		 (qp_redis_wire_is_push(reply) || (skips && is_message(reply))));
 	if (waited != QP_REDIS_READY)
 		return no_answer(session, waited, code, at->command, error);
 	if (reply->type == REDIS_REPLY_ERROR)

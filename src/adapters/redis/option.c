@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WORDS "db, user, password, client_name, call_timeout, reset, and pool_max_size and the like"
+#define WORDS \
+	"db, user, password, client_name, call_timeout, reset, role, and pool_max_size and the like"
 
 static qpool_err
 no_memory(qpool_error *error)
@@ -61,6 +62,7 @@ take_struct(qp_redis_settings *to, const qpool_redis_options *from, qpool_error 
 {
 	to->reset = from->reset;
 	to->db = from->db;
+	to->role = from->role;
 	to->call_timeout = from->call_timeout;
 	if ((from->user != NULL && !replace(&to->user, from->user)) ||
 	    (from->password != NULL && !replace(&to->password, from->password)) ||
@@ -99,6 +101,16 @@ read_reset(qp_redis_settings *to, const char *text, qpool_error *error)
 	    "the URL's reset is not known; it must be auto, seen, always or none");
 }
 
+static qpool_err
+read_role(qp_redis_settings *to, const char *text, qpool_error *error)
+{
+	if (strcmp(text, "any") != 0 && strcmp(text, "primary") != 0)
+		return qp_redis_fault_say(
+		    error, QPOOL_EINVAL, "the URL's role is not known; it must be primary or any");
+	to->role = text[0] == 'a' ? QPOOL_REDIS_ROLE_ANY : QPOOL_REDIS_ROLE_PRIMARY;
+	return QPOOL_OK;
+}
+
 /* Durations are read as the pool reads its own. */
 static qpool_err
 read_timeout(qp_redis_settings *to, const char *text, qpool_error *error)
@@ -135,6 +147,8 @@ take_word(qp_redis_settings *to, const char *name, size_t length, const char *te
 		return read_db(to, text, error);
 	if (length == 5 && memcmp(name, "reset", 5) == 0)
 		return read_reset(to, text, error);
+	if (length == 4 && memcmp(name, "role", 4) == 0)
+		return read_role(to, text, error);
 	if (length == 12 && memcmp(name, "call_timeout", 12) == 0)
 		return read_timeout(to, text, error);
 	return qp_redis_fault_say(error, QPOOL_EINVAL,
@@ -232,6 +246,11 @@ check(const qp_redis_settings *at, qpool_error *error)
 		    "reset is %" PRIu32
 		    "; it must be QPOOL_REDIS_RESET_AUTO, _SEEN, _ALWAYS or _NONE",
 		    at->reset);
+	if (at->role > QPOOL_REDIS_ROLE_ANY)
+		return qp_redis_fault_say(error, QPOOL_EINVAL,
+		    "role is %" PRIu32
+		    "; it must be QPOOL_REDIS_ROLE_PRIMARY or QPOOL_REDIS_ROLE_ANY",
+		    at->role);
 	if (at->db > INT32_MAX)
 		return qp_redis_fault_say(error, QPOOL_EINVAL,
 		    "db is %" PRIu32 "; it must be 0 to %d", at->db, INT32_MAX);

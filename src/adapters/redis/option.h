@@ -11,7 +11,7 @@
 /* The options as far as the struct and the URL say, the URL winning; NULL texts: not said.  The texts
  * are copies. */
 typedef struct qp_redis_settings {
-	uint32_t reset, db;
+	uint32_t reset, db, role;
 	qpool_nsec call_timeout;
 	char *user, *password, *client_name;
 } qp_redis_settings;

@@ -7,6 +7,7 @@
 #include "dial.h"
 #include "fault.h"
 #include "greet.h"
+#include "guard.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -61,6 +62,7 @@ make(qp_redis_source *source, int fd)
 		free(session);
 		return NULL;
 	}
+	qp_redis_guard_quiet(context);
 	session->context = context;
 	session->source = source;
 	session->call_timeout = source->call_timeout;

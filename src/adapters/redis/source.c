@@ -124,6 +124,7 @@ fill(qp_redis_source *source, qp_redis_url *url, qp_redis_settings *settings, qp
 	}
 	source->reset = settings->reset;
 	source->db = settings->db;
+	source->role = settings->role;
 	source->call_timeout = settings->call_timeout == 0 ? QPOOL_FOREVER : settings->call_timeout;
 	source->has[QP_REDIS_AUTH] =
 	    source->password != NULL && (source->password[0] != '\0' || source->user != NULL);

@@ -23,7 +23,7 @@ typedef struct qp_redis_source {
 	/* Set by make, never changed. */
 	char *host, *port, *path;
 	char *user, *password, *client_name; /* or NULL */
-	uint32_t reset, db;
+	uint32_t reset, db, role;
 	qpool_nsec call_timeout;    /* resolved: a duration or QPOOL_FOREVER */
 	char shown[QP_REDIS_SHOWN]; /* "10.0.0.7:6379/0", for messages */
 	bool has[QP_REDIS_STEPS];

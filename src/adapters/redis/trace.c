@@ -201,6 +201,12 @@ qp_redis_trace_hears(const qp_redis_trace *trace)
 }
 
 bool
+qp_redis_trace_awaits_message(const qp_redis_trace *trace)
+{
+	return trace->first_listen > 0 && trace->read + 1 >= trace->first_listen;
+}
+
+bool
 qp_redis_trace_is_pending(const qp_redis_trace *trace)
 {
 	return !qp_redis_trace_hears(trace) && trace->read < trace->sent;

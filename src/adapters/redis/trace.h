@@ -42,6 +42,8 @@ bool qp_redis_trace_is_mute(const char *command, size_t length);
 /* Was SUBSCRIBE or MONITOR sent?  _hears: and answered, so that the next reply may be a message. */
 bool qp_redis_trace_is_listening(const qp_redis_trace *trace);
 bool qp_redis_trace_hears(const qp_redis_trace *trace);
+/* Is the next reply the answer to the first of them, or a message? */
+bool qp_redis_trace_awaits_message(const qp_redis_trace *trace);
 /* Are replies to come that nobody has read? */
 bool qp_redis_trace_is_pending(const qp_redis_trace *trace);
 /* Does the session differ from a new one? */

@@ -168,6 +168,17 @@ qp_redis_wire_read(redisContext *context, int64_t deadline_ns, redisReply **out)
 }
 
 bool
+qp_redis_wire_is_push(const redisReply *reply)
+{
+#ifdef REDIS_REPLY_PUSH
+	return reply->type == REDIS_REPLY_PUSH;
+#else
+	(void)reply;
+	return false;
+#endif
+}
+
+bool
 qp_redis_wire_is_drained(const redisContext *context)
 {
 	const redisReader *reader = context->reader;

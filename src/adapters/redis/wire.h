@@ -24,6 +24,8 @@ qp_redis_waited qp_redis_wire_send(
     redisContext *context, const char *bytes, size_t length, int64_t deadline_ns, size_t *sent);
 /* The next whole reply; on success *out is the caller's. */
 qp_redis_waited qp_redis_wire_read(redisContext *context, int64_t deadline_ns, redisReply **out);
+/* Is it RESP3's, which the server says unasked?  (hiredis 1.x.) */
+bool qp_redis_wire_is_push(const redisReply *reply);
 /* Does nothing wait in the reader, whole or in part?  (What waits in the socket: _look.) */
 bool qp_redis_wire_is_drained(const redisContext *context);
 /* Do commands wait in the context that the holder has put there, whole or in part? */
