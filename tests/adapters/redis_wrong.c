@@ -263,7 +263,8 @@ test_role(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
 		const fake_turn asked[] = {{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
-		    {1, roles[i].answer, 0, FAKE_GOES_ON, 0}, {0}};
+		    {1, roles[i].answer, 0, FAKE_GOES_ON, 0}, {1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
+		    {0}};
 		const fake_turn refusing[] = {{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
 		    {1, "-READONLY You can't write\r\n", 0, FAKE_GOES_ON, 0}, {0}};
 		qpool_lease first, second;
@@ -280,6 +281,12 @@ test_role(void **state)
 		kit_take(pool, &first);
 		if ((kit_closes(pool, QPOOL_WHY_CHECK) == 0) != roles[i].is_good)
 			fail_msg("role %zu", i);
+		assert_int_equal(qpool_release(&first), QPOOL_OK);
+		/* Once is enough: the next time it is asked by PING. */
+		qpool_suspect(pool);
+		kit_take(pool, &first);
+		if (roles[i].is_good)
+			assert_int_equal(kit_closes(pool, QPOOL_WHY_CHECK), 0);
 		assert_int_equal(qpool_release(&first), QPOOL_OK);
 		assert_int_equal(qpool_release(&second), QPOOL_OK);
 		kit_pool_end(pool);
@@ -374,6 +381,52 @@ test_repeats(void **state)
 	}
 }
 
+/* Stars take less room than a long password: half of the last one must not come into sight. */
+static void
+test_long_secret(void **state)
+{
+	char url[200], secret[96], answer[1024] = "-";
+	void *session;
+	kit l;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof secret - 1; i++)
+		secret[i] = (char)('A' + i % 23);
+	secret[sizeof secret - 1] = '\0';
+	for (unsigned i = 0; i < 8; i++)
+		strcat(answer, secret);
+	strcat(answer, "\r\n");
+	(void)snprintf(url, sizeof url, "redis://:%s@127.0.0.1:%d", secret, redis_fake_port(fake));
+	redis_fake_tell(fake, (fake_turn[]){{2, answer, 0, FAKE_HANGS_UP, 0}, {0}});
+	kit_begin(&l, url, NULL);
+	assert_int_equal(kit_open(&l, QPOOL_SEC(5), &session), QPOOL_EDENIED);
+	kit_says(&l.error, "****");
+	kit_hides(&l.error, "ABC");
+	kit_end(&l);
+}
+
+/* An EXEC's answer is an array, in which one command may have been refused. */
+static void
+test_refused_within(void **state)
+{
+	qpool_lease lease;
+	qpool *pool;
+
+	(void)state;
+	redis_fake_tell(
+	    fake, (fake_turn[]){{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
+		      {2, "+OK\r\n*2\r\n:1\r\n-READONLY no\r\n", 0, FAKE_GOES_ON, 0}, {0}});
+	pool = kit_pool(redis_fake_url(fake), NULL, 1);
+	kit_take(pool, &lease);
+	assert_int_equal(qpool_redis_append(&lease, &k.error, "MULTI"), QPOOL_OK);
+	assert_int_equal(qpool_redis_append(&lease, &k.error, "EXEC"), QPOOL_OK);
+	assert_int_equal(qpool_redis_reply(&lease, NULL, &k.error), QPOOL_OK);
+	assert_int_equal(qpool_redis_reply(&lease, NULL, &k.error), QPOOL_OK);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 1);
+	kit_pool_end(pool);
+}
+
 /* No room: it says so before it reads, and hangs up. */
 static void
 test_full_at_once(void **state)
@@ -420,6 +473,36 @@ test_drips(void **state)
 	kit_pool_end(pool);
 }
 
+/* One that reads nothing until its answer is read: a pipeline goes both ways at once. */
+static void
+test_both_full(void **state)
+{
+	enum { LENGTH = 16 << 20 };
+	char *answer = malloc(LENGTH + 32), *value = calloc(1, LENGTH);
+	int head = snprintf(answer, 32, "$%d\r\n", LENGTH);
+	qpool_lease lease;
+	qpool *pool;
+
+	(void)state;
+	memset(answer + head, 'x', LENGTH);
+	memcpy(answer + head + LENGTH, "\r\n", 3);
+	redis_fake_tell(
+	    fake, (fake_turn[]){{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
+		      {1, answer, 0, FAKE_GOES_ON, 0}, {1, "+OK\r\n", 0, FAKE_GOES_ON, 0}, {0}});
+	pool = kit_pool(redis_fake_url(fake), NULL, 1);
+	kit_take(pool, &lease);
+	assert_int_equal(qpool_redis_within(&lease, QPOOL_SEC(20)), QPOOL_OK);
+	assert_int_equal(qpool_redis_append(&lease, &k.error, "GET k"), QPOOL_OK);
+	assert_int_equal(
+	    qpool_redis_append(&lease, &k.error, "SET k %b", value, (size_t)LENGTH), QPOOL_OK);
+	assert_int_equal(qpool_redis_reply(&lease, NULL, &k.error), QPOOL_OK);
+	assert_int_equal(qpool_redis_reply(&lease, NULL, &k.error), QPOOL_OK);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	kit_pool_end(pool);
+	free(answer);
+	free(value);
+}
+
 /* A late PONG is the answer to the PING before, and no reason to close. */
 static void
 test_late_pong(void **state)
@@ -436,6 +519,25 @@ test_late_pong(void **state)
 }
 
 /* Between leases it speaks without being asked, or leaves. */
+/* A PONG with more behind it fails the check itself, as no peek comes after that. */
+static void
+test_more_than_pong(void **state)
+{
+	fake_turn turns[] = {
+	    {4, WELCOME, 0, FAKE_GOES_ON, 0}, {1, "+PONG\r\n:1\r\n", 0, FAKE_GOES_ON, 0}, {0}};
+	qpool_err err = QPOOL_OK;
+
+	(void)state;
+	/* In one piece, but for chance. */
+	for (unsigned i = 0; i < 50 && err == QPOOL_OK; i++) {
+		void *session = opened(turns);
+		err = kit_check(&k, session, QPOOL_SEC(5));
+		kit_close(&k, session);
+	}
+	assert_int_equal(err, QPOOL_ECHECK);
+	kit_says(&k.error, "spoke without being asked");
+}
+
 static void
 test_speaks(void **state)
 {
@@ -469,9 +571,13 @@ main(void)
 	    TEST(test_command),
 	    TEST(test_nonsense),
 	    TEST(test_repeats),
+	    TEST(test_long_secret),
+	    TEST(test_refused_within),
 	    TEST(test_full_at_once),
 	    TEST(test_drips),
 	    TEST(test_late_pong),
+	    TEST(test_both_full),
+	    TEST(test_more_than_pong),
 	    TEST(test_speaks),
 	};
 

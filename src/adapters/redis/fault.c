@@ -114,13 +114,25 @@ blot(char *text, const char *secret)
 	}
 }
 
+/* Of a text that was cut off, the end may be a beginning of the secret. */
+static void
+cut_beginning(char *text, const char *secret)
+{
+	size_t length = strlen(text), part = secret == NULL ? 0 : strlen(secret);
+
+	if (part > length)
+		part = length;
+	while (part > 0 && strncmp(text + length - part, secret, part) != 0)
+		part--;
+	text[length - part] = '\0';
+}
+
 /* What may be shown of a server's error. */
 static void
 copy_words(char out[WORDS], const redisReply *reply, const char *secret)
 {
 	static const char quoted[] = ", with args beginning with";
 	size_t length = reply->len < WORDS - 1 ? reply->len : WORDS - 1;
-	size_t hidden = secret == NULL ? 0 : strlen(secret);
 	char *args;
 
 	for (size_t i = 0; i < length; i++)
@@ -129,10 +141,9 @@ copy_words(char out[WORDS], const redisReply *reply, const char *secret)
 	args = strstr(out, quoted);
 	if (args != NULL)
 		*args = '\0';
-	/* The secret may be cut at the end, where it would not be known. */
-	if (args == NULL && length < reply->len)
-		out[length > hidden ? length - hidden : 0] = '\0';
 	blot(out, secret);
+	if (args == NULL && length < reply->len)
+		cut_beginning(out, secret);
 }
 
 static void
