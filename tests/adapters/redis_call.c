@@ -319,29 +319,53 @@ test_stuck(void **state)
 	free(value);
 }
 
-/* The other end is gone: no SIGPIPE, which would end this program, and the rest are suspect. */
+/* The other end is gone: no SIGPIPE, which would end this program (a Unix socket raises it at once), and the
+ * rest are suspect. */
 static void
 test_killed(void **state)
 {
-	qpool_lease other;
-	redisReply *reply;
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		qpool *p = kit_pool(
+		    i == 0 ? redis_server_url(server) : redis_server_unix(server), NULL, 2);
+		qpool_lease other;
+		redisReply *reply;
+
+		kit_take(p, &lease);
+		kit_take(p, &other);
+		assert_int_equal(qpool_release(&other), QPOOL_OK);
+		redis_server_kill(server);
+		for (unsigned j = 0; j < 3; j++) {
+			qpool_err err = qpool_redis_command(&lease, &reply, &error, "PING");
+			assert_true(err == QPOOL_EUNKNOWN || err == QPOOL_EPEER);
+			assert_null(reply);
+		}
+		redis_server_launch(server);
+		assert_int_equal(qpool_release(&lease), QPOOL_OK);
+		kit_take(p, &lease);
+		kit_text(&lease, "PONG", "PING");
+		assert_int_equal(kit_closes(p, QPOOL_WHY_DISCARDED), 1);
+		assert_int_equal(kit_closes(p, QPOOL_WHY_CHECK), 1);
+		assert_int_equal(qpool_release(&lease), QPOOL_OK);
+		kit_pool_end(p);
+	}
+}
+
+/* A copy of a lease that has ended leads to nobody's session, also while another has it. */
+static void
+test_over(void **state)
+{
+	qpool_lease copy, next;
 
 	(void)state;
 	kit_take(pool, &lease);
-	kit_take(pool, &other);
-	assert_int_equal(qpool_release(&other), QPOOL_OK);
-	redis_server_kill(server);
-	for (unsigned i = 0; i < 3; i++) {
-		qpool_err err = qpool_redis_command(&lease, &reply, &error, "PING");
-		assert_true(err == QPOOL_EUNKNOWN || err == QPOOL_EPEER);
-		assert_null(reply);
-	}
-	redis_server_launch(server);
+	copy = lease;
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
-	kit_take(pool, &lease);
-	kit_text(&lease, "PONG", "PING");
-	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 1);
-	assert_int_equal(kit_closes(pool, QPOOL_WHY_CHECK), 1);
+	kit_take(pool, &next);
+	assert_int_equal(qpool_redis_command(&copy, NULL, &error, "PING"), QPOOL_EMISUSE);
+	kit_says(&error, "the lease is over");
+	assert_null(qpool_redis_unguarded_context(&copy));
+	assert_int_equal(qpool_release(&next), QPOOL_OK);
 }
 
 /* A cancel that comes meanwhile stays pending; errno is as it was. */
@@ -431,6 +455,7 @@ main(void)
 	    TEST(test_time),
 	    TEST(test_stuck),
 	    TEST(test_killed),
+	    TEST(test_over),
 	    TEST(test_visit),
 	    TEST(test_foreign),
 	};

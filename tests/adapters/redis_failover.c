@@ -61,6 +61,11 @@ test_readonly(void **state)
 	kit_take(pool, &lease);
 	assert_int_equal(kit_closes(pool, QPOOL_WHY_CHECK), 1);
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	/* That one has seen no write refused. */
+	qpool_suspect(pool);
+	kit_take(pool, &lease);
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_CHECK), 1);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 }
 
 /* The server was promoted again: the idle session is as good as ever. */

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -238,6 +240,58 @@ test_described(void **state)
 	kit_pool_end(pool);
 }
 
+static int
+option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t size = sizeof value;
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &size), 0);
+	return value;
+}
+
+/* A server that is gone without a word is noticed. */
+static void
+test_socket(void **state)
+{
+	qpool *pool = kit_pool(url(":open%20sesame@", ""), NULL, 1);
+	qpool_lease lease;
+	int fd;
+
+	(void)state;
+	kit_take(pool, &lease);
+	fd = qpool_redis_unguarded_context(&lease)->fd;
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_KEEPCNT), 3);
+	assert_int_equal(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 15000);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	kit_pool_end(pool);
+}
+
+/* A program that has closed its standard input: hiredis 0.14 would not close descriptor 0. */
+static void
+test_descriptor_0(void **state)
+{
+	int aside = fcntl(0, F_DUPFD_CLOEXEC, 3);
+	qpool *pool = kit_pool(url(":open%20sesame@", ""), NULL, 1);
+	qpool_lease lease;
+
+	(void)state;
+	(void)close(0);
+	kit_take(pool, &lease);
+	assert_int_not_equal(qpool_redis_unguarded_context(&lease)->fd, 0);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	kit_pool_end(pool);
+	if (aside >= 0) {
+		(void)dup2(aside, 0);
+		(void)close(aside);
+	}
+}
+
 static void
 test_arguments(void **state)
 {
@@ -285,6 +339,8 @@ main(void)
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_budget),
 	    cmocka_unit_test(test_described),
+	    cmocka_unit_test(test_socket),
+	    cmocka_unit_test(test_descriptor_0),
 	    cmocka_unit_test(test_arguments),
 	};
 

@@ -5,10 +5,13 @@
  */
 #include "redis_kit.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static redis_server *server;
 static qpool *pool;
@@ -51,6 +54,52 @@ end(void **state)
 	(void)state;
 	redis_server_end(server);
 	return 0;
+}
+
+/* An answer that the holder left unread is not taken for the reset's own, though it reads the same. */
+static void
+test_same_answer(void **state)
+{
+	redisContext *c;
+	int done = 0;
+
+	(void)state;
+	kit_take(pool, &lease);
+	c = qpool_redis_unguarded_context(&lease);
+	assert_int_equal(redisAppendCommand(c, "RESET"), REDIS_OK);
+	while (!done)
+		assert_int_equal(redisBufferWrite(c, &done), REDIS_OK);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_RESET), 1);
+}
+
+/* The holder's settings of the context do not stay. */
+static void
+test_context_settings(void **state)
+{
+	struct timeval span = {0, 1000};
+	socklen_t size = sizeof span;
+	int fd;
+
+	(void)state;
+	kit_take(pool, &lease);
+	assert_int_equal(redisSetTimeout(qpool_redis_unguarded_context(&lease), span), REDIS_OK);
+	/* Nor do they cut short what waits by the pool's own time. */
+	kit_do(&lease, "BLPOP none 0.05");
+	fd = qpool_redis_unguarded_context(&lease)->fd;
+	assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK), 0);
+	qpool_redis_unguarded_context(&lease)->flags &= ~REDIS_BLOCK;
+	kit_do(&lease, "BLPOP none 0.05");
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	kit_take(pool, &lease);
+	assert_int_equal(qpool_redis_unguarded_context(&lease)->fd, fd);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+	assert_int_not_equal(qpool_redis_unguarded_context(&lease)->flags & REDIS_BLOCK, 0);
+	assert_int_equal(getsockopt(qpool_redis_unguarded_context(&lease)->fd, SOL_SOCKET,
+			     SO_RCVTIMEO, &span, &size),
+	    0);
+	assert_int_equal(span.tv_sec + span.tv_usec, 0);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 }
 
 /* A reply that the plain context has in hand is not the function's. */
@@ -116,6 +165,7 @@ test_context(void **state)
 	/* hiredis reads the end before it writes a second time, which would raise SIGPIPE. */
 	assert_null(redisCommand(context, "PING"));
 	assert_true(qpool_redis_note(&lease, NULL));
+	assert_int_equal(context->err, REDIS_ERR_EOF); /* as hiredis said */
 	assert_int_equal(qpool_release(&lease), QPOOL_OK);
 	assert_int_equal(kit_closes(pool, QPOOL_WHY_DISCARDED), 1);
 	kit_take(pool, &lease);
@@ -145,6 +195,7 @@ use_dead(redisContext *context, void *user, qpool_error *e)
 	reply = redisCommand(context, "PING");
 	assert_null(reply);
 	e->code = QPOOL_EPEER;
+	errno = 4711;
 	return QPOOL_EPEER;
 }
 
@@ -188,10 +239,14 @@ test_use(void **state)
 		assert_int_equal(qpool_redis_use(&lease, use_echo, word, &error), QPOOL_OK);
 		kit_text(&lease, "PONG", "PING");
 		redis_server_kill(server);
+		errno = 0;
 		assert_int_equal(qpool_redis_use(&lease, use_dead, NULL, &error), QPOOL_EPEER);
+		assert_int_equal(errno, 4711); /* as the callback left it */
 		assert_false(is_in(mask));
 		assert_false(is_in(sigpending));
-		assert_int_equal(qpool_redis_use(&lease, use_echo, word, &error), QPOOL_EPEER);
+		if (i == 0) /* the end of use alone is enough */
+			assert_int_equal(
+			    qpool_redis_use(&lease, use_echo, word, &error), QPOOL_EPEER);
 		redis_server_launch(server);
 		assert_int_equal(qpool_release(&lease), QPOOL_OK);
 		assert_int_equal(kit_closes(p, QPOOL_WHY_DISCARDED), 1);
@@ -250,6 +305,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    TEST(test_same_answer),
+	    TEST(test_context_settings),
 	    TEST(test_mixed),
 	    TEST(test_detach_queued),
 	    TEST(test_context),

@@ -147,6 +147,36 @@ test_second_address(void **state)
 	redis_server_end(server);
 }
 
+/* Somebody is at the first address, and does not answer: the second has its share of the time. */
+static void
+test_silent_address(void **state)
+{
+	redis_server *server = redis_server_start(NULL);
+	int port, listener = pg_keep_port(&port), crowd[8];
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	void *session;
+	kit k;
+
+	(void)state;
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	at.sin_port = htons((uint16_t)port);
+	assert_int_equal(listen(listener, 0), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		crowd[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)connect(crowd[i], (struct sockaddr *)&at, sizeof at);
+	}
+	ports[0] = (unsigned)port;
+	ports[1] = (unsigned)redis_server_port(server);
+	kit_begin(&k, "redis://cache", NULL);
+	assert_int_equal(kit_open(&k, QPOOL_MSEC(600), &session), QPOOL_OK);
+	kit_close(&k, session);
+	kit_end(&k);
+	for (unsigned i = 0; i < 8; i++)
+		(void)close(crowd[i]);
+	(void)close(listener);
+	redis_server_end(server);
+}
+
 int
 main(void)
 {
@@ -154,6 +184,7 @@ main(void)
 	    cmocka_unit_test(test_hangs),
 	    cmocka_unit_test(test_fails),
 	    cmocka_unit_test(test_second_address),
+	    cmocka_unit_test(test_silent_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

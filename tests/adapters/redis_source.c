@@ -255,6 +255,9 @@ test_dialogues(void **state)
 	    "*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$1\r\nn\r\n",
 	    s->again_length);
 	qp_redis_source_free(s);
+	s = made("redis://h?password=", NULL);
+	assert_memory_equal(s->login, "*1\r\n$4\r\nPING\r\n", s->login_length);
+	qp_redis_source_free(s);
 	s = made("redis://:p@h", NULL);
 	assert_memory_equal(
 	    s->login, "*2\r\n$4\r\nAUTH\r\n$1\r\np\r\n*1\r\n$4\r\nPING\r\n", s->login_length);

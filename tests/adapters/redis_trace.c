@@ -194,6 +194,8 @@ test_listening(void **state)
 	assert_false(qp_redis_trace_is_pending(&trace));
 	assert_true(qp_redis_trace_is_listening(&trace));
 	assert_string_equal(qp_redis_trace_words(&trace), "SUBSCRIBE or MONITOR");
+	sent(&trace, "UNSUBSCRIBE a");
+	assert_false(qp_redis_trace_is_pending(&trace));
 	assert_int_equal(trace.read, 2);
 }
 

@@ -177,9 +177,8 @@ qp_redis_trace_receive(qp_redis_trace *trace, const redisReply *reply)
 	if (qp_redis_trace_hears(trace) || trace->read == trace->sent)
 		return false;
 	trace->read++;
-	/* Refused, and no other was sent that may have been heard. */
-	if (trace->read == trace->last_listen && trace->first_listen == trace->last_listen &&
-	    reply->type == REDIS_REPLY_ERROR)
+	/* The first, and no other was sent that may have been heard. */
+	if (trace->read == trace->last_listen && reply->type == REDIS_REPLY_ERROR)
 		trace->first_listen = trace->last_listen = 0;
 	if (trace->read != trace->ending)
 		return false;
