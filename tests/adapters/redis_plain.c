@@ -126,6 +126,11 @@ test_mixed(void **state)
 	assert_string_equal(reply->str, "b");
 	freeReplyObject(reply);
 	kit_text(&lease, "PONG", "PING");
+	/* The functions' own replies, which come in one piece, are no such thing. */
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(qpool_redis_append(&lease, &error, "PING"), QPOOL_OK);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(qpool_redis_reply(&lease, NULL, &error), QPOOL_OK);
 }
 
 /* What was queued goes with the context. */
@@ -209,6 +214,28 @@ use_echo(redisContext *context, void *user, qpool_error *e)
 	assert_string_equal(reply->str, user);
 	freeReplyObject(reply);
 	return QPOOL_OK;
+}
+
+static qpool_err
+use_multi(redisContext *context, void *user, qpool_error *e)
+{
+	(void)user;
+	(void)e;
+	freeReplyObject(redisCommand(context, "MULTI"));
+	return QPOOL_EAGAIN; /* is passed on */
+}
+
+/* What it leaves is undone. */
+static void
+test_use_leaves(void **state)
+{
+	(void)state;
+	kit_take(pool, &lease);
+	assert_int_equal(qpool_redis_use(&lease, use_multi, NULL, &error), QPOOL_EAGAIN);
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	kit_take(pool, &lease);
+	kit_text(&lease, "PONG", "PING");
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_RESET), 0);
 }
 
 static bool
@@ -311,6 +338,7 @@ main(void)
 	    TEST(test_detach_queued),
 	    TEST(test_context),
 	    TEST(test_use),
+	    TEST(test_use_leaves),
 	    TEST(test_use_blocked),
 	    TEST(test_quiet),
 	};
