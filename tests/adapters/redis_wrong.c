@@ -394,8 +394,8 @@ test_long_secret(void **state)
 		secret[i] = (char)('A' + i % 23);
 	secret[sizeof secret - 1] = '\0';
 	for (unsigned i = 0; i < 8; i++)
-		strcat(answer, secret);
-	strcat(answer, "\r\n");
+		memcpy(answer + 1 + i * (sizeof secret - 1), secret, sizeof secret - 1);
+	memcpy(answer + 1 + 8 * (sizeof secret - 1), "\r\n", 3);
 	(void)snprintf(url, sizeof url, "redis://:%s@127.0.0.1:%d", secret, redis_fake_port(fake));
 	redis_fake_tell(fake, (fake_turn[]){{2, answer, 0, FAKE_HANGS_UP, 0}, {0}});
 	kit_begin(&l, url, NULL);

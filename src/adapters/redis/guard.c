@@ -7,7 +7,6 @@
 #include "wire.h"
 
 #include <errno.h>
-#include <hiredis/sds.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>

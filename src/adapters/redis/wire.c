@@ -7,7 +7,6 @@
 #include "wire.h"
 
 #include <errno.h>
-#include <hiredis/sds.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
