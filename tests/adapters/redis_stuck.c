@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * redis_stuck: sockets as no server makes them at will: one that takes nothing though it says it would, and
- * one that never ceases to speak.  The library finds this program's send and recv.
+ * redis_stuck: sockets as no server makes them at will: one that takes nothing though it says it would,
+ * one that never ceases to speak, and one that is cut off while it says who it is.  The library finds
+ * this program's send and recv.
  */
 #include "redis_kit.h"
 
@@ -125,6 +126,44 @@ test_endless(void **state)
 	kit_pool_end(pool);
 }
 
+static const char role[] = "*2\r\n$4\r\nrole\r\n$6\r\nmaster\r\n";
+
+/* HELLO, cut off or silent at every byte: the session that is asked is closed, and in time. */
+static void
+role_is_cut(size_t length, fake_then then)
+{
+	qpool_options options = qpool_options_init();
+	qpool_lease first, second;
+	qpool *pool;
+
+	options.step_budget = then == FAKE_GOES_ON ? QPOOL_SEC(5) : QPOOL_MSEC(20);
+	redis_fake_tell(fake, (fake_turn[]){{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
+				  {1, length == 0 ? NULL : role, length, then, 0}, {0}});
+	assert_int_equal(
+	    qpool_redis_create(&pool, redis_fake_url(fake), NULL, &options, &error), QPOOL_OK);
+	kit_take(pool, &first);
+	redis_fake_tell(fake, (fake_turn[]){{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0},
+				  {1, "-READONLY no\r\n", 0, FAKE_GOES_ON, 0}, {0}});
+	kit_take(pool, &second);
+	assert_int_equal(qpool_release(&first), QPOOL_OK);
+	assert_int_equal(qpool_redis_command(&second, NULL, &error, "SET k v"), QPOOL_EPEER);
+	kit_take(pool, &first);
+	assert_int_equal(kit_closes(pool, QPOOL_WHY_CHECK), length == strlen(role) ? 0 : 1);
+	assert_int_equal(qpool_release(&first), QPOOL_OK);
+	assert_int_equal(qpool_release(&second), QPOOL_OK);
+	qpool_free(pool);
+}
+
+static void
+test_role_cut(void **state)
+{
+	(void)state;
+	for (size_t length = 0; length < strlen(role); length++)
+		for (int then = FAKE_HANGS_UP; then <= FAKE_IS_SILENT; then++)
+			role_is_cut(length, (fake_then)then);
+	role_is_cut(strlen(role), FAKE_GOES_ON);
+}
+
 static int
 start(void **state)
 {
@@ -148,6 +187,7 @@ main(void)
 	    cmocka_unit_test(test_full),
 	    cmocka_unit_test(test_check),
 	    cmocka_unit_test(test_endless),
+	    cmocka_unit_test(test_role_cut),
 	};
 
 	return cmocka_run_group_tests(tests, start, end);

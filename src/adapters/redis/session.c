@@ -98,7 +98,7 @@ qp_redis_session_open(void *user, const qpool_step *step, void **out, qpool_erro
 void
 qp_redis_session_free(qp_redis_session *session)
 {
-	qp_redis_source_wipe(session->out, session->out_length);
+	qp_redis_source_wipe(session->out, session->out_room);
 	free(session);
 }
 
