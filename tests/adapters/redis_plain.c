@@ -238,6 +238,38 @@ test_use_leaves(void **state)
 	assert_int_equal(kit_closes(pool, QPOOL_WHY_RESET), 0);
 }
 
+static qpool_err
+use_append(redisContext *context, void *user, qpool_error *e)
+{
+	(void)e;
+	assert_int_equal(redisAppendCommand(context, "ECHO %s", (const char *)user), REDIS_OK);
+	return QPOOL_OK;
+}
+
+static qpool_err
+use_read(redisContext *context, void *user, qpool_error *e)
+{
+	redisReply *reply = NULL;
+
+	(void)e;
+	assert_int_equal(redisGetReply(context, (void **)&reply), REDIS_OK);
+	assert_string_equal(reply->str, user);
+	freeReplyObject(reply);
+	return QPOOL_OK;
+}
+
+/* What one call has begun the next one ends. */
+static void
+test_use_in_parts(void **state)
+{
+	(void)state;
+	kit_take(pool, &lease);
+	assert_int_equal(qpool_redis_use(&lease, use_append, word, &error), QPOOL_OK);
+	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "PING"), QPOOL_EMISUSE);
+	assert_int_equal(qpool_redis_use(&lease, use_read, word, &error), QPOOL_OK);
+	kit_text(&lease, "PONG", "PING");
+}
+
 static bool
 is_in(int (*ask)(sigset_t *))
 {
@@ -339,6 +371,7 @@ main(void)
 	    TEST(test_context),
 	    TEST(test_use),
 	    TEST(test_use_leaves),
+	    TEST(test_use_in_parts),
 	    TEST(test_use_blocked),
 	    TEST(test_quiet),
 	};

@@ -15,7 +15,7 @@
 enum { FIRST_ROOM = 1024 };
 
 qpool_err
-qp_redis_call_begin(qpool_lease *lease, qp_redis_session **out, qpool_error *error)
+qp_redis_call_enter(qpool_lease *lease, qp_redis_session **out, qpool_error *error)
 {
 	qp_redis_session *session = qp_redis_lease_session(lease);
 
@@ -32,6 +32,18 @@ qp_redis_call_begin(qpool_lease *lease, qp_redis_session **out, qpool_error *err
 		    "up; release it and acquire another",
 		    session->source->shown);
 	}
+	*out = session;
+	return QPOOL_OK;
+}
+
+qpool_err
+qp_redis_call_begin(qpool_lease *lease, qp_redis_session **out, qpool_error *error)
+{
+	qpool_err err = qp_redis_call_enter(lease, out, error);
+	const qp_redis_session *session = *out;
+
+	if (err != QPOOL_OK)
+		return err;
 	if (qp_redis_wire_is_unsent(session->context) ||
 	    (session->is_plain && !qp_redis_trace_is_pending(&session->trace) &&
 		!qp_redis_trace_is_listening(&session->trace) &&
@@ -40,7 +52,6 @@ qp_redis_call_begin(qpool_lease *lease, qp_redis_session **out, qpool_error *err
 		    "redis %s: nothing was sent: commands or replies wait in the plain context; send "
 		    "and read them first",
 		    session->source->shown);
-	*out = session;
 	return QPOOL_OK;
 }
 

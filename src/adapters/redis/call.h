@@ -9,7 +9,9 @@
 
 #include "session.h"
 
-/* The session of a lease that may send.  EMISUSE, EPEER. */
+/* The session of a lease that is sound.  EMISUSE, EPEER; then *out is as it was. */
+qpool_err qp_redis_call_enter(qpool_lease *lease, qp_redis_session **out, qpool_error *error);
+/* The same when nothing of the holder's waits in the plain context. */
 qpool_err qp_redis_call_begin(qpool_lease *lease, qp_redis_session **out, qpool_error *error);
 /* EMISUSE when replies of queued commands are unread: who reads next would get them. */
 qpool_err qp_redis_call_check_read(const qp_redis_session *session, qpool_error *error);

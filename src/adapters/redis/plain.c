@@ -52,7 +52,7 @@ qpool_redis_use(qpool_lease *lease, qpool_redis_use_fn *use, void *user, qpool_e
 
 	if (use == NULL)
 		return qp_redis_fault_say(error, QPOOL_EINVAL, "use is NULL");
-	err = qp_redis_call_begin(lease, &session, error);
+	err = qp_redis_call_enter(lease, &session, error);
 	if (err == QPOOL_OK)
 		err = qp_redis_call_check_read(session, error);
 	if (err != QPOOL_OK)
