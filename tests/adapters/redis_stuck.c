@@ -93,7 +93,7 @@ test_check(void **state)
 	redis_fake_tell(fake, (fake_turn[]){{1, "+PONG\r\n", 0, FAKE_GOES_ON, 0}, {0}});
 	kit_begin(&k, redis_fake_url(fake), NULL);
 	assert_int_equal(kit_open(&k, QPOOL_SEC(5), &session), QPOOL_OK);
-	memcpy(&context, session, sizeof context); /* a session's first member */
+	context = *(redisContext **)session; /* a session's first member */
 	atomic_store(&full, context->fd);
 	assert_int_equal(kit_check(&k, session, QPOOL_MSEC(20)), QPOOL_ECHECK);
 	atomic_store(&full, -1);
