@@ -93,6 +93,10 @@ test_mistakes(void **state)
 	assert_int_equal(qpool_redis_command(&lease, NULL, &error, "GET %y", "x"), QPOOL_EINVAL);
 	assert_int_equal(qpool_redis_command(&lease, NULL, &error, NULL), QPOOL_EINVAL);
 	assert_int_equal(qpool_redis_argv(&lease, NULL, &error, 0, NULL, NULL), QPOOL_EINVAL);
+	assert_int_equal(
+	    qpool_redis_argv(&lease, NULL, &error, 2, (const char *[]){"GET", NULL}, NULL),
+	    QPOOL_EINVAL);
+	kit_says(&error, "is NULL");
 	assert_int_equal(qpool_redis_reply(&lease, NULL, &error), QPOOL_EMISUSE);
 	kit_says(&error, "no reply is to come");
 	assert_int_equal(qpool_redis_append(&lease, &error, "PING"), QPOOL_OK);

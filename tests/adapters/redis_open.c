@@ -113,8 +113,7 @@ test_credentials(void **state)
 	error = refused(url("nobody:wrong-secret@", ""), QPOOL_EDENIED);
 	kit_hides(&error, "wrong-secret");
 	error = refused(url("", ""), QPOOL_EDENIED);
-	kit_says(&error, "NOAUTH");
-	kit_says(&error, "give a password");
+	kit_says(&error, "NOAUTH Authentication required; give a password");
 	error = refused(url(":open%20sesame@", "/99"), QPOOL_EDENIED);
 	kit_says(&error, "SELECT: ERR DB index is out of range");
 	kit_hides(&error, "sesame");

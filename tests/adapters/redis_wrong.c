@@ -348,6 +348,8 @@ test_nonsense(void **state)
 		    (answers[i][0] == '-' && answers[i][1] == '\r' ? QPOOL_EDENIED : QPOOL_EOPEN))
 			fail_msg("answer %zu: %s", i, qpool_err_name(err));
 		fits(err);
+		if (i < 3)
+			kit_says(&k.error, "is this a Redis server?");
 	}
 }
 

@@ -63,6 +63,15 @@ by_format(const wish *w, const char *format, va_list arguments, qpool_error *err
 	return err;
 }
 
+static bool
+has_all(int argc, const char *const *argv)
+{
+	for (int i = 0; i < argc; i++)
+		if (argv[i] == NULL)
+			return false;
+	return true;
+}
+
 /* hiredis 0.14 counts a command's bytes in an int. */
 static bool
 fits(int argc, const char *const *argv, const size_t *lengths)
@@ -94,6 +103,9 @@ by_words(
 		err = qp_redis_fault_say(error, QPOOL_EINVAL,
 		    "argc is %d and argv %s; a command has at least its name", argc,
 		    argv == NULL ? "NULL" : "given");
+	} else if (!has_all(argc, argv)) {
+		err = qp_redis_fault_say(
+		    error, QPOOL_EINVAL, "a word of the Redis command, of argv, is NULL");
 	} else if (!fits(argc, argv, lengths)) {
 		err = qp_redis_fault_say(
 		    error, QPOOL_EINVAL, "the Redis command is too long; it must be below 2 GiB");

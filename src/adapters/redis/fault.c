@@ -138,6 +138,8 @@ copy_words(char out[WORDS], const redisReply *reply, const char *secret)
 	for (size_t i = 0; i < length; i++)
 		out[i] = reply->str[i] == '\0' ? '?' : reply->str[i];
 	out[length] = '\0';
+	if (length > 0 && out[length - 1] == '.') /* a hint may follow */
+		out[length - 1] = '\0';
 	args = strstr(out, quoted);
 	if (args != NULL)
 		*args = '\0';

@@ -108,6 +108,10 @@ no_answer(qp_redis_session *session, qp_redis_waited waited, qpool_err code, con
 	if (waited == QP_REDIS_LATE)
 		return qp_redis_fault_say(error, code, "redis %s: %s was not answered in time",
 		    session->source->shown, what);
+	if (code == QPOOL_EOPEN && session->context->err == REDIS_ERR_PROTOCOL)
+		return qp_redis_fault_say(error, code,
+		    "redis %s: %s was answered by what is no reply; is this a Redis server?",
+		    session->source->shown, what);
 	return qp_redis_fault_context(error, code, session->source, what, session->context);
 }
 

@@ -122,7 +122,7 @@ read_timeout(qp_redis_settings *to, const char *text, qpool_error *error)
 	if (length >= (int)sizeof words || strpbrk(text, "&%+") != NULL ||
 	    qpool_options_parse(&read, words, NULL) != QPOOL_OK || read.acquire_timeout <= 0)
 		return qp_redis_fault_say(error, QPOOL_EINVAL,
-		    "the URL's call_timeout is no duration; write 500ms, 5s, 2min or forever");
+		    "the URL's call_timeout is no duration above 0; write 500ms, 5s, 2min or forever");
 	to->call_timeout = read.acquire_timeout;
 	return QPOOL_OK;
 }
@@ -203,6 +203,16 @@ read_query(qp_redis_settings *to, const char *query, char *pool_words, qpool_err
 	return err;
 }
 
+/* A database after the path or by db=, not both. */
+static qpool_err
+read_path_db(qp_redis_settings *to, const qp_redis_url *url, qpool_error *error)
+{
+	if (strncmp(url->query, "db=", 3) == 0 || strstr(url->query, "&db=") != NULL)
+		return qp_redis_fault_say(error, QPOOL_EINVAL,
+		    "the URL names two databases, after the '/' and by db=; leave one out");
+	return read_db(to, url->db, error);
+}
+
 static qpool_err
 take_url(qp_redis_settings *to, const qp_redis_url *url, qpool_options *pool, qpool_error *error)
 {
@@ -218,7 +228,7 @@ take_url(qp_redis_settings *to, const qp_redis_url *url, qpool_options *pool, qp
 		to->user = NULL;
 	}
 	if (err == QPOOL_OK && url->db != NULL)
-		err = read_db(to, url->db, error);
+		err = read_path_db(to, url, error);
 	if (err == QPOOL_OK)
 		err = read_query(to, url->query, pool_words, error);
 	if (err == QPOOL_OK)

@@ -94,8 +94,8 @@ show(qp_redis_source *source)
 	bool is_ipv6 = source->host != NULL && strchr(source->host, ':') != NULL;
 
 	if (source->path != NULL)
-		(void)snprintf(source->shown, sizeof source->shown, "unix:%.64s?db=%" PRIu32,
-		    source->path, source->db);
+		(void)snprintf(source->shown, sizeof source->shown, "unix:%.56s%s?db=%" PRIu32,
+		    source->path, strlen(source->path) > 56 ? "..." : "", source->db);
 	else
 		(void)snprintf(source->shown, sizeof source->shown, "%s%.56s%s:%s/%" PRIu32,
 		    is_ipv6 ? "[" : "", source->host, is_ipv6 ? "]" : "", source->port, source->db);

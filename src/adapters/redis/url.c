@@ -135,6 +135,10 @@ take_place(qp_redis_url *out, part place, qpool_error *error)
 		host = (part){place.at + 1, (size_t)(end - place.at) - 1};
 	else if (colon != NULL)
 		host.length = (size_t)(colon - place.at);
+	if (host.length == 0 && end == NULL && colon != NULL &&
+	    memchr(colon + 1, ':', place.length - 1) != NULL)
+		return qp_redis_fault_say(error, QPOOL_EINVAL,
+		    "the URL's host begins with ':'; an IPv6 address stands in brackets, as [::1]");
 	if (host.length == 0 || (end != NULL && colon != after && after != place.at + place.length))
 		return qp_redis_fault_say(
 		    error, QPOOL_EINVAL, "the URL has no host; write redis://HOST:PORT/DB");
