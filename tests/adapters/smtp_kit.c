@@ -70,8 +70,9 @@ next_answer(smtp_kit *k)
 	return k->answer;
 }
 
-smtp_kit *
-smtp_kit_start(const char *tls, bool wants_login)
+/* A script of Python's that tells its port to ours, with two words and its folder. */
+static smtp_kit *
+start(const char *which, const char *first, const char *second)
 {
 	smtp_kit *k = calloc(1, sizeof *k);
 	char program[256] = "/usr/bin/python3", control[16]; /* the system's, which has aiosmtpd */
@@ -82,13 +83,28 @@ smtp_kit_start(const char *tls, bool wants_login)
 	if (access(program, X_OK) != 0)
 		pg_keep_find("python3", "python3-aiosmtpd", program);
 	(void)snprintf(control, sizeof control, "%d", port);
-	(void)pg_keep_launch(k->keep, (const char *const[]){program, "-B", SMTP_SERVE, control, tls,
-					  wants_login ? "1" : "0", pg_keep_folder(k->keep), NULL});
+	(void)pg_keep_launch(k->keep, (const char *const[]){program, "-B", which, control, first,
+					  second, pg_keep_folder(k->keep), NULL});
 	meet(k, listener);
 	(void)close(listener);
 	k->port = atoi(next_answer(k));
 	assert_true(k->port > 0);
 	return k;
+}
+
+smtp_kit *
+smtp_kit_start(const char *tls, bool wants_login)
+{
+	return start(SMTP_SERVE, tls, wants_login ? "1" : "0");
+}
+
+smtp_kit *
+smtp_kit_front(const char *tls, int port)
+{
+	char text[16];
+
+	(void)snprintf(text, sizeof text, "%d", port);
+	return start(SMTP_FRONT, tls, text);
 }
 
 void

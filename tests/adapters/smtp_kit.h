@@ -24,6 +24,8 @@ typedef struct smtp_kit smtp_kit;
 
 /* tls: none, starttls or implicit, for which certificates are made. */
 smtp_kit *smtp_kit_start(const char *tls, bool wants_login);
+/* TLS before a fake server that listens on the port; takes no orders. */
+smtp_kit *smtp_kit_front(const char *tls, int port);
 /* Nothing is left when it returns. */
 void smtp_kit_end(smtp_kit *k);
 int smtp_kit_port(const smtp_kit *k);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * smtp_mail: what the caller may say, and what the server does not take: judged before a byte is sent, or
+ * broken off without the end of the mail.
+ */
+#include "smtp_scene.h"
+
+/* ---- what the server does not take ---- */
+
+static void
+what_the_server_does_not_take_is_not_sent(void **state)
+{
+	static const char *const seven[] = {
+	    greeting, "250-fake\r\n250 SIZE 20\r\n", ok, ok, go_on, taken, bye, NULL};
+	qpool_smtp_message message = smtp_message("0123456789012345678"); /* 21 with its end */
+	bool opened;
+
+	(void)state;
+	script(seven, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_EINVAL);
+	smtp_says(
+	    &said, "the mail has 21 bytes, and the server takes at most 20; nothing was sent");
+	assert_string_equal(smtp_fake_heard(fake), "EHLO me\r\nQUIT\r\n");
+	message = smtp_message("caf\xc3\xa9");
+	script(seven, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_EINVAL);
+	smtp_says(&said, "8-bit bytes");
+	assert_string_equal(smtp_fake_heard(fake), "EHLO me\r\nQUIT\r\n");
+	message = smtp_message("012345678901234567"); /* 20 */
+	script(seven, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_OK);
+	assert_non_null(strstr(smtp_fake_heard(fake), "MAIL FROM:<ann@example.org> SIZE=20\r\n"));
+}
+
+static qpool_err
+read_8bit(void *user, char *out, size_t room, size_t *length, qpool_error *error)
+{
+	int *left = user;
+
+	(void)room;
+	(void)error;
+	*length = *left > 0 ? 1 : 0;
+	*out = *left == 1 ? '\xe9' : 'a';
+	(*left)--;
+	return QPOOL_OK;
+}
+
+static void
+what_is_read_and_does_not_fit_ends_without_its_end(void **state)
+{
+	static const char *const seven[] = {
+	    greeting, "250-fake\r\n250 SIZE 20\r\n", ok, ok, go_on, taken, bye, NULL};
+	qpool_smtp_message message = smtp_message("");
+	int left = 5;
+	bool opened;
+
+	(void)state;
+	message.body = NULL;
+	message.read = read_8bit;
+	message.read_user = &left;
+	script(seven, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_EINVAL);
+	smtp_says(&said, "8-bit bytes");
+	(void)smtp_fake_heard(fake);
+	left = 40;
+	script(seven, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_EINVAL);
+	smtp_says(&said, "longer than the server takes");
+	(void)smtp_fake_heard(fake);
+	assert_int_equal(smtp_fake_mails(fake), 0);
+}
+
+/* ---- what the caller may not say ---- */
+
+static void
+addresses_cannot_become_commands(void **state)
+{
+	static const char *const bad[] = {"a@b\r\nRCPT TO:<c@d>", "a@b\n", "a@b\r", "a b@c",
+	    "<a@b>", "a@b,c@d", "\x01@b", "\xc3\xa9@b", "a@\xc3\xa9", "\"a@b", "\"a\r\"@b"};
+	const char *to[] = {"bob@example.org", NULL};
+	qpool_smtp_message message = smtp_message("x\r\n");
+	qpool_smtp_reply replies[3];
+	bool opened;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		message.from = bad[i];
+		script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+		assert_int_equal(one_mail(&message, replies, &opened), QPOOL_EINVAL);
+		assert_ptr_equal(strstr(said.message, "from has "), said.message);
+		assert_string_equal(smtp_fake_heard(fake), "EHLO me\r\nQUIT\r\n");
+		message.from = "";
+		to[1] = bad[i];
+		message.recipients = to;
+		message.recipient_count = 2;
+		script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+		assert_int_equal(one_mail(&message, replies, &opened), QPOOL_EINVAL);
+		assert_ptr_equal(strstr(said.message, "recipients[1] has "), said.message);
+		assert_string_equal(smtp_fake_heard(fake), "EHLO me\r\nQUIT\r\n");
+	}
+	message = smtp_message("x\r\n");
+	message.from = "";
+	to[0] = "\"a b>\\\"\"@[192.0.2.1]";
+	message.recipients = to;
+	script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_OK);
+	assert_non_null(strstr(smtp_fake_heard(fake), "MAIL FROM:<> SIZE=3 BODY=8BITMIME\r\n"
+						      "RCPT TO:<\"a b>\\\"\"@[192.0.2.1]>\r\n"));
+}
+
+static void
+a_message_is_judged_before_anything_is_sent(void **state)
+{
+	static const char *const to[] = {"bob@example.org"};
+	qpool_smtp_message good_one = smtp_message("x\r\n"), m;
+	qpool_lease lease = QPOOL_LEASE_INIT;
+	bool opened;
+
+	(void)state;
+	assert_int_equal(qpool_smtp_send(&lease, &good_one, NULL, &said), QPOOL_EMISUSE);
+	assert_int_equal(qpool_smtp_send(NULL, &good_one, NULL, &said), QPOOL_EMISUSE);
+	for (int i = 0; i < 8; i++) {
+		m = good_one;
+		m.recipients = i == 0 ? NULL : to;
+		m.recipient_count = i == 1 ? 0 : 1;
+		m.from = i == 2 ? NULL : m.from;
+		m.body = i == 3 || i == 4 ? NULL : m.body;
+		m.body_length = i == 3 ? 0 : m.body_length;
+		m.read_size = i == 5;
+		m.timeout = i == 6 ? -1 : 0;
+		m.size = i == 7 ? 1 : m.size;
+		script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+		assert_int_equal(one_mail(&m, NULL, &opened), QPOOL_EINVAL);
+		assert_non_null(strstr(said.message, i == 7 ? "qpool_smtp_message_init" : "must"));
+		(void)smtp_fake_heard(fake);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    SMTP_SCENE_TEST(what_the_server_does_not_take_is_not_sent),
+	    SMTP_SCENE_TEST(what_is_read_and_does_not_fit_ends_without_its_end),
+	    SMTP_SCENE_TEST(addresses_cannot_become_commands),
+	    SMTP_SCENE_TEST(a_message_is_judged_before_anything_is_sent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

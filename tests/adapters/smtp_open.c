@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * smtp_open: what opening a session comes to: why not, in time, and without a secret.
+ */
+#include "smtp_scene.h"
+
+#include <errno.h>
+
+/* ---- opening ---- */
+
+static void
+refuses(const char *const *says, const char *login, const char *query, qpool_err code,
+    const char *native, const char *words)
+{
+	qpool_lease lease = QPOOL_LEASE_INIT;
+	qpool *pool = pool_with(login, query, QPOOL_MSEC(400));
+
+	script(says, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	memset(&said, 0, sizeof said);
+	if (qpool_acquire(pool, QPOOL_SEC(20), &lease, &said) != code)
+		fail_msg("%s, not %s: %s", qpool_err_name(said.code), qpool_err_name(code),
+		    said.message);
+	assert_string_equal(said.native, native);
+	smtp_says(&said, words);
+	assert_null(strstr(said.message, "secret"));
+	qpool_free(pool);
+	(void)smtp_fake_heard(fake);
+}
+
+static void
+a_refused_open_says_why(void **state)
+{
+	static const char auth[] = "250-fake\r\n250 AUTH PLAIN\r\n";
+
+	(void)state;
+	refuses(SAYS("421 too many\r\n"), "", "tls=none", QPOOL_EFULL, "421", "421 too many");
+	refuses(SAYS("554 go away\r\n"), "", "tls=none", QPOOL_EDENIED, "554", "554 go away");
+	refuses(SAYS("451 later\r\n"), "", "tls=none", QPOOL_EOPEN, "451", "451 later");
+	refuses(SAYS(greeting, "250 fake\r\n", bye), "", "tls=starttls", QPOOL_EDENIED, "",
+	    "look at port");
+	refuses(SAYS(greeting, "250-fake\r\n250 STARTTLS\r\n", "454 not now\r\n"), "",
+	    "tls=starttls", QPOOL_EOPEN, "454", "454 not now");
+	refuses(SAYS(greeting, "250 fake\r\n", bye), "me:secret@", "tls=none", QPOOL_EDENIED, "",
+	    "the server offers no login");
+	refuses(SAYS(greeting, auth, "535 me secret AG1lAHNlY3JldA==\r\n", bye), "me:secret@",
+	    "tls=none", QPOOL_EDENIED, "535", "Login denied");
+	assert_null(strstr(said.message, "AG1lAHNlY3JldA=="));
+	refuses(SAYS(greeting, auth, "454 later\r\n", bye), "me:secret@", "tls=none", QPOOL_EOPEN,
+	    "454", "connecting");
+	refuses(SAYS("hello\r\n"), "", "tls=none", QPOOL_EOPEN, "", "connecting");
+}
+
+static void
+an_open_ends_in_time(void **state)
+{
+	static const char auth[] = "250-fake\r\n250 AUTH PLAIN\r\n";
+
+	(void)state;
+	refuses((const char *const[]){NULL}, "", "tls=none", QPOOL_EOPEN, "", "connecting");
+	assert_int_equal(said.sys_errno, ETIMEDOUT);
+	refuses(SAYS(greeting), "", "tls=none", QPOOL_EOPEN, "", "connecting");
+	refuses(SAYS(greeting, auth), "me:secret@", "tls=none", QPOOL_EOPEN, "", "connecting");
+	refuses(SAYS(greeting, "250-fake\r\n250 STARTTLS\r\n", "220 go\r\n"), "", "tls=starttls",
+	    QPOOL_EOPEN, "", "connecting");
+	assert_int_equal(said.sys_errno, ETIMEDOUT);
+}
+
+static void
+nobody_there_is_said(void **state)
+{
+	qpool_lease lease = QPOOL_LEASE_INIT;
+	qpool *pool = pool_of();
+
+	(void)state;
+	smtp_fake_end(fake);
+	assert_int_equal(qpool_acquire(pool, QPOOL_SEC(20), &lease, &said), QPOOL_EOPEN);
+	assert_int_equal(said.sys_errno, ECONNREFUSED);
+	qpool_free(pool);
+	fake = smtp_fake_start();
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    SMTP_SCENE_TEST(a_refused_open_says_why),
+	    SMTP_SCENE_TEST(an_open_ends_in_time),
+	    SMTP_SCENE_TEST(nobody_there_is_said),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
