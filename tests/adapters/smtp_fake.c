@@ -116,8 +116,12 @@ hear(talk *t)
 		room = t->script.cut_in - f->length;
 	if (t->script.is_deaf && t->is_body)
 		both[0].fd = f->drop;
-	if (room == 0 || poll(both, 2, -1) < 0 || both[1].revents != 0 || both[0].fd != t->fd)
+	if (room == 0 || poll(both, 2, -1) < 0 || both[1].revents != 0)
 		return false;
+	if (both[0].fd != t->fd) {
+		(void)eventfd_read(t->fake->drop, &(eventfd_t){0});
+		return false;
+	}
 	got = recv(t->fd, f->heard + f->length, room, 0);
 	if (got <= 0)
 		return false;

@@ -5,6 +5,7 @@
 #include "smtp_scene.h"
 
 #include <errno.h>
+#include <time.h>
 
 /* ---- opening ---- */
 
@@ -65,6 +66,39 @@ an_open_ends_in_time(void **state)
 	assert_int_equal(said.sys_errno, ETIMEDOUT);
 }
 
+/* What stands behind the 220 was said in the clear, by anybody. */
+static void
+words_before_tls_are_not_taken_for_words_behind_it(void **state)
+{
+	static const char *const inject[] = {
+	    "220 go\r\n250-fake\r\n250 AUTH PLAIN\r\n", "220 go\r\n250 fake\r\n", "220 go\r\n2"};
+
+	(void)state;
+	scene_secure("starttls");
+	for (size_t i = 0; i < 3; i++) {
+		refuses(SAYS(greeting, starttls, inject[i], ehlo, ok, ok), "", "tls=starttls",
+		    QPOOL_EOPEN, "", "connecting");
+		assert_null(strstr(smtp_fake_heard(fake), "MAIL"));
+	}
+}
+
+/* libcurl says QUIT to a server that refused it, and would wait two minutes for an answer. */
+static void
+a_refused_open_waits_for_no_goodbye(void **state)
+{
+	static const char auth[] = "250-fake\r\n250 AUTH PLAIN\r\n";
+	struct timespec begun, ended;
+
+	(void)state;
+	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
+	refuses(SAYS(greeting, auth, "334 \r\n", "535 no\r\n"), "me:secret@", "tls=none",
+	    QPOOL_EDENIED, "535", "Login denied");
+	refuses(
+	    SAYS(greeting, "250 fake\r\n"), "", "tls=starttls", QPOOL_EDENIED, "", "look at port");
+	(void)clock_gettime(CLOCK_MONOTONIC, &ended);
+	assert_true(ended.tv_sec - begun.tv_sec < 30);
+}
+
 static void
 nobody_there_is_said(void **state)
 {
@@ -85,6 +119,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    SMTP_SCENE_TEST(a_refused_open_says_why),
 	    SMTP_SCENE_TEST(an_open_ends_in_time),
+	    SMTP_SCENE_TEST(words_before_tls_are_not_taken_for_words_behind_it),
+	    SMTP_SCENE_TEST(a_refused_open_waits_for_no_goodbye),
 	    SMTP_SCENE_TEST(nobody_there_is_said),
 	};
 

@@ -91,6 +91,97 @@ what_was_not_asked_for_is_not_lent(void **state)
 	qpool_free(pool);
 }
 
+/* Before the end of the mail is sent, no reply can be about it. */
+static void
+an_answer_before_the_end_of_the_mail_is_none(void **state)
+{
+	static const struct {
+		const char *answer;
+		const char *native, *says;
+	} rows[] = {
+	    {"354 go on\r\n250 as 4711\r\n", "", "was not asked for"},
+	    {"354 go on\r\n250 as", "", "was not asked for"},
+	    {"354 go on\r\n552 too large\r\n", "", "the server's last words: 552 too large"},
+	    {"354 go on\r\n421 closing\r\n", "421", "the server's last words: 421 closing"},
+	};
+	qpool_smtp_message message = smtp_message("x\r\n");
+	qpool_smtp_reply replies[2];
+	bool opened;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		script(SAYS(greeting, ehlo, ok, ok, rows[i].answer, "550 no\r\n", bye),
+		    SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+		assert_int_equal(one_mail(&message, replies, &opened), QPOOL_EPEER);
+		smtp_says(&said, rows[i].says);
+		smtp_says(&said, "the mail was not delivered");
+		assert_string_equal(said.native, rows[i].native);
+		assert_null(strstr(smtp_fake_heard(fake), "\r\n.\r\n"));
+		assert_null(strstr(smtp_fake_heard(fake), "QUIT"));
+	}
+	assert_int_equal(smtp_fake_mails(fake), 0);
+}
+
+/* The second reply is still in the socket when the next command is to be said. */
+static void
+an_answer_to_no_command_is_not_taken_for_the_next(void **state)
+{
+	char wide[4096 + sizeof "250 ok\r\n"];
+	qpool_smtp_message message = smtp_message("x\r\n");
+	const char *says[8];
+	bool opened;
+
+	(void)state;
+	for (size_t step = 2; step < 4; step++) {
+		memset(wide, 'a', 4096);
+		for (size_t at = 0; at < 4096; at += 64)
+			memcpy(wide + at, at + 64 < 4096 ? "250-" : "250 ", 4);
+		for (size_t at = 64; at <= 4096; at += 64)
+			memcpy(wide + at - 2, "\r\n", 2);
+		memcpy(wide + 4096, "250 ok\r\n", sizeof "250 ok\r\n");
+		memcpy(says, good, sizeof good);
+		says[step] = wide;
+		script(says, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+		assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_EPEER);
+		smtp_says(&said, step == 2 ? "RCPT: " : "DATA: ");
+		smtp_says(&said, "was not asked for");
+		assert_null(strstr(smtp_fake_heard(fake), step == 2 ? "RCPT" : "DATA"));
+	}
+}
+
+/* A transaction that RSET does not end in time is no mail that was refused. */
+static void
+a_reset_that_nobody_answers_is_late(void **state)
+{
+	static const struct {
+		const char *answer;
+		qpool_err err;
+		const char *native;
+	} rows[] = {{NULL, QPOOL_ETIMEOUT, ""}, {"421 bye\r\n", QPOOL_EPEER, "421"},
+	    {"502 what?\r\n", QPOOL_EPEER, ""}};
+	qpool_smtp_message message = smtp_message("x\r\n");
+
+	(void)state;
+	message.timeout = QPOOL_MSEC(200);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		qpool *pool = pool_of();
+		qpool_lease lease;
+
+		script(SAYS(greeting, ehlo, ok, "550 who?\r\n", rows[i].answer), SMTP_FAKE_ALL,
+		    SMTP_FAKE_ALL);
+		lease = smtp_lease(pool);
+		assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_EPEER);
+		assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), rows[i].err);
+		smtp_says(&said, "RSET: ");
+		smtp_says(&said, "; the mail was not delivered");
+		assert_string_equal(said.native, rows[i].native);
+		assert_int_equal(said.code, rows[i].err);
+		(void)qpool_release(&lease);
+		qpool_free(pool);
+		assert_null(strstr(smtp_fake_heard(fake), "QUIT"));
+	}
+}
+
 /* Servers from before EHLO, and words with a secret too short to be blotted out. */
 static void
 old_servers_and_short_secrets(void **state)
@@ -154,6 +245,42 @@ a_body_that_nobody_reads_ends_in_time(void **state)
 }
 
 static void
+the_end_that_did_not_go_out_is_no_doubt(void **state)
+{
+	static const char *const says[] = {greeting, "250 fake\r\n", ok, ok, go_on, NULL};
+	size_t fits = 0, sticks = (size_t)32 << 20;
+	char *body = calloc(1, sticks);
+	qpool_smtp_message message = smtp_message("");
+	bool opened;
+
+	(void)state;
+	assert_non_null(body);
+	memset(body, 'x', sticks);
+	message.body = body;
+	message.timeout = QPOOL_MSEC(50);
+	while (sticks - fits > 2048) {
+		qpool_err err;
+
+		message.body_length = fits + (sticks - fits) / 2;
+		smtp_fake_script(fake, (smtp_script){.says = says,
+					   .cut_out = SMTP_FAKE_ALL,
+					   .cut_in = SMTP_FAKE_ALL,
+					   .is_deaf = true});
+		err = one_mail(&message, NULL, &opened);
+		if (strstr(said.message, ": the body: ") != NULL) {
+			sticks = message.body_length;
+			assert_int_equal(err, QPOOL_ETIMEOUT);
+		} else {
+			fits = message.body_length;
+			assert_int_equal(err, QPOOL_EUNKNOWN);
+		}
+		smtp_fake_drop(fake);
+		(void)smtp_fake_heard(fake);
+	}
+	free(body);
+}
+
+static void
 silence_at_each_step_ends_in_time(void **state)
 {
 	qpool_smtp_message message = smtp_message("x\r\n");
@@ -181,8 +308,12 @@ main(void)
 	    SMTP_SCENE_TEST(nonsense_at_each_step_ends_the_session),
 	    SMTP_SCENE_TEST(a_reply_without_end_is_no_reply),
 	    SMTP_SCENE_TEST(what_was_not_asked_for_is_not_lent),
+	    SMTP_SCENE_TEST(an_answer_before_the_end_of_the_mail_is_none),
+	    SMTP_SCENE_TEST(an_answer_to_no_command_is_not_taken_for_the_next),
+	    SMTP_SCENE_TEST(a_reset_that_nobody_answers_is_late),
 	    SMTP_SCENE_TEST(old_servers_and_short_secrets),
 	    SMTP_SCENE_TEST(a_body_that_nobody_reads_ends_in_time),
+	    SMTP_SCENE_TEST(the_end_that_did_not_go_out_is_no_doubt),
 	    SMTP_SCENE_TEST(silence_at_each_step_ends_in_time),
 	};
 

@@ -49,25 +49,35 @@ condemn(sending *s)
 	(void)qpool_spoil(s->lease);
 }
 
+/* What came although nothing was asked, for a message; "" if nothing did. */
+static void
+last_words(const sending *s, char *out, size_t room)
+{
+	char text[sizeof s->reply.text];
+
+	qp_smtp_fault_words(s->session->source, &s->reply, text);
+	if (s->reply.heard == QP_SMTP_WHOLE)
+		(void)snprintf(
+		    out, room, "; the server's last words: %d %.60s", s->reply.code, text);
+}
+
 /* No answer, or none that can be. */
 static qpool_err
 lost(sending *s, qp_smtp_result result, const char *what, qpool_error *error)
 {
-	const qp_smtp_source *source = s->session->source;
-	bool has_said = result == QP_SMTP_LOST && s->reply.heard == QP_SMTP_WHOLE;
 	qpool_err code = result == QP_SMTP_LATE ? QPOOL_ETIMEOUT : QPOOL_EPEER;
-	char words[sizeof s->reply.text] = "";
+	char words[100] = "";
 
 	if (s->is_in_doubt)
 		code = QPOOL_EUNKNOWN;
 	condemn(s);
-	if (has_said)
-		qp_smtp_fault_words(source, &s->reply, words);
-	(void)qp_smtp_fault_at(source, error, code, "%s: %s; %s%s%.60s", what,
-	    qp_smtp_wire_words(result), outcome(s), has_said ? "; the server's last words: " : "",
-	    words);
-	if (error != NULL && has_said && !s->is_in_doubt)
-		(void)snprintf(error->native, sizeof error->native, "%d", s->reply.code);
+	if (result != QP_SMTP_LATE)
+		last_words(s, words, sizeof words);
+	(void)qp_smtp_fault_at(s->session->source, error, code, "%s: %s; %s%s", what,
+	    qp_smtp_wire_words(result), outcome(s), words);
+	/* The words answer nothing; but that the session is over they do tell. */
+	if (error != NULL && words[0] != '\0' && s->reply.code == 421 && !s->is_in_doubt)
+		memcpy(error->native, "421", sizeof "421");
 	return code;
 }
 
@@ -165,17 +175,34 @@ envelope(sending *s, qpool_error *error)
 
 /* ---- the body ---- */
 
+/* A server that speaks before the end of the mail, or hangs up, may have said that it refuses it. */
 static qpool_err
-push(sending *s, const char *bytes, size_t length, qpool_error *error)
+cut_short(sending *s, qp_smtp_result result, qpool_error *error)
 {
-	qp_smtp_result result = qp_smtp_wire_send(s->session, bytes, length, s->deadline_ns);
+	if (result == QP_SMTP_LATE || s->reply.heard != QP_SMTP_WHOLE || s->reply.code < 400)
+		return lost(s, result, "the body", error);
+	tell(s, s->message.given.recipient_count);
+	condemn(s);
+	return refused(s, "the mail is refused before its end", &s->reply, error);
+}
 
+/* `end`: where the mark begins that is the end of the mail, or the length. */
+static qpool_err
+push(sending *s, const char *bytes, size_t length, size_t end, qpool_error *error)
+{
+	qp_smtp_result result = qp_smtp_wire_silence(s->session, &s->reply);
+	size_t sent = 0;
+
+	s->session->is_broken = true; /* until the reply to the end is in */
+	if (result != QP_SMTP_DONE)
+		return cut_short(s, result, error);
+	result = qp_smtp_wire_send(s->session, bytes, length, s->deadline_ns, &sent);
+	s->is_in_doubt = sent > end;
 	if (result == QP_SMTP_DONE)
 		return QPOOL_OK;
-	qp_smtp_reply_begin(&s->reply);
-	if (result == QP_SMTP_LOST) /* it may have said why */
+	if (result == QP_SMTP_LOST)
 		(void)qp_smtp_wire_hear(s->session, &s->reply, 0);
-	return lost(s, result, "the body", error);
+	return cut_short(s, result, error);
 }
 
 /* Without its end the server forgets the mail: the connection is given up for that. */
@@ -247,7 +274,7 @@ send_body(sending *s, qpool_error *error)
 		if (err != QPOOL_OK || length == 0)
 			break;
 		if (held > 0)
-			err = push(s, out, held, error);
+			err = push(s, out, held, held, error);
 		held = qp_smtp_body_feed(&body, piece, length, out);
 		if (err == QPOOL_OK)
 			err = judge(s, &body, error);
@@ -258,8 +285,7 @@ send_body(sending *s, qpool_error *error)
 		return err;
 	held += qp_smtp_body_end(&body, out + held);
 	err = judge(s, &body, error);
-	s->is_in_doubt = err == QPOOL_OK;
-	return err == QPOOL_OK ? push(s, out, held, error) : err;
+	return err == QPOOL_OK ? push(s, out, held, held - strlen(".\r\n"), error) : err;
 }
 
 static qpool_err
@@ -275,7 +301,7 @@ data(sending *s, qpool_error *error)
 		tell(s, last);
 		return not_it(s, "DATA is refused", error);
 	}
-	s->session->is_broken = true; /* until the reply to the end is in */
+	s->session->is_broken = true; /* also while the caller reads */
 	err = send_body(s, error);
 	if (err != QPOOL_OK)
 		return err;
@@ -302,6 +328,18 @@ session_of(const qpool_lease *lease)
 	return qpool_resource_id(lease) == 0 ? NULL : lease->resource;
 }
 
+/* A transaction of an earlier mail, which the server refused. */
+static qpool_err
+reset(sending *s, qpool_error *error)
+{
+	qp_smtp_result result = qp_smtp_wire_ask(s->session, "RSET", &s->reply, s->deadline_ns);
+
+	if (result != QP_SMTP_DONE || s->reply.code != 250)
+		return lost(s, result != QP_SMTP_DONE ? result : QP_SMTP_GARBLED, "RSET", error);
+	s->session->is_open = false;
+	return QPOOL_OK;
+}
+
 static qpool_err
 begin(sending *s, qpool_error *error)
 {
@@ -315,21 +353,11 @@ begin(sending *s, qpool_error *error)
 	s->deadline_ns =
 	    qp_smtp_wire_deadline(timeout != 0 ? timeout : session->source->send_timeout);
 	if (!session->is_broken)
-		result = qp_smtp_wire_look(session);
-	if (result == QP_SMTP_GARBLED) /* a goodbye, most likely */
-		(void)qp_smtp_wire_hear(session, &s->reply, 0);
+		result = qp_smtp_wire_silence(session, &s->reply);
 	if (result != QP_SMTP_DONE)
 		return lost(s, QP_SMTP_LOST, "before MAIL", error);
 	err = qp_smtp_message_fits(&s->message, session->source, &session->offers, error);
-	if (err != QPOOL_OK || !session->is_open)
-		return err;
-	err = qp_smtp_session_rset(session, s->deadline_ns, error);
-	if (err == QPOOL_OK)
-		return err;
-	condemn(s);
-	if (error != NULL)
-		error->code = QPOOL_EPEER;
-	return QPOOL_EPEER;
+	return err != QPOOL_OK || !session->is_open ? err : reset(s, error);
 }
 
 /* The session, or why there is none. */

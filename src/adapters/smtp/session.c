@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static qpool_err
@@ -18,35 +19,24 @@ fail(const qp_smtp_session *session, qp_smtp_result result, const char *what, qp
 	    session->source, error, QPOOL_ECHECK, "%s: %s", what, qp_smtp_wire_words(result));
 }
 
-/* Bytes that came unasked are most often a goodbye. */
-static qpool_err
-say_unasked(qp_smtp_session *session, qpool_error *error)
-{
-	qp_smtp_reply reply;
-
-	qp_smtp_reply_begin(&reply);
-	(void)qp_smtp_reply_feed(&reply, session->in + session->at, session->end - session->at);
-	if (reply.heard != QP_SMTP_WHOLE)
-		return fail(session, QP_SMTP_GARBLED, "looking at an idle session", error);
-	return qp_smtp_fault_reply(
-	    session->source, error, QPOOL_ECHECK, "looking at an idle session", &reply);
-}
-
 qpool_err
 qp_smtp_session_peek(void *user, void *resource, qpool_error *error)
 {
+	static const char what[] = "looking at an idle session";
 	qp_smtp_session *session = resource;
-	qp_smtp_result result;
+	qp_smtp_result result = QP_SMTP_LOST;
+	qp_smtp_reply reply;
 
 	(void)user;
-	if (session->is_broken)
-		return fail(session, QP_SMTP_LOST, "looking at an idle session", error);
-	result = qp_smtp_wire_look(session);
+	qp_smtp_reply_begin(&reply);
+	if (!session->is_broken)
+		result = qp_smtp_wire_silence(session, &reply);
 	if (result == QP_SMTP_DONE)
 		return QPOOL_OK;
-	if (result == QP_SMTP_GARBLED)
-		return say_unasked(session, error);
-	return fail(session, result, "looking at an idle session", error);
+	/* What comes unasked is a goodbye, most often. */
+	if (reply.heard == QP_SMTP_WHOLE)
+		return qp_smtp_fault_reply(session->source, error, QPOOL_ECHECK, what, &reply);
+	return fail(session, result, what, error);
 }
 
 /* A command whose only right answer is 250. */
@@ -76,38 +66,37 @@ qp_smtp_session_check(void *user, void *resource, const qpool_step *step, qpool_
 }
 
 qpool_err
-qp_smtp_session_rset(qp_smtp_session *session, int64_t deadline_ns, qpool_error *error)
-{
-	qpool_err err = ask(session, "RSET", deadline_ns, error);
-
-	if (err == QPOOL_OK)
-		session->is_open = false;
-	return err;
-}
-
-qpool_err
 qp_smtp_session_reset(void *user, void *resource, const qpool_step *step, qpool_error *error)
 {
 	qp_smtp_session *session = resource;
+	qpool_err err;
 
 	(void)user;
 	if (session->is_broken)
 		return fail(session, QP_SMTP_LOST, "returning a session", error);
 	if (!session->is_open)
 		return QPOOL_OK;
-	return qp_smtp_session_rset(session, qp_smtp_wire_deadline(step->budget), error);
+	err = ask(session, "RSET", qp_smtp_wire_deadline(step->budget), error);
+	session->is_open = err != QPOOL_OK;
+	return err;
 }
 
-/* Goodbye, if it can be said at once; nobody waits for the answer. */
+/* Goodbye, if it can be said at once; nobody waits for the answer.  A broken session is shut first: a
+ * TLS library may hold back bytes that it would send with its own goodbye, and of a mail that was told
+ * undelivered nothing may go out any more. */
 void
 qp_smtp_session_close(void *user, void *resource, qpool_why why)
 {
 	qp_smtp_session *session = resource;
 
+	size_t sent;
+
 	(void)user;
 	(void)why;
-	if (!session->is_broken && qp_smtp_wire_look(session) == QP_SMTP_DONE)
-		(void)qp_smtp_wire_send(session, "QUIT\r\n", 6, 0);
+	if (session->is_broken)
+		(void)shutdown(session->fd, SHUT_RDWR);
+	else if (qp_smtp_wire_look(session) == QP_SMTP_DONE)
+		(void)qp_smtp_wire_send(session, "QUIT\r\n", 6, 0, &sent);
 	curl_easy_cleanup(session->curl);
 	free(session);
 }

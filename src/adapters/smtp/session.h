@@ -43,7 +43,4 @@ void qp_smtp_session_close(void *user, void *resource, qpool_why why);
 void qp_smtp_session_describe(void *user, void *resource, char *out, size_t room);
 void qp_smtp_session_abandon(void *user, void *resource);
 
-/* End a transaction that is open.  ECHECK: the session is broken by now. */
-qpool_err qp_smtp_session_rset(qp_smtp_session *session, int64_t deadline_ns, qpool_error *error);
-
 #endif

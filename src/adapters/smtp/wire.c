@@ -52,12 +52,13 @@ wait_for(int fd, short events, int64_t deadline_ns)
 
 /* TLS wants the same bytes again after AGAIN: they stay where they are. */
 qp_smtp_result
-qp_smtp_wire_send(qp_smtp_session *session, const char *bytes, size_t length, int64_t deadline_ns)
+qp_smtp_wire_send(qp_smtp_session *session, const char *bytes, size_t length, int64_t deadline_ns,
+    size_t *all_sent)
 {
 	qp_smtp_result result = QP_SMTP_DONE;
-	size_t sent;
+	size_t sent, at;
 
-	for (size_t at = 0; at < length && result == QP_SMTP_DONE; at += sent) {
+	for (at = 0; at < length && result == QP_SMTP_DONE; at += sent) {
 		CURLcode code;
 
 		sent = 0;
@@ -70,6 +71,7 @@ qp_smtp_wire_send(qp_smtp_session *session, const char *bytes, size_t length, in
 			result =
 			    QP_SMTP_LATE; /* one who reads a little now and then is late as well */
 	}
+	*all_sent = at;
 	return result;
 }
 
@@ -119,33 +121,6 @@ qp_smtp_wire_hear(qp_smtp_session *session, qp_smtp_reply *reply, int64_t deadli
 }
 
 qp_smtp_result
-qp_smtp_wire_ask(
-    qp_smtp_session *session, const char *line, qp_smtp_reply *reply, int64_t deadline_ns)
-{
-	char whole[512];
-	int length = snprintf(whole, sizeof whole, "%s\r\n", line);
-	qp_smtp_result result;
-
-	qp_smtp_reply_begin(reply);
-	if (length < 0 || (size_t)length >= sizeof whole)
-		return QP_SMTP_GARBLED;
-	session->is_broken = true;
-	if (session->at != session->end)
-		return QP_SMTP_GARBLED;
-	result = qp_smtp_wire_send(session, whole, (size_t)length, deadline_ns);
-	/* One who hung up may have said why. */
-	if (result == QP_SMTP_DONE || result == QP_SMTP_LOST) {
-		qp_smtp_result heard =
-		    qp_smtp_wire_hear(session, reply, result == QP_SMTP_DONE ? deadline_ns : 0);
-		if (result == QP_SMTP_DONE)
-			result = heard;
-		else
-			session->is_broken = true;
-	}
-	return result;
-}
-
-qp_smtp_result
 qp_smtp_wire_look(qp_smtp_session *session)
 {
 	qp_smtp_result result;
@@ -157,6 +132,44 @@ qp_smtp_wire_look(qp_smtp_session *session)
 		return QP_SMTP_DONE;
 	session->is_broken = true;
 	return result == QP_SMTP_DONE ? QP_SMTP_GARBLED : result;
+}
+
+/* What came before it was asked for answers nothing, whatever it says. */
+qp_smtp_result
+qp_smtp_wire_silence(qp_smtp_session *session, qp_smtp_reply *reply)
+{
+	qp_smtp_result result = qp_smtp_wire_look(session);
+
+	qp_smtp_reply_begin(reply);
+	if (result == QP_SMTP_GARBLED)
+		(void)qp_smtp_wire_hear(session, reply, 0);
+	session->is_broken = session->is_broken || result != QP_SMTP_DONE;
+	return result;
+}
+
+qp_smtp_result
+qp_smtp_wire_ask(
+    qp_smtp_session *session, const char *line, qp_smtp_reply *reply, int64_t deadline_ns)
+{
+	char whole[512];
+	int length = snprintf(whole, sizeof whole, "%s\r\n", line);
+	qp_smtp_result result = qp_smtp_wire_silence(session, reply);
+	size_t sent;
+
+	session->is_broken = true;
+	if (result != QP_SMTP_DONE)
+		return result;
+	if (length < 0 || (size_t)length >= sizeof whole)
+		return QP_SMTP_GARBLED;
+	result = qp_smtp_wire_send(session, whole, (size_t)length, deadline_ns, &sent);
+	if (result == QP_SMTP_DONE)
+		result = qp_smtp_wire_hear(session, reply, deadline_ns);
+	else if (result == QP_SMTP_LOST) /* it may have said why */
+		(void)qp_smtp_wire_hear(session, reply, 0);
+	session->is_broken = session->is_broken || result != QP_SMTP_DONE;
+	if (result == QP_SMTP_DONE && session->at != session->end)
+		return qp_smtp_wire_silence(session, reply);
+	return result;
 }
 
 const char *
