@@ -14,8 +14,8 @@
  * Once.     No mail is ever sent again, and no session connects again, behind your back.  Every
  *           failure of qpool_smtp_send but EUNKNOWN means that nobody gets the mail.
  * Errors.   `native` is the server's reply code, "" when it gave none.  No message, event, dump or
- *           description holds user or password; the server's words are shown without them, those
- *           about a login not at all.
+ *           description holds user or password, plain or in base64; the server's words are shown
+ *           without them, those about a login not at all.
  * Fork.     In a child the parent's sessions are let go of; nothing is sent on them.
  */
 #ifndef QUEUEPOOL_SMTP_H
@@ -33,8 +33,8 @@ extern "C" {
 enum {
 	QPOOL_SMTP_STARTTLS = 0, /* the default: by STARTTLS, or the open fails */
 	QPOOL_SMTP_IMPLICIT,     /* from the first byte */
-	QPOOL_SMTP_OPTIONAL,     /* by STARTTLS if offered; who sits between can take the offer
-	                          * away, so that it is EINVAL with a user */
+	QPOOL_SMTP_OPTIONAL,     /* by STARTTLS if offered, else in the clear; not with a user (EINVAL),
+	                          * as who sits between can take the offer away and read the password */
 	QPOOL_SMTP_NONE          /* in the clear, the password too */
 };
 /* Flags.  In the URL: verify=0 */
@@ -77,7 +77,7 @@ QPOOL_API QPOOL_CHECKED qpool_err qpool_smtp_create(qpool **out, const char *url
 
 /* The next piece of a body: up to `room` bytes, their number in *length; 0 is its end.  May block;
  * what it takes counts for the timeout.  A failure ends the mail undelivered and costs the
- * session. */
+ * session.  It must leave the lease alone: to use that in here is EMISUSE. */
 typedef qpool_err qpool_smtp_read(void *user, char *out, size_t room, size_t *length,
     qpool_error *error);
 
@@ -116,9 +116,10 @@ typedef struct qpool_smtp_reply {
  * EUNKNOWN: the end of the mail was sent, and then no answer came that says whether it was taken.
  * EINVAL: an address or field that cannot be; a body that is longer than the server takes, or has
  *        8-bit bytes that the server does not take.
- * EMISUSE: no lease of such a pool.  What read returned.
- * After a lost connection, 421, ETIMEOUT and EUNKNOWN the lease is spoiled: release it and acquire
- * another.  After the server's other refusals the session is as good as before. */
+ * EMISUSE: no lease of such a pool, or read used it.  What read returned.
+ * After a lost connection, 421, words that nobody asked for, ETIMEOUT and EUNKNOWN the lease is
+ * spoiled: release it and acquire another.  After the server's other refusals the session is as
+ * good as before. */
 QPOOL_API QPOOL_CHECKED qpool_err qpool_smtp_send(qpool_lease *lease,
     const qpool_smtp_message *message, qpool_smtp_reply *replies, qpool_error *error);
 /* Ask the server whether it is still there, as after a lease was held for long.  EPEER: it is not,

@@ -70,13 +70,71 @@ what_is_read_and_does_not_fit_ends_without_its_end(void **state)
 	assert_int_equal(smtp_fake_mails(fake), 0);
 }
 
+/* ---- a reader that does what it must not ---- */
+
+typedef struct meddler {
+	qpool *pool;
+	qpool_lease *lease;
+	bool releases, has_read;
+	qpool_err sent, asked;
+} meddler;
+
+static qpool_err
+meddle(void *user, char *out, size_t room, size_t *length, qpool_error *error)
+{
+	qpool_smtp_message message = smtp_message("x\r\n");
+	meddler *m = user;
+
+	(void)room;
+	(void)error;
+	*length = m->has_read ? 0 : 1;
+	*out = 'a';
+	m->has_read = true;
+	m->sent = qpool_smtp_send(m->lease, &message, NULL, NULL);
+	m->asked = qpool_smtp_noop(m->lease, QPOOL_SEC(1), NULL);
+	if (m->releases)
+		(void)qpool_release(m->lease);
+	return QPOOL_OK;
+}
+
+static void
+a_reader_cannot_use_the_lease_nor_end_it(void **state)
+{
+	qpool_smtp_message message = smtp_message("");
+	qpool_lease lease;
+	meddler m = {.pool = pool_of(), .lease = &lease};
+
+	(void)state;
+	message.body = NULL;
+	message.read = meddle;
+	message.read_user = &m;
+	script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	lease = smtp_lease(m.pool);
+	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_OK);
+	assert_int_equal(m.sent, QPOOL_EMISUSE);
+	assert_int_equal(m.asked, QPOOL_EMISUSE);
+	assert_int_equal(smtp_fake_mails(fake), 1);
+	(void)qpool_release(&lease);
+	qpool_suspect(m.pool);
+	m.releases = true;
+	m.has_read = false;
+	script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	lease = smtp_lease(m.pool);
+	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_EMISUSE);
+	smtp_says(&said, "read ended the lease; the mail was not delivered");
+	assert_null(strstr(smtp_fake_heard(fake), "\r\n.\r\n"));
+	assert_int_equal(smtp_fake_mails(fake), 1);
+	qpool_free(m.pool);
+}
+
 /* ---- what the caller may not say ---- */
 
 static void
 addresses_cannot_become_commands(void **state)
 {
 	static const char *const bad[] = {"a@b\r\nRCPT TO:<c@d>", "a@b\n", "a@b\r", "a b@c",
-	    "<a@b>", "a@b,c@d", "\x01@b", "\xc3\xa9@b", "a@\xc3\xa9", "\"a@b", "\"a\r\"@b"};
+	    "<a@b>", "a@b,c@d", "\x01@b", "\xc3\xa9@b", "a@\xc3\xa9", "\"a@b", "\"a\r\"@b",
+	    "a\\\"> SIZE=1 <b\"@c", "a\"b\"@c", "\"a\"b@c", "a\\>@c"};
 	const char *to[] = {"bob@example.org", NULL};
 	qpool_smtp_message message = smtp_message("x\r\n");
 	qpool_smtp_reply replies[3];
@@ -142,6 +200,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    SMTP_SCENE_TEST(what_the_server_does_not_take_is_not_sent),
 	    SMTP_SCENE_TEST(what_is_read_and_does_not_fit_ends_without_its_end),
+	    SMTP_SCENE_TEST(a_reader_cannot_use_the_lease_nor_end_it),
 	    SMTP_SCENE_TEST(addresses_cannot_become_commands),
 	    SMTP_SCENE_TEST(a_message_is_judged_before_anything_is_sent),
 	};

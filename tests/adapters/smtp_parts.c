@@ -9,6 +9,7 @@
 
 #include "adapters/smtp/address.h"
 #include "adapters/smtp/body.h"
+#include "adapters/smtp/fault.h"
 #include "adapters/smtp/reply.h"
 #include "adapters/smtp/source.h"
 
@@ -136,13 +137,68 @@ a_body_is_the_same_in_any_pieces(void **state)
 			}
 }
 
+/* ---- secrets ---- */
+
+static qpool_error said;
+
+static qp_smtp_source *
+make(const char *url, const qpool_smtp_options *options, qpool_options *pool)
+{
+	qpool_options scratch = qpool_options_init();
+	qp_smtp_source *source = NULL;
+
+	memset(&said, 0, sizeof said);
+	if (qp_smtp_source_make(&source, url, options, pool != NULL ? pool : &scratch, &said) !=
+	    QPOOL_OK)
+		assert_null(source);
+	return source;
+}
+
+static void
+secrets_are_blotted_out_of_any_words(void **state)
+{
+	static const struct {
+		const char *user, *password, *words, *shown;
+	} rows[] = {
+	    {"bobby", "bob", "no bobby, no bob", "no *****, no ***"},
+	    {"bob", "bobby", "no bobby, no bob", "no *****, no ***"},
+	    {"abc", "bcd", "abcd bcd abc", "**** *** ***"},
+	    {"aba", "none", "ababa", "*****"},
+	    {"j\xc3\xbcrg", "p\x01w\xc3\xa4", "user j??rg with p?w??", "user ***** with *****"},
+	    {"me", "pass-word", "you said AG1lAHBhc3Mtd29yZA== and cGFzcy13b3Jk",
+		"you said ******************== and ************"},
+	    {"user", "pass-word", "dXNlcg== cGFzcy13b3Jk", "******== ************"},
+	    {"user", "pass-word", "it is pass-wo", "it is *******"},
+	    {"user", "pass-word", "a sound pa", "a sound pa"},
+	    {"user", "pass-word", "a\r\nb\x80", "a??b?"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		qpool_smtp_options given = qpool_smtp_options_init();
+		char text[128];
+		qp_smtp_source *s;
+
+		given.host = "h";
+		given.user = rows[i].user;
+		given.password = rows[i].password;
+		s = make(NULL, &given, NULL);
+		assert_non_null(s);
+		(void)snprintf(text, sizeof text, "%s", rows[i].words);
+		qp_smtp_fault_hide(s, text);
+		if (strcmp(text, rows[i].shown) != 0)
+			fail_msg("row %zu: %s", i, text);
+		qp_smtp_source_free(s);
+	}
+}
+
 /* ---- addresses ---- */
 
 static void
 an_address_is_bare_and_ascii(void **state)
 {
-	static const char *const good[] = {
-	    "", "a@b", "a+b/c=d@e.f", "\"a b\"@c", "\"<\\\"\\\\>\"@c", "postmaster"};
+	static const char *const good[] = {"", "a@b", "a+b/c=d@e.f", "\"a b\"@c",
+	    "\"<\\\"\\\\>\"@c", "postmaster", "\"a\"", "a@[IPv6:::1]"};
 	char longest[QP_SMTP_ADDRESS_MOST + 2];
 
 	(void)state;
@@ -159,24 +215,13 @@ an_address_is_bare_and_ascii(void **state)
 	assert_non_null(strstr(qp_smtp_address_fault("\x7f@b"), "control"));
 	assert_non_null(strstr(qp_smtp_address_fault("a@b>"), "bare"));
 	assert_non_null(strstr(qp_smtp_address_fault("\"a@b"), "quote"));
+	assert_non_null(strstr(qp_smtp_address_fault("\"a\\"), "quote"));
+	assert_non_null(strstr(qp_smtp_address_fault("a\\\"> X=<\"@b"), "quote"));
+	assert_non_null(strstr(qp_smtp_address_fault("a\"b\"@c"), "quote"));
+	assert_non_null(strstr(qp_smtp_address_fault("\"a\"b@c"), "quote"));
 }
 
 /* ---- URLs and options ---- */
-
-static qpool_error said;
-
-static qp_smtp_source *
-make(const char *url, const qpool_smtp_options *options, qpool_options *pool)
-{
-	qpool_options scratch = qpool_options_init();
-	qp_smtp_source *source = NULL;
-
-	memset(&said, 0, sizeof said);
-	if (qp_smtp_source_make(&source, url, options, pool != NULL ? pool : &scratch, &said) !=
-	    QPOOL_OK)
-		assert_null(source);
-	return source;
-}
 
 static void
 a_url_says_all(void **state)
@@ -360,6 +405,7 @@ main(void)
 	    cmocka_unit_test(what_is_no_reply_is_known_at_once),
 	    cmocka_unit_test(offers_are_read_from_an_ehlo),
 	    cmocka_unit_test(a_body_is_the_same_in_any_pieces),
+	    cmocka_unit_test(secrets_are_blotted_out_of_any_words),
 	    cmocka_unit_test(an_address_is_bare_and_ascii),
 	    cmocka_unit_test(a_url_says_all),
 	    cmocka_unit_test(a_bad_url_is_refused_without_its_secrets),

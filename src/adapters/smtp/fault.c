@@ -7,43 +7,19 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Shorter ones are in any text, and stars would tell where. */
-enum { SECRET_LEAST = 3 };
-
-static void
-blot(char *text, const char *secret)
-{
-	size_t length = secret != NULL ? strlen(secret) : 0;
-
-	if (length < SECRET_LEAST)
-		return;
-	for (char *at = strstr(text, secret); at != NULL; at = strstr(at + length, secret))
-		memset(at, '*', length);
-}
-
-static bool
-has_short(const char *text, const char *secret)
-{
-	return secret != NULL && secret[0] != '\0' && strlen(secret) < SECRET_LEAST &&
-	       strstr(text, secret) != NULL;
-}
-
-void
-qp_smtp_fault_hide(const qp_smtp_source *source, char *text)
-{
-	blot(text, source->password);
-	blot(text, source->user);
-	for (; *text != '\0'; text++)
-		if (*text < ' ' || *text > '~')
-			*text = '?';
-}
-
 static void
 clean(char *text)
 {
 	for (; *text != '\0'; text++)
 		if (*text < ' ' || *text > '~')
 			*text = '?';
+}
+
+void
+qp_smtp_fault_hide(const qp_smtp_source *source, char *text)
+{
+	qp_smtp_secrets_hide(&source->secrets, text);
+	clean(text);
 }
 
 qpool_err
@@ -83,7 +59,7 @@ qp_smtp_fault_words(
 {
 	memcpy(out, reply->text, sizeof reply->text);
 	qp_smtp_fault_hide(source, out);
-	if (!has_short(out, source->password) && !has_short(out, source->user))
+	if (!qp_smtp_secrets_left(&source->secrets, out))
 		return;
 	memset(out, 0, sizeof reply->text);
 	memcpy(out, "(withheld)", sizeof "(withheld)");

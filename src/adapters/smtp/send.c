@@ -16,12 +16,14 @@
 enum { PIECE = 8192 };
 
 /*
+ *   lease_id:    of the lease as it was passed, which the reader can end
  *   accepted:    recipients so far; none: `first` is the first refusal
  *   is_in_doubt: the mail's end may have reached the server
  */
 typedef struct sending {
 	qpool_lease *lease;
-	qp_smtp_session *session;
+	uint64_t lease_id;
+	qp_smtp_session *session; /* NULL: the reader has ended the lease */
 	qp_smtp_message message;
 	qpool_smtp_reply *replies; /* or NULL */
 	int64_t deadline_ns;
@@ -213,6 +215,15 @@ break_off(sending *s, qpool_err err, const char *why, qpool_error *error)
 	return qp_smtp_fault_at(s->session->source, error, err, "%s; %s", why, outcome(s));
 }
 
+/* With it the session has gone, and the connection with that. */
+static qpool_err
+ended(sending *s, qpool_error *error)
+{
+	s->session = NULL;
+	return qp_smtp_fault_say(error, QPOOL_EMISUSE,
+	    "read ended the lease; the mail was not delivered; read must leave it alone");
+}
+
 /* The next piece of the caller's; *length 0 at the end. */
 static qpool_err
 next_piece(sending *s, size_t *at, char room[PIECE], const char **piece, size_t *length,
@@ -231,6 +242,8 @@ next_piece(sending *s, size_t *at, char room[PIECE], const char **piece, size_t 
 		return QPOOL_OK;
 	}
 	err = given->read(given->read_user, room, PIECE, length, &said);
+	if (qpool_resource_id(s->lease) != s->lease_id)
+		return ended(s, error);
 	if (err != QPOOL_OK)
 		return break_off(
 		    s, err, said.message[0] != '\0' ? said.message : "read failed", error);
@@ -368,14 +381,29 @@ find(sending *s, qpool_error *error)
 	const char *why = "of another kind of pool";
 
 	s->session = session_of(lease);
-	if (s->session != NULL)
+	if (s->session != NULL && s->session->is_busy)
+		return qp_smtp_fault_say(error, QPOOL_EMISUSE,
+		    "a mail is being sent on this lease; its read must leave the lease alone");
+	if (s->session != NULL) {
+		s->lease_id = qpool_resource_id(lease);
 		return QPOOL_OK;
+	}
 	if (lease == NULL || lease->resource == NULL)
 		why = "empty";
 	else if (qpool_resource_id(lease) == 0)
 		why = "over";
 	return qp_smtp_fault_say(error, QPOOL_EMISUSE,
 	    "the lease is %s; pass one that a pool of qpool_smtp_create lent", why);
+}
+
+static qpool_err
+deliver(sending *s, qpool_error *error)
+{
+	qpool_err err;
+
+	if ((err = begin(s, error)) != QPOOL_OK || (err = envelope(s, error)) != QPOOL_OK)
+		return err;
+	return data(s, error);
 }
 
 static qpool_err
@@ -388,9 +416,11 @@ send_it(sending *s, const qpool_smtp_message *message, qpool_error *error)
 		return err;
 	if (s->replies != NULL)
 		memset(s->replies, 0, (s->message.given.recipient_count + 1) * sizeof *s->replies);
-	if ((err = begin(s, error)) != QPOOL_OK || (err = envelope(s, error)) != QPOOL_OK)
-		return err;
-	return data(s, error);
+	s->session->is_busy = true;
+	err = deliver(s, error);
+	if (s->session != NULL)
+		s->session->is_busy = false;
+	return err;
 }
 
 qpool_err

@@ -16,6 +16,7 @@
  *   is_broken: an exchange was cut short, or the server said what cannot be or that it closes (421):
  *              nothing is sent again
  *   is_open:   a transaction was begun and may not be over: RSET before the next
+ *   is_busy:   a mail is being sent: its reader may not use the session
  *   in:        bytes that have come and were not looked at: at <= end; none between exchanges
  */
 typedef struct qp_smtp_session {
@@ -28,6 +29,7 @@ typedef struct qp_smtp_session {
 	/* Who has the session: the pool's callback, else the holder. */
 	bool is_broken;
 	bool is_open;
+	bool is_busy;
 	size_t at, end;
 	char in[4096];
 } qp_smtp_session;

@@ -346,6 +346,7 @@ copy_all(qp_smtp_source *source, const qpool_smtp_options *o)
 	    strchr(o->host, ':') != NULL ? "[%.68s]:%u" : "%.70s:%u", o->host, source->port);
 	return copy(&source->host, o->host) && copy(&source->user, o->user) &&
 	       copy(&source->password, o->password) && copy(&source->ca_file, o->ca_file) &&
+	       qp_smtp_secrets_make(&source->secrets, o->user, o->password) &&
 	       write_url(source, o->helo);
 }
 
@@ -417,6 +418,7 @@ qp_smtp_source_free(qp_smtp_source *source)
 		return;
 	forget(source->user);
 	forget(source->password);
+	qp_smtp_secrets_free(&source->secrets);
 	free(source->host);
 	free(source->ca_file);
 	free(source->url);

@@ -9,6 +9,8 @@
 
 #include <queuepool/smtp.h>
 
+#include "secret.h"
+
 /* Bytes of a server in messages; a longer one loses its end. */
 #define QP_SMTP_SHOWN 80
 
@@ -20,7 +22,8 @@ typedef struct qp_smtp_source {
 	char *user;     /* or NULL */
 	char *password; /* or NULL */
 	char *ca_file;  /* or NULL */
-	char *url;      /* for libcurl: scheme, host, port, and what we call ourselves */
+	qp_smtp_secrets secrets;
+	char *url; /* for libcurl: scheme, host, port, and what we call ourselves */
 	qpool_nsec send_timeout;
 	char shown[QP_SMTP_SHOWN]; /* host:port, printable */
 } qp_smtp_source;
