@@ -82,6 +82,7 @@ bench:
 	@ninja -C build
 	@build/bench/bench
 	@build/bench/bench_redis
+	@build/bench/bench_smtp
 
 # A take and a put in Python beside a stand-in for queuepool 1.3.2, and psycopg2 on a PostgreSQL of its own.
 bench-python: python
