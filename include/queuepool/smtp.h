@@ -16,7 +16,8 @@
  * Errors.   `native` is the server's reply code, "" when it gave none.  No message, event, dump or
  *           description holds user or password, plain or in base64; the server's words are shown
  *           without them, those about a login not at all.
- * Fork.     In a child the parent's sessions are let go of; nothing is sent on them.
+ * Fork.     In a child the parent's sessions are let go of; nothing is sent on them.  A lease held
+ *           across the fork is for one of the two: what both sent would be one dialogue.
  */
 #ifndef QUEUEPOOL_SMTP_H
 #define QUEUEPOOL_SMTP_H

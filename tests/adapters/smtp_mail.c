@@ -5,6 +5,9 @@
  */
 #include "smtp_scene.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 /* ---- what the server does not take ---- */
 
 static void
@@ -127,6 +130,78 @@ a_reader_cannot_use_the_lease_nor_end_it(void **state)
 	qpool_free(m.pool);
 }
 
+/* ---- whose lease ---- */
+
+static qpool_err
+open_nothing(void *user, const qpool_step *step, void **out, qpool_error *error)
+{
+	(void)step;
+	(void)error;
+	*out = user;
+	return QPOOL_OK;
+}
+
+static void
+close_nothing(void *user, void *resource, qpool_why why)
+{
+	(void)user;
+	(void)resource;
+	(void)why;
+}
+
+static void
+another_pool_s_lease_is_refused(void **state)
+{
+	qpool_smtp_message message = smtp_message("x\r\n");
+	qpool_options options = qpool_options_init();
+	qpool_ops ops = qpool_ops_init();
+	int nothing = 0;
+	qpool *pool;
+	qpool_lease lease;
+
+	(void)state;
+	ops.kind = "smtp2";
+	ops.open = open_nothing;
+	ops.close = close_nothing;
+	options.max_size = 1;
+	assert_int_equal(qpool_create(&pool, &options, &ops, &nothing, &said), QPOOL_OK);
+	lease = smtp_lease(pool);
+	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_EMISUSE);
+	smtp_says(&said, "the lease is of another kind of pool");
+	assert_int_equal(qpool_smtp_noop(&lease, QPOOL_SEC(1), &said), QPOOL_EMISUSE);
+	(void)qpool_release(&lease);
+	qpool_free(pool);
+}
+
+static void
+a_child_ends_its_parent_s_lease_without_a_word(void **state)
+{
+	qpool_smtp_message message = smtp_message("x\r\n");
+	qpool *pool = pool_of();
+	qpool_lease lease;
+	int status = -1;
+	pid_t child;
+
+	(void)state;
+	script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	lease = smtp_lease(pool);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		bool is_right = qpool_release(&lease) == QPOOL_EFORKED &&
+		                qpool_smtp_send(&lease, &message, NULL, NULL) == QPOOL_EMISUSE;
+		qpool_free(pool);
+		_exit(is_right ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_OK);
+	(void)qpool_release(&lease);
+	qpool_free(pool);
+	assert_int_equal(smtp_fake_mails(fake), 1);
+	assert_null(strstr(smtp_fake_heard(fake), "QUIT\r\nMAIL"));
+}
+
 /* ---- what the caller may not say ---- */
 
 static void
@@ -201,6 +276,8 @@ main(void)
 	    SMTP_SCENE_TEST(what_the_server_does_not_take_is_not_sent),
 	    SMTP_SCENE_TEST(what_is_read_and_does_not_fit_ends_without_its_end),
 	    SMTP_SCENE_TEST(a_reader_cannot_use_the_lease_nor_end_it),
+	    SMTP_SCENE_TEST(another_pool_s_lease_is_refused),
+	    SMTP_SCENE_TEST(a_child_ends_its_parent_s_lease_without_a_word),
 	    SMTP_SCENE_TEST(addresses_cannot_become_commands),
 	    SMTP_SCENE_TEST(a_message_is_judged_before_anything_is_sent),
 	};

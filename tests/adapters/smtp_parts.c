@@ -65,6 +65,33 @@ what_is_no_reply_is_known_at_once(void **state)
 	}
 }
 
+/* One line, or many. */
+static void
+a_reply_is_no_longer_than_it_may_be(void **state)
+{
+	static const char *const line[] = {"250-a\r\n", "a"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		for (size_t most = QP_SMTP_REPLY_MOST; most < QP_SMTP_REPLY_MOST + 2; most++) {
+			qp_smtp_reply reply;
+
+			qp_smtp_reply_begin(&reply);
+			if (i == 1)
+				(void)qp_smtp_reply_feed(&reply, "250 ", 4);
+			while (reply.total + 16 < most)
+				(void)qp_smtp_reply_feed(&reply, line[i], strlen(line[i]));
+			if (i == 0)
+				(void)qp_smtp_reply_feed(&reply, "250 ", 4);
+			while (reply.total + 1 < most)
+				(void)qp_smtp_reply_feed(&reply, "", 1);
+			assert_int_equal(reply.heard, QP_SMTP_MORE);
+			(void)qp_smtp_reply_feed(&reply, "\n", 1);
+			assert_int_equal(reply.heard,
+			    most > QP_SMTP_REPLY_MOST ? QP_SMTP_NONSENSE : QP_SMTP_WHOLE);
+		}
+}
+
 static void
 offers_are_read_from_an_ehlo(void **state)
 {
@@ -403,6 +430,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_reply_is_the_same_in_any_pieces),
 	    cmocka_unit_test(what_is_no_reply_is_known_at_once),
+	    cmocka_unit_test(a_reply_is_no_longer_than_it_may_be),
 	    cmocka_unit_test(offers_are_read_from_an_ehlo),
 	    cmocka_unit_test(a_body_is_the_same_in_any_pieces),
 	    cmocka_unit_test(secrets_are_blotted_out_of_any_words),

@@ -149,6 +149,78 @@ an_answer_to_no_command_is_not_taken_for_the_next(void **state)
 	}
 }
 
+/* A mail that was taken is taken, whatever the server says behind that; but the session is over. */
+static void
+a_farewell_behind_the_answer_takes_nothing_back(void **state)
+{
+	const char *const *says =
+	    SAYS(greeting, ehlo, ok, ok, go_on, "250 as 4711\r\n421 closing\r\n", NULL);
+	qpool_smtp_message message = smtp_message("x\r\n");
+	qpool_stats stats = qpool_stats_init();
+	qpool *pool = pool_of();
+	qpool_lease lease;
+
+	(void)state;
+	script(says, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	lease = smtp_lease(pool);
+	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_OK);
+	(void)qpool_release(&lease);
+	lease = smtp_lease(pool);
+	qpool_get_stats(pool, &stats);
+	assert_int_equal(stats.closes[QPOOL_WHY_CHECK], 1);
+	assert_int_equal(smtp_fake_connections(fake), 2);
+	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_OK);
+	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_EPEER);
+	smtp_says(&said, "before MAIL: ");
+	smtp_says(&said, "the mail was not delivered; the server's last words: 421 closing");
+	assert_string_equal(said.native, "421");
+	assert_int_equal(qpool_smtp_noop(&lease, QPOOL_SEC(1), &said), QPOOL_EPEER);
+	(void)qpool_release(&lease);
+	qpool_free(pool);
+	assert_null(strstr(smtp_fake_heard(fake), "QUIT"));
+}
+
+static void
+the_answer_to_each_recipient_is_told(void **state)
+{
+	static const char *const to[] = {"a@example.org", "b@example.org", "c@example.org"};
+	qpool_smtp_message message = smtp_message("x\r\n");
+	qpool_smtp_reply replies[4];
+	bool opened;
+
+	(void)state;
+	message.recipients = to;
+	message.recipient_count = 3;
+	script(SAYS(greeting, ehlo, ok, "452 too many\r\n", "251 will forward\r\n",
+		   "550-no\r\n550 one\r\n", go_on, taken, bye),
+	    SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, replies, &opened), QPOOL_OK);
+	assert_int_equal(replies[0].code, 452);
+	assert_string_equal(replies[0].text, "too many");
+	assert_int_equal(replies[1].code, 251);
+	assert_int_equal(replies[2].code, 550);
+	assert_string_equal(replies[2].text, "no one");
+	assert_int_equal(replies[3].code, 250);
+	(void)smtp_fake_heard(fake);
+	script(SAYS(greeting, ehlo, ok, ok, "421 closing\r\n", bye), SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, replies, &opened), QPOOL_EPEER);
+	assert_string_equal(said.native, "421");
+	assert_int_equal(replies[1].code, 421);
+	assert_int_equal(replies[2].code, 0);
+	assert_null(strstr(smtp_fake_heard(fake), "QUIT"));
+	message.recipient_count = 1;
+	script(SAYS(greeting, ehlo, ok, ok, "421 closing\r\n", bye), SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, replies, &opened), QPOOL_EPEER);
+	assert_int_equal(replies[1].code, 421);
+	assert_null(strstr(smtp_fake_heard(fake), "QUIT"));
+	script(SAYS(greeting, ehlo, ok, ok, "554 no\r\n", ok, bye), SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, replies, &opened), QPOOL_EPEER);
+	smtp_says(&said, "DATA is refused: the server says 554 no");
+	assert_string_equal(said.native, "554");
+	assert_int_equal(replies[1].code, 554);
+	assert_non_null(strstr(smtp_fake_heard(fake), "DATA\r\nRSET\r\nQUIT\r\n"));
+}
+
 /* A transaction that RSET does not end in time is no mail that was refused. */
 static void
 a_reset_that_nobody_answers_is_late(void **state)
@@ -244,6 +316,27 @@ a_body_that_nobody_reads_ends_in_time(void **state)
 	free(body);
 }
 
+/* One that never ceases to say a little. */
+static void
+a_reply_that_drips_ends_in_time(void **state)
+{
+	enum { LINES = 9000 };
+	char *dripping = malloc(7 * LINES + 1);
+	const char *says[] = {greeting, ehlo, dripping, NULL};
+	qpool_smtp_message message = smtp_message("x\r\n");
+	bool opened;
+
+	(void)state;
+	assert_non_null(dripping);
+	for (int i = 0; i < LINES; i++)
+		memcpy(dripping + 7 * i, i + 1 < LINES ? "550-a\r\n" : "550 a\r\n", 8);
+	message.timeout = QPOOL_MSEC(2);
+	smtp_fake_script(fake, (smtp_script){says, SMTP_FAKE_ALL, SMTP_FAKE_ALL, true, false});
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_ETIMEOUT);
+	(void)smtp_fake_heard(fake);
+	free(dripping);
+}
+
 static void
 the_end_that_did_not_go_out_is_no_doubt(void **state)
 {
@@ -310,9 +403,12 @@ main(void)
 	    SMTP_SCENE_TEST(what_was_not_asked_for_is_not_lent),
 	    SMTP_SCENE_TEST(an_answer_before_the_end_of_the_mail_is_none),
 	    SMTP_SCENE_TEST(an_answer_to_no_command_is_not_taken_for_the_next),
+	    SMTP_SCENE_TEST(a_farewell_behind_the_answer_takes_nothing_back),
+	    SMTP_SCENE_TEST(the_answer_to_each_recipient_is_told),
 	    SMTP_SCENE_TEST(a_reset_that_nobody_answers_is_late),
 	    SMTP_SCENE_TEST(old_servers_and_short_secrets),
 	    SMTP_SCENE_TEST(a_body_that_nobody_reads_ends_in_time),
+	    SMTP_SCENE_TEST(a_reply_that_drips_ends_in_time),
 	    SMTP_SCENE_TEST(the_end_that_did_not_go_out_is_no_doubt),
 	    SMTP_SCENE_TEST(silence_at_each_step_ends_in_time),
 	};
