@@ -29,17 +29,18 @@ fault_of(char letter, bool is_quoted)
 static const char *
 skip_quoted(const char *at, const char **fault)
 {
-	for (at++; *at != '"' && *fault == NULL; at++) {
+	for (at++; *at != '"' && *at != '\0' && *fault == NULL; at++)
 		if (*at == '\\' && at[1] >= ' ' && at[1] <= '~')
 			at++;
-		else if (*at == '\0')
-			*fault = "has a quote that does not end; it must be one bare address";
 		else
 			*fault = fault_of(*at, true);
-	}
-	if (*fault == NULL && at[1] != '@' && at[1] != '\0')
+	if (*fault != NULL)
+		return at;
+	if (*at == '\0')
+		*fault = "has a quote that does not end; it must be one bare address";
+	else if (at[1] != '@' && at[1] != '\0')
 		*fault = "has more between quote and @; quotes must be around all before the @";
-	return at + 1;
+	return *fault == NULL ? at + 1 : at;
 }
 
 const char *
