@@ -5,6 +5,9 @@
 #include "smtp_scene.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <time.h>
 
 /* ---- opening ---- */
@@ -48,6 +51,10 @@ a_refused_open_says_why(void **state)
 	assert_null(strstr(said.message, "AG1lAHNlY3JldA=="));
 	refuses(SAYS(greeting, auth, "454 later\r\n", bye), "me:secret@", "tls=none", QPOOL_EOPEN,
 	    "454", "connecting");
+	/* Behind 334 it has heard both, and may quote them as it likes. */
+	refuses(SAYS(greeting, auth, "334 \r\n", "454 s-e-c-r-e-t\r\n", bye), "me:secret@",
+	    "tls=none", QPOOL_EOPEN, "454", "connecting");
+	assert_null(strstr(said.message, "s-e-c-r-e-t"));
 	refuses(SAYS("hello\r\n"), "", "tls=none", QPOOL_EOPEN, "", "connecting");
 }
 
@@ -80,6 +87,47 @@ words_before_tls_are_not_taken_for_words_behind_it(void **state)
 		    QPOOL_EOPEN, "", "connecting");
 		assert_null(strstr(smtp_fake_heard(fake), "MAIL"));
 	}
+}
+
+/* Nor are offers. */
+static void
+offers_before_tls_are_forgotten(void **state)
+{
+	static const char offers[] = "250-fake\r\n250-SIZE 2\r\n250-8BITMIME\r\n250 STARTTLS\r\n";
+	qpool_smtp_message message = smtp_message("xyz\r\n");
+	bool opened;
+
+	(void)state;
+	scene_secure("starttls");
+	script(SAYS(greeting, offers, go, "250 fake\r\n", ok, ok, go_on, taken, bye), SMTP_FAKE_ALL,
+	    SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_OK);
+	assert_non_null(strstr(smtp_fake_heard(fake), "\r\nMAIL FROM:<ann@example.org>\r\n"));
+}
+
+static void
+no_program_inherits_a_session(void **state)
+{
+	qpool *pool = pool_of();
+	qpool_lease lease;
+	int ours = 0;
+
+	(void)state;
+	script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	lease = smtp_lease(pool);
+	for (int fd = 0; fd < 256; fd++) {
+		struct sockaddr_in peer = {0};
+		socklen_t size = sizeof peer;
+
+		if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0 ||
+		    ntohs(peer.sin_port) != smtp_fake_port(fake))
+			continue;
+		ours++;
+		assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+	}
+	assert_int_equal(ours, 1);
+	(void)qpool_release(&lease);
+	qpool_free(pool);
 }
 
 /* libcurl says QUIT to a server that refused it, and would wait two minutes for an answer. */
@@ -120,6 +168,8 @@ main(void)
 	    SMTP_SCENE_TEST(a_refused_open_says_why),
 	    SMTP_SCENE_TEST(an_open_ends_in_time),
 	    SMTP_SCENE_TEST(words_before_tls_are_not_taken_for_words_behind_it),
+	    SMTP_SCENE_TEST(offers_before_tls_are_forgotten),
+	    SMTP_SCENE_TEST(no_program_inherits_a_session),
 	    SMTP_SCENE_TEST(a_refused_open_waits_for_no_goodbye),
 	    SMTP_SCENE_TEST(nobody_there_is_said),
 	};

@@ -237,6 +237,7 @@ an_address_is_bare_and_ascii(void **state)
 	longest[QP_SMTP_ADDRESS_MOST] = '\0';
 	assert_null(qp_smtp_address_fault(longest));
 	assert_non_null(strstr(qp_smtp_address_fault("a@b\r"), "line break"));
+	assert_non_null(strstr(qp_smtp_address_fault("a@b\n"), "line break"));
 	assert_non_null(strstr(qp_smtp_address_fault("\"\\\r\"@b"), "line break"));
 	assert_non_null(strstr(qp_smtp_address_fault("j\xc3\xbcrg@b"), "SMTPUTF8"));
 	assert_non_null(strstr(qp_smtp_address_fault("\x7f@b"), "control"));

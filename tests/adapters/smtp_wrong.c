@@ -122,31 +122,68 @@ an_answer_before_the_end_of_the_mail_is_none(void **state)
 	assert_int_equal(smtp_fake_mails(fake), 0);
 }
 
-/* The second reply is still in the socket when the next command is to be said. */
+/* A reply that fills the client's buffer, so that the words behind it are still in the socket. */
+static const char *
+with_words_behind(const char *code, const char *words)
+{
+	enum { BUFFER = 4096, LINE = 64 };
+	static char all[BUFFER + 64];
+
+	memset(all, 'a', BUFFER);
+	for (size_t at = 0; at < BUFFER; at += LINE) {
+		memcpy(all + at, code, 3);
+		all[at + 3] = at + LINE < BUFFER ? '-' : ' ';
+		memcpy(all + at + LINE - 2, "\r\n", 2);
+	}
+	(void)snprintf(all + BUFFER, sizeof all - BUFFER, "%s", words);
+	return all;
+}
+
 static void
 an_answer_to_no_command_is_not_taken_for_the_next(void **state)
 {
-	char wide[4096 + sizeof "250 ok\r\n"];
 	qpool_smtp_message message = smtp_message("x\r\n");
 	const char *says[8];
 	bool opened;
 
 	(void)state;
 	for (size_t step = 2; step < 4; step++) {
-		memset(wide, 'a', 4096);
-		for (size_t at = 0; at < 4096; at += 64)
-			memcpy(wide + at, at + 64 < 4096 ? "250-" : "250 ", 4);
-		for (size_t at = 64; at <= 4096; at += 64)
-			memcpy(wide + at - 2, "\r\n", 2);
-		memcpy(wide + 4096, "250 ok\r\n", sizeof "250 ok\r\n");
 		memcpy(says, good, sizeof good);
-		says[step] = wide;
+		says[step] = with_words_behind("250", ok);
 		script(says, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
 		assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_EPEER);
 		smtp_says(&said, step == 2 ? "RCPT: " : "DATA: ");
 		smtp_says(&said, "was not asked for");
 		assert_null(strstr(smtp_fake_heard(fake), step == 2 ? "RCPT" : "DATA"));
 	}
+}
+
+static void
+a_refusal_before_the_end_of_the_mail_is_told(void **state)
+{
+	qpool_smtp_message message = smtp_message("x\r\n");
+	qpool_smtp_reply replies[2];
+	const char *says[8];
+	bool opened;
+
+	(void)state;
+	memcpy(says, good, sizeof good);
+	says[4] = with_words_behind("354", "552 too large\r\n");
+	script(says, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, replies, &opened), QPOOL_EPEER);
+	smtp_says(&said, "the mail is refused before its end: the server says 552 too large");
+	assert_string_equal(said.native, "552");
+	assert_int_equal(replies[1].code, 552);
+	assert_null(strstr(smtp_fake_heard(fake), "\r\n.\r\n"));
+	assert_null(strstr(smtp_fake_heard(fake), "QUIT"));
+	says[4] = with_words_behind("354", "250 as 4711\r\n");
+	script(says, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, replies, &opened), QPOOL_EPEER);
+	smtp_says(&said, "the body: ");
+	smtp_says(&said, "the mail was not delivered");
+	assert_string_equal(said.native, "");
+	assert_int_equal(replies[1].code, 0);
+	assert_null(strstr(smtp_fake_heard(fake), "\r\n.\r\n"));
 }
 
 /* A mail that was taken is taken, whatever the server says behind that; but the session is over. */
@@ -403,6 +440,7 @@ main(void)
 	    SMTP_SCENE_TEST(what_was_not_asked_for_is_not_lent),
 	    SMTP_SCENE_TEST(an_answer_before_the_end_of_the_mail_is_none),
 	    SMTP_SCENE_TEST(an_answer_to_no_command_is_not_taken_for_the_next),
+	    SMTP_SCENE_TEST(a_refusal_before_the_end_of_the_mail_is_told),
 	    SMTP_SCENE_TEST(a_farewell_behind_the_answer_takes_nothing_back),
 	    SMTP_SCENE_TEST(the_answer_to_each_recipient_is_told),
 	    SMTP_SCENE_TEST(a_reset_that_nobody_answers_is_late),
