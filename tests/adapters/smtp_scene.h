@@ -27,7 +27,7 @@ extern const char *const good[8];
 int scene_begin(void **state);
 int scene_end(void **state);
 /* From now on pools go through TLS, "starttls" or "implicit", which a front before the fake speaks. */
-void scene_secure(const char *tls);
+void scene_secure(const char *how);
 
 void script(const char *const *says, size_t cut_out, size_t cut_in);
 /* Pools of one session.  login: "user:password@" or ""; query: words of the URL. */

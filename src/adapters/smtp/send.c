@@ -220,8 +220,9 @@ static qpool_err
 ended(sending *s, qpool_error *error)
 {
 	s->session = NULL;
-	return qp_smtp_fault_say(error, QPOOL_EMISUSE,
+	(void)qp_smtp_fault_say(error, QPOOL_EMISUSE,
 	    "read ended the lease; the mail was not delivered; read must leave it alone");
+	return QPOOL_EMISUSE;
 }
 
 /* The next piece of the caller's; *length 0 at the end. */

@@ -52,26 +52,24 @@ wait_for(int fd, short events, int64_t deadline_ns)
 
 /* TLS wants the same bytes again after AGAIN: they stay where they are. */
 qp_smtp_result
-qp_smtp_wire_send(qp_smtp_session *session, const char *bytes, size_t length, int64_t deadline_ns,
-    size_t *all_sent)
+qp_smtp_wire_send(
+    qp_smtp_session *session, const char *bytes, size_t length, int64_t deadline_ns, size_t *sent)
 {
 	qp_smtp_result result = QP_SMTP_DONE;
-	size_t sent, at;
 
-	for (at = 0; at < length && result == QP_SMTP_DONE; at += sent) {
-		CURLcode code;
+	for (*sent = 0; *sent < length && result == QP_SMTP_DONE;) {
+		size_t more = 0;
+		CURLcode code = curl_easy_send(session->curl, bytes + *sent, length - *sent, &more);
 
-		sent = 0;
-		code = curl_easy_send(session->curl, bytes + at, length - at, &sent);
+		*sent += more;
 		if (code == CURLE_AGAIN)
 			result = wait_for(session->fd, POLLOUT, deadline_ns);
 		else if (code != CURLE_OK)
 			result = QP_SMTP_LOST;
-		else if (at + sent < length && qp_smtp_wire_now() >= deadline_ns)
+		else if (*sent < length && qp_smtp_wire_now() >= deadline_ns)
 			result =
 			    QP_SMTP_LATE; /* one who reads a little now and then is late as well */
 	}
-	*all_sent = at;
 	return result;
 }
 
