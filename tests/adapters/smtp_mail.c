@@ -73,6 +73,34 @@ what_is_read_and_does_not_fit_ends_without_its_end(void **state)
 	assert_int_equal(smtp_fake_mails(fake), 0);
 }
 
+static void
+the_size_of_what_will_be_read_is_announced(void **state)
+{
+	qpool_smtp_message message = smtp_message("");
+	int left = 5; /* letters; with the end of their line it is 7 */
+	bool opened;
+
+	(void)state;
+	message.body = NULL;
+	message.read = read_8bit;
+	message.read_user = &left;
+	message.read_size = 7;
+	script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_OK);
+	assert_non_null(strstr(smtp_fake_heard(fake), " SIZE=7 BODY=8BITMIME\r\n"));
+	left = 5;
+	message.read_size = 6;
+	script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_EINVAL);
+	smtp_says(&said, "more than read_size says");
+	assert_null(strstr(smtp_fake_heard(fake), "\r\n.\r\n"));
+	message.read_size = 1001;
+	script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_EINVAL);
+	smtp_says(&said, "nothing was sent");
+	assert_string_equal(smtp_fake_heard(fake), "EHLO me\r\nQUIT\r\n");
+}
+
 /* ---- a reader that does what it must not ---- */
 
 typedef struct meddler {
@@ -275,6 +303,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    SMTP_SCENE_TEST(what_the_server_does_not_take_is_not_sent),
 	    SMTP_SCENE_TEST(what_is_read_and_does_not_fit_ends_without_its_end),
+	    SMTP_SCENE_TEST(the_size_of_what_will_be_read_is_announced),
 	    SMTP_SCENE_TEST(a_reader_cannot_use_the_lease_nor_end_it),
 	    SMTP_SCENE_TEST(another_pool_s_lease_is_refused),
 	    SMTP_SCENE_TEST(a_child_ends_its_parent_s_lease_without_a_word),

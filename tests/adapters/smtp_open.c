@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -68,6 +69,9 @@ an_open_ends_in_time(void **state)
 	assert_int_equal(said.sys_errno, ETIMEDOUT);
 	refuses(SAYS(greeting), "", "tls=none", QPOOL_EOPEN, "", "connecting");
 	refuses(SAYS(greeting, auth), "me:secret@", "tls=none", QPOOL_EOPEN, "", "connecting");
+	/* The 502 was an answer to something else. */
+	refuses(SAYS(greeting, "502 no\r\n"), "", "tls=none", QPOOL_EOPEN, "", "connecting");
+	assert_int_equal(said.sys_errno, ETIMEDOUT);
 	refuses(SAYS(greeting, "250-fake\r\n250 STARTTLS\r\n", "220 go\r\n"), "", "tls=starttls",
 	    QPOOL_EOPEN, "", "connecting");
 	assert_int_equal(said.sys_errno, ETIMEDOUT);
@@ -130,6 +134,26 @@ no_program_inherits_a_session(void **state)
 	qpool_free(pool);
 }
 
+static void
+no_descriptor_left_is_no_room(void **state)
+{
+	qpool_lease lease = QPOOL_LEASE_INIT;
+	struct rlimit was, none;
+	qpool *pool = pool_of();
+	qpool_err err;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = was;
+	none.rlim_cur = 0; /* those that are open stay */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	err = qpool_acquire(pool, QPOOL_SEC(20), &lease, &said);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(err, QPOOL_EFULL);
+	assert_int_equal(said.sys_errno, EMFILE);
+	qpool_free(pool);
+}
+
 /* libcurl says QUIT to a server that refused it, and would wait two minutes for an answer. */
 static void
 a_refused_open_waits_for_no_goodbye(void **state)
@@ -170,6 +194,7 @@ main(void)
 	    SMTP_SCENE_TEST(words_before_tls_are_not_taken_for_words_behind_it),
 	    SMTP_SCENE_TEST(offers_before_tls_are_forgotten),
 	    SMTP_SCENE_TEST(no_program_inherits_a_session),
+	    SMTP_SCENE_TEST(no_descriptor_left_is_no_room),
 	    SMTP_SCENE_TEST(a_refused_open_waits_for_no_goodbye),
 	    SMTP_SCENE_TEST(nobody_there_is_said),
 	};
