@@ -29,7 +29,7 @@ struct smtp_fake {
 	pthread_cond_t change;
 	smtp_script script;
 	bool is_busy;
-	unsigned mails, connections;
+	unsigned mails, quits, connections;
 	size_t length;
 	char heard[HEARD_MOST + 1];
 };
@@ -78,6 +78,9 @@ take_line(talk *t, const char *line, size_t length)
 {
 	bool is_end = length == 3 && line[0] == '.';
 
+	pthread_mutex_lock(&t->fake->mutex);
+	t->fake->quits += length == 6 && memcmp(line, "QUIT\r\n", 6) == 0;
+	pthread_mutex_unlock(&t->fake->mutex);
 	if (t->is_body && !is_end)
 		return true;
 	pthread_mutex_lock(&t->fake->mutex);
@@ -243,6 +246,17 @@ smtp_fake_mails(smtp_fake *f)
 	mails = f->mails;
 	pthread_mutex_unlock(&f->mutex);
 	return mails;
+}
+
+unsigned
+smtp_fake_quits(smtp_fake *f)
+{
+	unsigned quits;
+
+	pthread_mutex_lock(&f->mutex);
+	quits = f->quits;
+	pthread_mutex_unlock(&f->mutex);
+	return quits;
 }
 
 unsigned

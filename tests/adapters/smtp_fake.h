@@ -33,8 +33,9 @@ void smtp_fake_script(smtp_fake *f, smtp_script script);
 const char *smtp_fake_heard(smtp_fake *f);
 /* Hang up on a deaf connection: it would not see the other's end. */
 void smtp_fake_drop(smtp_fake *f);
-/* Ends of mails, ".", that came on all connections; how often one connected. */
+/* On all connections: ends of mails, "."; goodbyes; and how often one connected. */
 unsigned smtp_fake_mails(smtp_fake *f);
+unsigned smtp_fake_quits(smtp_fake *f);
 unsigned smtp_fake_connections(smtp_fake *f);
 
 #endif

@@ -6,6 +6,7 @@
 #include "smtp_scene.h"
 
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- what the server does not take ---- */
@@ -153,9 +154,58 @@ a_reader_cannot_use_the_lease_nor_end_it(void **state)
 	lease = smtp_lease(m.pool);
 	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_EMISUSE);
 	smtp_says(&said, "read ended the lease; the mail was not delivered");
-	assert_null(strstr(smtp_fake_heard(fake), "\r\n.\r\n"));
+	assert_string_equal(strstr(smtp_fake_heard(fake), "DATA"), "DATA\r\n");
 	assert_int_equal(smtp_fake_mails(fake), 1);
 	qpool_free(m.pool);
+}
+
+static int64_t
+now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Once more than there is room, and once until it is too late. */
+static qpool_err
+read_badly(void *user, char *out, size_t room, size_t *length, qpool_error *error)
+{
+	const int64_t *until_ns = user;
+
+	(void)error;
+	*out = 'a';
+	*length = *until_ns == 0 ? room + 1 : 1;
+	while (now_ns() < *until_ns)
+		;
+	return QPOOL_OK;
+}
+
+static void
+a_reader_that_gives_too_much_or_too_late_ends_the_mail(void **state)
+{
+	static const struct {
+		qpool_err err;
+		const char *says;
+	} rows[] = {{QPOOL_EINVAL, "read gave more than there is room"},
+	    {QPOOL_ETIMEOUT, "no answer in time; the mail was not delivered"}};
+	qpool_smtp_message message = smtp_message("");
+	int64_t until_ns = 0;
+	bool opened;
+
+	(void)state;
+	message.body = NULL;
+	message.read = read_badly;
+	message.read_user = &until_ns;
+	for (int i = 0; i < 2; i++) {
+		script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+		assert_int_equal(one_mail(&message, NULL, &opened), rows[i].err);
+		smtp_says(&said, rows[i].says);
+		assert_string_equal(strstr(smtp_fake_heard(fake), "DATA"), "DATA\r\n");
+		message.timeout = QPOOL_MSEC(300);
+		until_ns = now_ns() + QPOOL_SEC(1);
+	}
 }
 
 /* ---- whose lease ---- */
@@ -305,6 +355,7 @@ main(void)
 	    SMTP_SCENE_TEST(what_is_read_and_does_not_fit_ends_without_its_end),
 	    SMTP_SCENE_TEST(the_size_of_what_will_be_read_is_announced),
 	    SMTP_SCENE_TEST(a_reader_cannot_use_the_lease_nor_end_it),
+	    SMTP_SCENE_TEST(a_reader_that_gives_too_much_or_too_late_ends_the_mail),
 	    SMTP_SCENE_TEST(another_pool_s_lease_is_refused),
 	    SMTP_SCENE_TEST(a_child_ends_its_parent_s_lease_without_a_word),
 	    SMTP_SCENE_TEST(addresses_cannot_become_commands),

@@ -5,7 +5,9 @@
  */
 #include "smtp_scene.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/time.h>
 
 /* ---- nonsense ---- */
 
@@ -36,10 +38,12 @@ nonsense_at_each_step_ends_the_session(void **state)
 				assert_int_equal(err, QPOOL_EUNKNOWN);
 			else
 				assert_int_equal(err, QPOOL_EPEER);
-			if (!fits)
-				assert_null(strstr(smtp_fake_heard(fake), "QUIT"));
-			else
+			if (fits) {
 				(void)smtp_fake_heard(fake);
+				continue;
+			}
+			smtp_says(&said, "what is no reply");
+			assert_null(strstr(smtp_fake_heard(fake), "QUIT"));
 		}
 }
 
@@ -213,8 +217,45 @@ a_farewell_behind_the_answer_takes_nothing_back(void **state)
 	assert_string_equal(said.native, "421");
 	assert_int_equal(qpool_smtp_noop(&lease, QPOOL_SEC(1), &said), QPOOL_EPEER);
 	(void)qpool_release(&lease);
+	qpool_get_stats(pool, &stats);
+	assert_int_equal(stats.closes[QPOOL_WHY_DISCARDED], 1);
 	qpool_free(pool);
 	assert_null(strstr(smtp_fake_heard(fake), "QUIT"));
+}
+
+/* Whoever finds it: the next holder's look, a check, or the pool's end. */
+static void
+to_one_who_chatters_no_goodbye_is_said(void **state)
+{
+	const char *const *says =
+	    SAYS(greeting, ehlo, ok, ok, go_on, "250 as 4711\r\n250 stray\r\n", bye);
+	const char *const *odd = SAYS(greeting, ehlo, "220 well\r\n", bye);
+	qpool_smtp_message message = smtp_message("x\r\n");
+	unsigned quits = 0;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		qpool *pool = pool_of();
+		qpool_lease lease;
+
+		script(i < 2 ? says : odd, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+		lease = smtp_lease(pool);
+		if (i < 2)
+			assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_OK);
+		(void)qpool_release(&lease);
+		if (i == 2)
+			qpool_suspect(pool);
+		if (i > 0) {
+			script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+			lease = smtp_lease(pool); /* another one: the first has ended */
+			assert_int_equal(smtp_fake_quits(fake), quits);
+			(void)qpool_release(&lease);
+			quits++;
+		}
+		qpool_free(pool);
+		(void)smtp_fake_heard(fake);
+		assert_int_equal(smtp_fake_quits(fake), quits);
+	}
 }
 
 static void
@@ -228,6 +269,7 @@ the_answer_to_each_recipient_is_told(void **state)
 	(void)state;
 	message.recipients = to;
 	message.recipient_count = 3;
+	message.timeout = QPOOL_FOREVER;
 	script(SAYS(greeting, ehlo, ok, "452 too many\r\n", "251 will forward\r\n",
 		   "550-no\r\n550 one\r\n", go_on, taken, bye),
 	    SMTP_FAKE_ALL, SMTP_FAKE_ALL);
@@ -355,6 +397,39 @@ a_body_that_nobody_reads_ends_in_time(void **state)
 
 /* One that never ceases to say a little. */
 static void
+on_alarm(int number)
+{
+	(void)number;
+}
+
+/* Which come to this thread only. */
+static void
+signals_do_not_end_a_wait(void **state)
+{
+	const struct itimerval often = {{0, 2000}, {0, 2000}}, never = {{0, 0}, {0, 0}};
+	struct sigaction action = {.sa_handler = on_alarm}, was;
+	qpool_smtp_message message = smtp_message("x\r\n");
+	sigset_t alarms;
+	bool opened;
+
+	(void)state;
+	smtp_fake_end(fake);
+	(void)sigemptyset(&alarms);
+	(void)sigaddset(&alarms, SIGALRM);
+	(void)pthread_sigmask(SIG_BLOCK, &alarms, NULL);
+	fake = smtp_fake_start();
+	(void)pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+	assert_int_equal(sigaction(SIGALRM, &action, &was), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	message.timeout = QPOOL_MSEC(100);
+	script(SAYS(greeting, ehlo, ok), SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_ETIMEOUT);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(sigaction(SIGALRM, &was, NULL), 0);
+	(void)smtp_fake_heard(fake);
+}
+
+static void
 a_reply_that_drips_ends_in_time(void **state)
 {
 	enum { LINES = 9000 };
@@ -442,6 +517,8 @@ main(void)
 	    SMTP_SCENE_TEST(an_answer_to_no_command_is_not_taken_for_the_next),
 	    SMTP_SCENE_TEST(a_refusal_before_the_end_of_the_mail_is_told),
 	    SMTP_SCENE_TEST(a_farewell_behind_the_answer_takes_nothing_back),
+	    SMTP_SCENE_TEST(to_one_who_chatters_no_goodbye_is_said),
+	    SMTP_SCENE_TEST(signals_do_not_end_a_wait),
 	    SMTP_SCENE_TEST(the_answer_to_each_recipient_is_told),
 	    SMTP_SCENE_TEST(a_reset_that_nobody_answers_is_late),
 	    SMTP_SCENE_TEST(old_servers_and_short_secrets),

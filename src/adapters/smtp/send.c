@@ -195,7 +195,8 @@ push(sending *s, const char *bytes, size_t length, size_t end, qpool_error *erro
 	qp_smtp_result result = qp_smtp_wire_silence(s->session, &s->reply);
 	size_t sent = 0;
 
-	s->session->is_broken = true; /* until the reply to the end is in */
+	if (result == QP_SMTP_DONE && qp_smtp_wire_now() >= s->deadline_ns)
+		result = QP_SMTP_LATE; /* while it can still be broken off */
 	if (result != QP_SMTP_DONE)
 		return cut_short(s, result, error);
 	result = qp_smtp_wire_send(s->session, bytes, length, s->deadline_ns, &sent);
@@ -250,8 +251,6 @@ next_piece(sending *s, size_t *at, char room[PIECE], const char **piece, size_t 
 		    s, err, said.message[0] != '\0' ? said.message : "read failed", error);
 	if (*length > PIECE)
 		return break_off(s, QPOOL_EINVAL, "read gave more than there is room", error);
-	if (qp_smtp_wire_now() >= s->deadline_ns)
-		return lost(s, QP_SMTP_LATE, "reading the body", error);
 	return QPOOL_OK;
 }
 
@@ -315,7 +314,7 @@ data(sending *s, qpool_error *error)
 		tell(s, last);
 		return not_it(s, "DATA is refused", error);
 	}
-	s->session->is_broken = true; /* also while the caller reads */
+	s->session->is_broken = true; /* until the reply to the end is in */
 	err = send_body(s, error);
 	if (err != QPOOL_OK)
 		return err;

@@ -66,9 +66,6 @@ qp_smtp_wire_send(
 			result = wait_for(session->fd, POLLOUT, deadline_ns);
 		else if (code != CURLE_OK)
 			result = QP_SMTP_LOST;
-		else if (*sent < length && qp_smtp_wire_now() >= deadline_ns)
-			result =
-			    QP_SMTP_LATE; /* one who reads a little now and then is late as well */
 	}
 	return result;
 }
@@ -128,7 +125,6 @@ qp_smtp_wire_look(qp_smtp_session *session)
 	result = fill(session, 0);
 	if (result == QP_SMTP_LATE)
 		return QP_SMTP_DONE;
-	session->is_broken = true;
 	return result == QP_SMTP_DONE ? QP_SMTP_GARBLED : result;
 }
 
