@@ -119,14 +119,14 @@ rate(void (*one)(void), int count)
 {
 	crowd c = {one, count};
 	pthread_t threads[THREADS];
-	double start = now();
+	double begun = now();
 
 	for (int i = 0; i < THREADS; i++)
 		if (pthread_create(&threads[i], NULL, work, &c) != 0)
 			fail_with("threads", "none to be had");
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	return THREADS * count / (now() - start);
+	return THREADS * count / (now() - begun);
 }
 
 /* ---- rounds ------------------------------------------------------------------------- */
