@@ -110,6 +110,33 @@ offers_before_tls_are_forgotten(void **state)
 }
 
 static void
+tls_if_it_is_offered(void **state)
+{
+	qpool_smtp_message message = smtp_message("x\r\n");
+	qpool_lease lease;
+	qpool *pool;
+
+	(void)state;
+	scene_secure("starttls");
+	script(SAYS(greeting, starttls, go, ehlo, ok, ok, go_on, taken, bye), SMTP_FAKE_ALL,
+	    SMTP_FAKE_ALL);
+	pool = pool_with("", "tls=optional", QPOOL_SEC(20));
+	lease = smtp_lease(pool);
+	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_OK);
+	(void)qpool_release(&lease);
+	qpool_free(pool);
+	assert_ptr_equal(strstr(smtp_fake_heard(fake), "EHLO me\r\nSTARTTLS\r\nEHLO me\r\nMAIL "),
+	    smtp_fake_heard(fake));
+	script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	pool = pool_with("", "tls=optional", QPOOL_SEC(20));
+	lease = smtp_lease(pool);
+	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &said), QPOOL_OK);
+	(void)qpool_release(&lease);
+	qpool_free(pool);
+	assert_ptr_equal(strstr(smtp_fake_heard(fake), "EHLO me\r\nMAIL "), smtp_fake_heard(fake));
+}
+
+static void
 no_program_inherits_a_session(void **state)
 {
 	qpool *pool = pool_of();
@@ -193,6 +220,7 @@ main(void)
 	    SMTP_SCENE_TEST(an_open_ends_in_time),
 	    SMTP_SCENE_TEST(words_before_tls_are_not_taken_for_words_behind_it),
 	    SMTP_SCENE_TEST(offers_before_tls_are_forgotten),
+	    SMTP_SCENE_TEST(tls_if_it_is_offered),
 	    SMTP_SCENE_TEST(no_program_inherits_a_session),
 	    SMTP_SCENE_TEST(no_descriptor_left_is_no_room),
 	    SMTP_SCENE_TEST(a_refused_open_waits_for_no_goodbye),
