@@ -71,7 +71,7 @@ what_was_not_asked_for_is_not_lent(void **state)
 {
 	static const char *const says[] = {greeting, ehlo, "250 ok\r\n421 closing now\r\n", NULL};
 	qpool_smtp_message message = smtp_message("x\r\n");
-	qpool_lease lease = QPOOL_LEASE_INIT;
+	qpool_lease lease;
 	qpool_stats stats = qpool_stats_init();
 	bool opened;
 	qpool *pool;
