@@ -5,6 +5,7 @@
  */
 #include "smtp_kit.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -124,6 +125,7 @@ read_some(void *user, char *out, size_t room, size_t *length, qpool_error *error
 	assert_true(count <= room);
 	if (s->left == 0 && s->fails != QPOOL_OK) {
 		(void)snprintf(error->message, sizeof error->message, "the disk is gone");
+		error->sys_errno = EIO;
 		return s->fails;
 	}
 	memcpy(out, s->text, count);
@@ -410,6 +412,7 @@ a_reader_that_fails_ends_the_mail(void **state)
 	message.read_user = &from;
 	assert_int_equal(qpool_smtp_send(&lease, &message, NULL, &the.error), QPOOL_ESYS);
 	smtp_says(&the.error, "the disk is gone; the mail was not delivered");
+	assert_int_equal(the.error.sys_errno, EIO);
 	(void)qpool_release(&lease);
 	lease = smtp_lease(the.pool);
 	from = (source){"too long a mail", 15, 15, QPOOL_OK};

@@ -216,6 +216,18 @@ break_off(sending *s, qpool_err err, const char *why, qpool_error *error)
 	return qp_smtp_fault_at(s->session->source, error, err, "%s; %s", why, outcome(s));
 }
 
+/* What the reader said of it is passed on. */
+static qpool_err
+not_read(sending *s, qpool_err err, const qpool_error *said, qpool_error *error)
+{
+	(void)break_off(s, err, said->message[0] != '\0' ? said->message : "read failed", error);
+	if (error != NULL) {
+		error->sys_errno = said->sys_errno;
+		memcpy(error->native, said->native, sizeof error->native);
+	}
+	return err;
+}
+
 /* With it the session has gone, and the connection with that. */
 static qpool_err
 ended(sending *s, qpool_error *error)
@@ -247,8 +259,7 @@ next_piece(sending *s, size_t *at, char room[PIECE], const char **piece, size_t 
 	if (qpool_resource_id(s->lease) != s->lease_id)
 		return ended(s, error);
 	if (err != QPOOL_OK)
-		return break_off(
-		    s, err, said.message[0] != '\0' ? said.message : "read failed", error);
+		return not_read(s, err, &said, error);
 	if (*length > PIECE)
 		return break_off(s, QPOOL_EINVAL, "read gave more than there is room", error);
 	return QPOOL_OK;
