@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -137,6 +138,20 @@ tls_if_it_is_offered(void **state)
 }
 
 static void
+no_proxy_of_the_environment_is_used(void **state)
+{
+	qpool_smtp_message message = smtp_message("x\r\n");
+	bool opened;
+
+	(void)state;
+	script(good, SMTP_FAKE_ALL, SMTP_FAKE_ALL);
+	assert_int_equal(setenv("all_proxy", "http://127.0.0.1:1", 1), 0);
+	assert_int_equal(one_mail(&message, NULL, &opened), QPOOL_OK);
+	assert_int_equal(unsetenv("all_proxy"), 0);
+	(void)smtp_fake_heard(fake);
+}
+
+static void
 no_program_inherits_a_session(void **state)
 {
 	qpool *pool = pool_of();
@@ -221,6 +236,7 @@ main(void)
 	    SMTP_SCENE_TEST(words_before_tls_are_not_taken_for_words_behind_it),
 	    SMTP_SCENE_TEST(offers_before_tls_are_forgotten),
 	    SMTP_SCENE_TEST(tls_if_it_is_offered),
+	    SMTP_SCENE_TEST(no_proxy_of_the_environment_is_used),
 	    SMTP_SCENE_TEST(no_program_inherits_a_session),
 	    SMTP_SCENE_TEST(no_descriptor_left_is_no_room),
 	    SMTP_SCENE_TEST(a_refused_open_waits_for_no_goodbye),

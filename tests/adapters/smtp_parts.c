@@ -241,6 +241,7 @@ an_address_is_bare_and_ascii(void **state)
 	assert_non_null(strstr(qp_smtp_address_fault("\"\\\r\"@b"), "line break"));
 	assert_non_null(strstr(qp_smtp_address_fault("j\xc3\xbcrg@b"), "SMTPUTF8"));
 	assert_non_null(strstr(qp_smtp_address_fault("\x7f@b"), "control"));
+	assert_non_null(strstr(qp_smtp_address_fault("\"\\\x7f\"@b"), "control"));
 	assert_non_null(strstr(qp_smtp_address_fault("a@b>"), "bare"));
 	assert_non_null(strstr(qp_smtp_address_fault("\"a@b"), "quote"));
 	assert_non_null(strstr(qp_smtp_address_fault("\"a\\"), "quote"));
