@@ -58,6 +58,12 @@ a_refused_open_says_why(void **state)
 	    "tls=none", QPOOL_EOPEN, "454", "connecting");
 	assert_null(strstr(said.message, "s-e-c-r-e-t"));
 	refuses(SAYS("hello\r\n"), "", "tls=none", QPOOL_EOPEN, "", "connecting");
+	/* Our own words give no secret away by a hole in them. */
+	refuses(SAYS(greeting, auth, "535 no\r\n", bye), "me:pass@", "tls=none", QPOOL_EDENIED,
+	    "535", "look at user and password");
+	/* One of the two ports for another's. */
+	refuses(SAYS(greeting), "", "tls=implicit", QPOOL_EOPEN, "", "try smtp://");
+	refuses((const char *const[]){NULL}, "", "tls=starttls", QPOOL_EOPEN, "", "try smtps://");
 }
 
 static void

@@ -184,10 +184,26 @@ class_of(CURLcode code, int sys_errno)
 	}
 }
 
-static const char *
-hint_on(CURLcode code)
+/* Connected, and the server has not said a word. */
+static bool
+is_mute(const dial *d)
 {
+	curl_off_t connected_usec = 0;
+
+	(void)curl_easy_getinfo(d->session->curl, CURLINFO_CONNECT_TIME_T, &connected_usec);
+	return connected_usec > 0 && d->reply.total == 0;
+}
+
+static const char *
+hint_on(const dial *d, CURLcode code)
+{
+	bool is_implicit = d->session->source->tls == QPOOL_SMTP_IMPLICIT;
+
+	if (!is_implicit && is_mute(d))
+		return "; if TLS begins there with the first byte, try smtps://";
 	switch (code) {
+	case CURLE_SSL_CONNECT_ERROR:
+		return is_implicit ? "; if TLS begins there by STARTTLS, try smtp://" : "";
 	case CURLE_LOGIN_DENIED:
 		return "; look at user and password, and at what the server offers";
 	case CURLE_USE_SSL_FAILED:
@@ -199,6 +215,15 @@ hint_on(CURLcode code)
 	default:
 		return "";
 	}
+}
+
+/* Without a full stop, as a hint follows. */
+static size_t
+trimmed_end(const char *words)
+{
+	size_t length = strlen(words);
+
+	return length > 0 && words[length - 1] == '.' ? length - 1 : length;
 }
 
 static qpool_err
@@ -218,10 +243,14 @@ refused(dial *d, CURLcode code, qpool_error *error)
 	if (is_refusal && !d->is_login) {
 		(void)qp_smtp_fault_reply(source, error, err, "connecting", &d->reply);
 	} else {
-		qp_smtp_fault_hide(source, d->session->words);
-		(void)qp_smtp_fault_at(source, error, err, "connecting: %.110s%s",
-		    d->session->words[0] != '\0' ? d->session->words : curl_easy_strerror(code),
-		    hint_on(code));
+		char *words = d->session->words;
+
+		if (words[0] == '\0')
+			(void)snprintf(words, CURL_ERROR_SIZE, "%s", curl_easy_strerror(code));
+		qp_smtp_fault_hide(source, words);
+		words[trimmed_end(words)] = '\0';
+		(void)qp_smtp_fault_at(
+		    source, error, err, "connecting: %.110s%s", words, hint_on(d, code));
 		if (error != NULL && is_refusal)
 			(void)snprintf(error->native, sizeof error->native, "%d", d->reply.code);
 	}

@@ -48,8 +48,6 @@ qp_smtp_fault_at(
 	va_start(list, format);
 	(void)vsnprintf(said.message, sizeof said.message, format, list);
 	va_end(list);
-	/* Before the cut: half a secret would not be known again. */
-	qp_smtp_fault_hide(source, said.message);
 	return qp_smtp_fault_say(error, code, "smtp %s: %s", source->shown, said.message);
 }
 

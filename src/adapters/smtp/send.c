@@ -13,7 +13,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { PIECE = 8192 };
+/* The outcome stands behind the reader's words, which leave room for it. */
+enum { PIECE = 8192, READ_WORDS = 120 };
 
 /*
  *   lease_id:    of the lease as it was passed, which the reader can end
@@ -218,8 +219,11 @@ break_off(sending *s, qpool_err err, const char *why, qpool_error *error)
 
 /* What the reader said of it is passed on. */
 static qpool_err
-not_read(sending *s, qpool_err err, const qpool_error *said, qpool_error *error)
+not_read(sending *s, qpool_err err, qpool_error *said, qpool_error *error)
 {
+	/* Before the cut: half a secret would not be known again. */
+	qp_smtp_fault_hide(s->session->source, said->message);
+	said->message[READ_WORDS] = '\0';
 	(void)break_off(s, err, said->message[0] != '\0' ? said->message : "read failed", error);
 	if (error != NULL) {
 		error->sys_errno = said->sys_errno;

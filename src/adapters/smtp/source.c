@@ -146,6 +146,7 @@ read_word(make *m, char *name, char *value)
 		qpool_err (*read)(make *m, const char *value);
 	} known[] = {{"tls", read_tls}, {"verify", read_verify}, {"ca", read_ca},
 	    {"helo", read_helo}, {"send_timeout", read_timeout}};
+	bool is_told;
 
 	if (value != NULL && is_name(name) && strncmp(name, "pool_", 5) == 0)
 		return read_pool(m, name + 5, value);
@@ -159,11 +160,12 @@ read_word(make *m, char *name, char *value)
 			    name, name);
 		return known[i].read(m, value);
 	}
+	/* Without a = it may be a piece of a password. */
+	is_told = value != NULL && is_name(name);
 	return qp_smtp_fault_say(m->error, QPOOL_EINVAL,
 	    "%s%s%s is no word of an smtp url; it must be tls, verify, ca, helo, send_timeout, or "
 	    "pool_ with a field of qpool_options",
-	    is_name(name) ? "\"" : "", is_name(name) ? name : "something behind the ?",
-	    is_name(name) ? "\"" : "");
+	    is_told ? "\"" : "", is_told ? name : "something behind the ?", is_told ? "\"" : "");
 }
 
 static qpool_err
@@ -202,7 +204,8 @@ read_url(make *m, const char *given)
 	if (m->url.port != NULL)
 		err = read_port(m, m->url.port);
 	while (err == QPOOL_OK && qp_smtp_url_word(&m->url.query, &name, &value))
-		err = read_word(m, name, value);
+		if (name[0] != '\0' || value != NULL)
+			err = read_word(m, name, value);
 	if (err == QPOOL_OK && m->url.is_implicit && m->options.tls != QPOOL_SMTP_IMPLICIT)
 		return qp_smtp_fault_say(m->error, QPOOL_EINVAL,
 		    "the url is smtps:// and says another tls; it must be smtp:// for that");
@@ -255,8 +258,11 @@ check_login(const make *m)
 		return QPOOL_OK;
 	if (o->user[0] == '\0' || strlen(o->user) > LOGIN_MOST)
 		return bad(m, "user", "1 to 1000 bytes, or none for no login");
-	if (o->password == NULL || strlen(o->password) > LOGIN_MOST)
-		return bad(m, "password", "given with a user, and at most 1000 bytes");
+	if (o->password == NULL)
+		return qp_smtp_fault_say(m->error, QPOOL_EINVAL,
+		    "there is a user and no password; it must be given, or the user left out");
+	if (strlen(o->password) > LOGIN_MOST)
+		return bad(m, "password", "at most 1000 bytes");
 	if (o->tls == QPOOL_SMTP_OPTIONAL)
 		return qp_smtp_fault_say(m->error, QPOOL_EINVAL,
 		    "tls is optional and a user is given, whose password whoever hides the server's "
@@ -298,6 +304,9 @@ check(const make *m)
 		return qp_smtp_fault_say(m->error, QPOOL_EINVAL,
 		    "neither a url nor a host is given; it must be one, as in "
 		    "smtp://user:password@host:587");
+	if (o->host[0] == '\0')
+		return qp_smtp_fault_say(m->error, QPOOL_EINVAL,
+		    "no host is given; it must be one, as in smtp://user:password@host:587");
 	if (!is_host(o->host, HOST_MOST))
 		return bad(m, "host",
 		    "a name or an address in ASCII, of at most 253 bytes; a name in other letters is "

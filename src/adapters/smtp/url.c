@@ -69,12 +69,12 @@ read_who(qp_smtp_url *url, char *who, qpool_error *error)
 		*colon = '\0';
 		url->password = colon + 1;
 		if (!qp_smtp_url_decode(colon + 1))
-			return refuse("a % in the password is not followed by two digits of a byte",
+			return refuse("a % in the password is not followed by a byte, 01 to FF",
 			    "%25 for the sign itself", error);
 	}
 	url->user = who;
 	if (!qp_smtp_url_decode(who))
-		return refuse("a % in the user is not followed by two digits of a byte",
+		return refuse("a % in the user is not followed by a byte, 01 to FF",
 		    "%25 for the sign itself", error);
 	return QPOOL_OK;
 }
