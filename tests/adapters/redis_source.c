@@ -181,6 +181,7 @@ test_words_win(void **state)
 	text(s->client_name, "n");
 	assert_int_equal(s->call_timeout, QPOOL_SEC(1));
 	assert_int_equal(s->reset, QPOOL_REDIS_RESET_SEEN);
+	assert_int_equal(s->role, QPOOL_REDIS_ROLE_PRIMARY);
 	qp_redis_source_free(s);
 	s = made("redis://a:b@h/5?client_name=m&call_timeout=2s&reset=none&pool_max_size=20"
 		 "&pool_max_idle=5min",

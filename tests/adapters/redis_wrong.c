@@ -534,7 +534,6 @@ test_late_pong(void **state)
 	kit_close(&k, session);
 }
 
-/* Between leases it speaks without being asked, or leaves. */
 /* A PONG with more behind it fails the check itself, as no peek comes after that. */
 static void
 test_more_than_pong(void **state)
