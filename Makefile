@@ -55,7 +55,8 @@ soak:
 BUDGET ?= 60
 fuzz:
 	@tools/setup fuzz
-	@CC=clang tools/configure build-fuzz -Dfuzz=true -Dsqlite=disabled -Dpostgres=disabled -Dredis=disabled -Dcli=disabled -Dtests=disabled -Dbench=false
+	@CC=clang tools/configure build-fuzz -Dfuzz=true -Dsqlite=disabled -Dpostgres=disabled -Dsmtp=disabled -Dredis=disabled -Dcli=disabled \
+	    -Dtests=disabled -Dbench=false
 	@tools/fuzz build-fuzz '$(BUDGET)'
 
 lint:
