@@ -37,6 +37,17 @@ our_getaddrinfo(
 	return EAI_FAIL;
 }
 
+static bool
+is_under_way(void)
+{
+	bool is;
+
+	pthread_mutex_lock(&mutex);
+	is = asked == 1 && answered == 0;
+	pthread_mutex_unlock(&mutex);
+	return is;
+}
+
 static void
 let_go(void)
 {
@@ -64,8 +75,7 @@ a_lookup_that_hangs_ends_in_time(void **state)
 	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
 	assert_int_equal(qpool_acquire(pool, QPOOL_SEC(60), &lease, &error), QPOOL_EOPEN);
 	(void)clock_gettime(CLOCK_MONOTONIC, &ended);
-	assert_int_equal(asked, 1);
-	assert_int_equal(answered, 0);
+	assert_true(is_under_way());
 	assert_int_equal(error.sys_errno, ETIMEDOUT);
 	smtp_says(&error, "mail.example.org:587: connecting: ");
 	assert_true(ended.tv_sec - begun.tv_sec < 30);
