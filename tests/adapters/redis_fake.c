@@ -22,7 +22,14 @@
 
 enum { TURNS = 8, CALLS = 512 };
 
+/* A copy of an answer: a thread may still be sending it when the test that gave it has returned. */
+typedef struct words {
+	struct words *next;
+	char bytes[];
+} words;
+
 struct redis_fake {
+	words *told;
 	int socket, port;
 	char url[64];
 	pthread_t thread;
@@ -145,6 +152,16 @@ redis_fake_start(void)
 	return f;
 }
 
+static void
+forget(redis_fake *f)
+{
+	while (f->told != NULL) {
+		words *last = f->told;
+		f->told = last->next;
+		free(last);
+	}
+}
+
 void
 redis_fake_end(redis_fake *f)
 {
@@ -158,7 +175,26 @@ redis_fake_end(redis_fake *f)
 		free(f->calls[i]);
 	}
 	(void)pthread_mutex_destroy(&f->mutex);
+	forget(f);
 	free(f);
+}
+
+static void
+keep_words(redis_fake *f, fake_turn *turn)
+{
+	size_t length;
+	words *copy;
+
+	if (turn->answer == NULL)
+		return;
+	length = turn->length == 0 ? strlen(turn->answer) : turn->length;
+	copy = malloc(sizeof *copy + length + 1);
+	assert_non_null(copy);
+	memcpy(copy->bytes, turn->answer, length);
+	copy->bytes[length] = '\0';
+	copy->next = f->told;
+	f->told = copy;
+	turn->answer = copy->bytes;
 }
 
 void
@@ -172,6 +208,8 @@ redis_fake_tell(redis_fake *f, const fake_turn *turns)
 	pthread_mutex_lock(&f->mutex);
 	memset(f->turns, 0, sizeof f->turns);
 	memcpy(f->turns, turns, count * sizeof *turns);
+	for (size_t i = 0; i < count; i++)
+		keep_words(f, &f->turns[i]);
 	pthread_mutex_unlock(&f->mutex);
 }
 

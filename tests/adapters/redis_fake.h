@@ -24,7 +24,7 @@ typedef struct redis_fake redis_fake;
 
 redis_fake *redis_fake_start(void);
 void redis_fake_end(redis_fake *f);
-/* What each connection from now on gets; copied, answers not; ends with a turn all zero. */
+/* What each connection from now on gets; copied; ends with a turn all zero. */
 void redis_fake_tell(redis_fake *f, const fake_turn *turns);
 const char *redis_fake_url(const redis_fake *f);
 int redis_fake_port(const redis_fake *f);
