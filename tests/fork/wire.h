@@ -57,8 +57,9 @@ typedef struct wire {
 
 /* fork().  In the child an alarm is the end, whatever it was in the parent. */
 pid_t wire_fork(void);
-/* In a child forked while other threads ran, first of all: where ThreadSanitizer watches it ends here, with 0.
- * The runtime's own locks may be held by threads that are not there, and what is left of it looks at nothing. */
+/* In a child forked while other threads ran, first of all: where a sanitizer watches it ends here, with 0.  The
+ * runtime's own locks may be held by threads that are not there: that of gcc 12's AddressSanitizer around its heap,
+ * on which the child would wait for ever; and what is left of ThreadSanitizer looks at nothing. */
 void wire_leave_if_watched(void);
 void wire_begin(wire *peer);
 /* With all steps, on this peer. */
