@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * atomic: all atomic operations of the core, each with its memory order in its name, so that a
- * reader sees the orders by scanning and a test can put a model of memory underneath.  None is
- * seq_cst: if you need one, add it here with a paragraph that says why.
+ * reader sees the orders by scanning and a test can put a model of memory underneath.  The seq_cst
+ * ones stand at the end, with the one thing they are for.
  */
 #ifndef QP_PLATFORM_ATOMIC_H
 #define QP_PLATFORM_ATOMIC_H
@@ -154,6 +154,24 @@ qp_cas64_acq_rel(qp_atomic_u64 *a, uint64_t expected, uint64_t desired)
 {
 	return atomic_compare_exchange_strong_explicit(
 	    &a->value, &expected, desired, memory_order_acq_rel, memory_order_relaxed);
+}
+
+/*
+ * Two threads each write one word and then read the other's.  At least one must see what the other
+ * wrote, or both go on as if alone.  Acquire and release do not promise that: each write may still
+ * be in its processor's store buffer while the other reads.  One of these between write and read,
+ * on both sides, does; or on one side only, if the other calls qp_membarrier (membarrier.h).
+ */
+static inline uint32_t
+qp_exchange_seq_cst(qp_atomic_u32 *a, uint32_t value)
+{
+	return atomic_exchange_explicit(&a->value, value, memory_order_seq_cst);
+}
+
+static inline void
+qp_fence_seq_cst(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 #endif
