@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * choice: whatever could go on in more than one way is asked here.  Option 0 is always the plain
+ * one (go on), so an execution is known by its marks: the choices that were not 0.  Marks are what
+ * a failure prints and what replays it.  choice does not know what it chooses.
+ */
+#ifndef EXPLORE_CHOICE_H
+#define EXPLORE_CHOICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The choice number `at` of an execution, counted from 0, was `option`. */
+typedef struct choice_mark {
+	uint32_t at, option;
+} choice_mark;
+
+/* From now on try all executions with at most `bound` costly choices. */
+void choice_search(unsigned bound);
+/* From now on choose by the seed given to choice_begin. */
+void choice_random(void);
+/* From now on choose as these marks say; they are copied. */
+void choice_replay(const choice_mark *marks, size_t count);
+
+/* A new execution. */
+void choice_begin(uint64_t seed);
+/* Where going on is possible: does it go on?  If not, ask choice_make next.  A search looks no
+ * further where nothing `hangs` on the choice. */
+bool choice_goes_on(bool hangs);
+/* One of `options`, the first `cheap` of which cost nothing. */
+unsigned choice_make(unsigned options, unsigned cheap);
+/* A search: is there another execution?  To be asked after each.  `anew`: begin the search again. */
+bool choice_next(bool anew);
+
+/* The marks of this execution. */
+const choice_mark *choice_marks(size_t *count);
+/* "12:1,40:2" to marks and back.  Parse returns a count, or -1; *marks is the caller's to free. */
+long choice_parse(const char *text, choice_mark **marks);
+void choice_print(const choice_mark *marks, size_t count);
+
+#endif

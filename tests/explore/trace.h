@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * trace: what happened, step by step, for people.  Off, it costs a look at one flag.
+ */
+#ifndef EXPLORE_TRACE_H
+#define EXPLORE_TRACE_H
+
+#include "platform/compiler.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+extern bool trace_on;
+
+/* `what` was done to an object by the function that calls the one that says so. */
+#define TRACE(what, object, value)                                                          \
+	do {                                                                                \
+		if (QP_UNLIKELY(trace_on))                                                  \
+			trace_step((what), (object), (value), __builtin_return_address(0)); \
+	} while (0)
+
+void trace_step(const char *what, const volatile void *object, uint64_t value, const void *from);
+/* A line of the scene's. */
+QP_PRINTF(1, 2) void trace_say(const char *format, ...);
+/* Print all that was traced, and forget it. */
+void trace_print(void);
+
+#endif
