@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test python soak fuzz lint format abi-baseline man bench bench-python tsan asan deb install clean help
+.PHONY: build run test explore python soak fuzz lint format abi-baseline man bench bench-python tsan asan deb install clean help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dpostgres=enabled -Dcli=enabled
@@ -50,9 +50,18 @@ soak:
 	@tools/configure build $(options) -Dtests=enabled
 	@tools/runtests build soak --suite race --suite survive --timeout-multiplier 0 --num-processes 1 --verbose
 
+# The core on a simulated machine, each scene for its share of BUDGET seconds: all schedules with few surprises, then
+# random ones.  What fails is printed with a command that plays it again: tests/explore/README.md.
+explore: BUDGET ?= 300
+explore:
+	@tools/setup test
+	@tools/configure build $(options) -Dtests=enabled
+	@ninja -C build tests/explore/explore
+	@build/tests/explore/explore --seconds '$(BUDGET)'
+
 # What libFuzzer makes up, for so many seconds a target, under AddressSanitizer and UBSan.  What it finds stays in
 # build-fuzz/, and runs again by build-fuzz/fuzz/fuzz_TARGET FILE.
-BUDGET ?= 60
+fuzz: BUDGET ?= 60
 fuzz:
 	@tools/setup fuzz
 	@CC=clang tools/configure build-fuzz -Dfuzz=true -Dsqlite=disabled -Dpostgres=disabled -Dsmtp=disabled -Dredis=disabled -Dcli=disabled \
@@ -135,6 +144,7 @@ help:
 	@echo 'make test     build and run every test'
 	@echo 'make python   the Python package: a wheel, and an environment that has it, in build/python/'
 	@echo 'make soak     random verbs from many threads for QPOOL_SECONDS (600) each'
+	@echo 'make explore  the core under schedules of our choice, for BUDGET (300) seconds'
 	@echo 'make fuzz     made-up input for the parser, for BUDGET (60) seconds'
 	@echo 'make lint     formatting, static analysis, the rules of the house'
 	@echo 'make format   lay the C files out as make lint wants them'

@@ -16,12 +16,12 @@ typedef struct choice_mark {
 	uint32_t at, option;
 } choice_mark;
 
-/* From now on try all executions with at most `bound` costly choices. */
-void choice_search(unsigned bound);
+/* From now on try all executions with at most so many costly choices. */
+void choice_search(unsigned most);
 /* From now on choose by the seed given to choice_begin. */
 void choice_random(void);
 /* From now on choose as these marks say; they are copied. */
-void choice_replay(const choice_mark *marks, size_t count);
+void choice_replay(const choice_mark *given, size_t count);
 
 /* A new execution. */
 void choice_begin(uint64_t seed);
@@ -35,8 +35,8 @@ bool choice_next(bool anew);
 
 /* The marks of this execution. */
 const choice_mark *choice_marks(size_t *count);
-/* "12:1,40:2" to marks and back.  Parse returns a count, or -1; *marks is the caller's to free. */
-long choice_parse(const char *text, choice_mark **marks);
-void choice_print(const choice_mark *marks, size_t count);
+/* "12:1,40:2" to marks and back.  Parse returns a count, or -1; *out is the caller's to free. */
+long choice_parse(const char *text, choice_mark **out);
+void choice_print(const choice_mark *list, size_t count);
 
 #endif

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 void *heap_get(size_t bytes);
-/* Ends the execution when the block is not one that is out. */
-void heap_put(void *block);
+/* Ends the execution when it is no block that is out. */
+void heap_put(void *memory);
 /* Ends the execution when `object` lies in a freed block. */
 void heap_must_live(const volatile void *object);
 /* How many blocks are out. */

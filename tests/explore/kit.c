@@ -35,7 +35,7 @@ open_fails(void)
 static qpool_err
 open_one(void *user, const qpool_step *step, void **out, qpool_error *error)
 {
-	kit_resource *r = &kit.resources[kit.opens];
+	kit_resource *r;
 
 	(void)user;
 	(void)step;

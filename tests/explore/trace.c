@@ -58,16 +58,17 @@ trace_step(const char *what, const volatile void *object, uint64_t value, const 
 }
 
 void
-trace_say(const char *format, ...)
+trace_add(const char *format, ...)
 {
-	step *s = trace_on ? add() : NULL;
+	step *s = add();
+	char text[sizeof s->text];
 	va_list arguments;
 
-	if (s == NULL)
-		return;
 	va_start(arguments, format);
-	(void)vsnprintf(s->text, sizeof s->text, format, arguments);
+	(void)vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
+	if (s != NULL)
+		memcpy(s->text, text, sizeof text);
 }
 
 /* An answer is an address, then pairs of lines, function and place, from the innermost inlined

@@ -20,8 +20,13 @@ extern bool trace_on;
 	} while (0)
 
 void trace_step(const char *what, const volatile void *object, uint64_t value, const void *from);
-/* A line of the scene's. */
-QP_PRINTF(1, 2) void trace_say(const char *format, ...);
+/* A line of the scene's; trace_say is what scenes call. */
+QP_PRINTF(1, 2) void trace_add(const char *format, ...);
+#define trace_say(...)                          \
+	do {                                    \
+		if (QP_UNLIKELY(trace_on))      \
+			trace_add(__VA_ARGS__); \
+	} while (0)
 /* Print all that was traced, and forget it. */
 void trace_print(void);
 

@@ -26,10 +26,10 @@ typedef struct option {
 	actor *who;
 } option;
 
-typedef struct options {
+typedef struct menu {
 	option list[MOST_OPTIONS];
 	unsigned count, cheap;
-} options;
+} menu;
 
 static struct {
 	actor actors[WORLD_ACTORS];
@@ -148,7 +148,7 @@ world_fail(const char *format, ...)
 /* ---- who may go on ---- */
 
 static void
-add_option(options *all, option_kind kind, actor *who)
+add_option(menu *all, option_kind kind, actor *who)
 {
 	if (all->count < MOST_OPTIONS)
 		all->list[all->count++] = (option){kind, who};
@@ -156,7 +156,7 @@ add_option(options *all, option_kind kind, actor *who)
 
 /* Those who are ready, from the one behind the running one on, so that nobody is preferred. */
 static void
-add_ready(options *all, bool yields)
+add_ready(menu *all, bool yields)
 {
 	unsigned self = (unsigned)(w.self - w.actors);
 
@@ -206,7 +206,7 @@ move_clock(int64_t to_ns)
 }
 
 static void
-list_options(options *all, bool yields)
+list_options(menu *all, bool yields)
 {
 	bool goes_on = w.self->state == READY;
 
@@ -302,7 +302,7 @@ surprise(actor *a)
 static void
 decide(bool yields, bool hangs)
 {
-	options all;
+	menu all;
 	option taken;
 
 	if (w.self->state == READY && !yields && choice_goes_on(hangs))
@@ -377,9 +377,9 @@ world_yield(void)
 }
 
 unsigned
-world_choose(unsigned count)
+world_choose(unsigned options)
 {
-	return choice_make(count, count);
+	return choice_make(options, options);
 }
 
 void

@@ -16,11 +16,13 @@
 #ifndef EXPLORE_WORLD_H
 #define EXPLORE_WORLD_H
 
+#include "mute.h"
 #include "platform/atomic.h"
 #include "platform/compiler.h"
 #include "platform/park.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define WORLD_ACTORS 12u
@@ -92,10 +94,6 @@ QP_NORETURN QP_PRINTF(1, 2) void world_fail(const char *format, ...);
 /* Somebody else may go on here.  `object` is what the actor will touch next (NULL: count it as
  * touched by all), `writes` says how. */
 void world_point(const volatile void *object, bool writes);
-/* No points until the unmute that belongs to it. */
-void world_mute(void);
-void world_unmute(void);
-bool world_is_muted(void);
 /* A new actor, ready to run. */
 actor *world_start(const char *name, void *(*body)(void *), void *argument);
 /* The actor ends here, wherever it is; does not return. */

@@ -6,11 +6,8 @@
 #ifndef EXPLORE_MODEL_ASSERT_H
 #define EXPLORE_MODEL_ASSERT_H
 
+#include "../../mute.h"
 #include "platform/compiler.h"
-
-/* From here to the unmute that belongs to it, nothing is a scheduling point. */
-void world_mute(void);
-void world_unmute(void);
 
 #define QP_MUST(x)    (QP_LIKELY(x) ? (void)0 : qp_assert_fail("must be", #x, __FILE__, __LINE__))
 #define QP_CHECK(x)   (world_mute(), QP_MUST(x), world_unmute())
