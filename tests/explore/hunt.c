@@ -17,6 +17,7 @@
 
 static bool by_seed;
 static uint64_t failed_seed;
+static const char *playing;
 
 double
 hunt_clock(void)
@@ -32,6 +33,7 @@ play(const scene *s, uint64_t seed)
 {
 	world_rules rules = {s->clock_moves, s->surprises, kit_quiet, kit_balance};
 
+	playing = s->name;
 	choice_begin(seed);
 	return world_run(s->play, &rules);
 }
@@ -127,6 +129,25 @@ shrink(const scene *s, choice_mark *marks, size_t *count)
 				from += run;
 }
 
+static void
+print_replay(const char *program, const char *name, const choice_mark *marks, size_t count)
+{
+	printf("replay: %s --scene %s --trace --schedule '", program, name);
+	choice_print(marks, count);
+	printf("'\n");
+}
+
+void
+hunt_last_words(const char *program)
+{
+	size_t count;
+	const choice_mark *marks = choice_marks(&count);
+
+	if (playing != NULL)
+		print_replay(program, playing, marks, count);
+	(void)fflush(stdout);
+}
+
 void
 hunt_report(const scene *s, const char *program)
 {
@@ -148,8 +169,6 @@ hunt_report(const scene *s, const char *program)
 	else if (count < before)
 		printf(
 		    "made smaller, from %zu choices to %zu: %s\n", before, count, world_failure());
-	printf("replay: %s --scene %s --trace --schedule '", program, s->name);
-	choice_print(marks, count);
-	printf("'\n");
+	print_replay(program, s->name, marks, count);
 	free(marks);
 }

@@ -18,6 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 #define MOST_BOUND 12u
 
@@ -221,6 +226,34 @@ hunt_all(void)
 	return good;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+
+/* A sanitizer has found something, and ends the program. */
+static void
+die(void)
+{
+	hunt_last_words(asked.program);
+	if (asked.must_find)
+		_exit(0);
+}
+
+static void
+catch_abort(int number)
+{
+	(void)number;
+	die();
+}
+
+/* The sanitizer for undefined behaviour knows no callback, but aborts. */
+static void
+watch_for_faults(void)
+{
+	__sanitizer_set_death_callback(die);
+	(void)signal(SIGABRT, catch_abort);
+}
+
+#else
+
 /* Poison was followed as a pointer: that ends the execution, not the hunt.  It is a fault of the
  * very code that runs, so all may be called here that may be called there. */
 static void
@@ -231,11 +264,9 @@ catch_fault(int number)
 	abort();
 }
 
-/* Under AddressSanitizer it is the sanitizer that reports. */
 static void
 watch_for_faults(void)
 {
-#ifndef __SANITIZE_ADDRESS__
 	static char room[64 * 1024];
 	const stack_t stack = {.ss_sp = room, .ss_size = sizeof room};
 	struct sigaction action = {.sa_handler = catch_fault, .sa_flags = SA_NODEFER | SA_ONSTACK};
@@ -243,10 +274,9 @@ watch_for_faults(void)
 	(void)sigaltstack(&stack, NULL);
 	(void)sigaction(SIGSEGV, &action, NULL);
 	(void)sigaction(SIGBUS, &action, NULL);
-#else
-	(void)catch_fault;
-#endif
 }
+
+#endif
 
 int
 main(int count, char **arguments)
