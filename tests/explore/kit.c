@@ -7,6 +7,7 @@
 #include "heap.h"
 #include "trace.h"
 
+#include "core/keyed.h"
 #include "core/pool.h"
 #include "platform/assert.h"
 
@@ -112,6 +113,15 @@ kit_pool(void)
 		world_fail("qpool_create: %s", error.message);
 }
 
+void
+kit_keyed_pool(void)
+{
+	qpool_error error;
+
+	if (qpool_keyed_create(&kit.keyed, &kit.options, 0, &kit.ops, NULL, &error) != QPOOL_OK)
+		world_fail("qpool_keyed_create: %s", error.message);
+}
+
 actor *
 kit_go(const char *name, void *(*body)(void *), void *argument)
 {
@@ -136,13 +146,24 @@ kit_balance(void)
 	heap_check();
 }
 
+static qpool_stats
+get_stats(void)
+{
+	qpool_stats stats = qpool_stats_init();
+
+	if (kit.keyed != NULL)
+		qpool_keyed_get_stats(kit.keyed, NULL, &stats);
+	else
+		qpool_get_stats(kit.pool, &stats);
+	return stats;
+}
+
 /* The pool is closed.  Every slot is back, and as many things happened as the kit knows of. */
 static void
 look_at_stats(void)
 {
-	qpool_stats stats = qpool_stats_init();
+	qpool_stats stats = get_stats();
 
-	qpool_get_stats(kit.pool, &stats);
 	if (stats.leased + stats.checking + stats.resetting + stats.opening + stats.closing +
 		stats.idle + stats.waiting !=
 	    0)
@@ -165,8 +186,12 @@ kit_end(void)
 	world_join_all();
 	kit_close(QPOOL_FOREVER, QPOOL_OK);
 	look_at_stats();
-	qpool_free(kit.pool);
+	if (kit.keyed != NULL)
+		qpool_keyed_free(kit.keyed);
+	else
+		qpool_free(kit.pool);
 	kit.pool = NULL;
+	kit.keyed = NULL;
 }
 
 void
@@ -232,6 +257,9 @@ look_at_sleepers(const qpool_stats *stats, unsigned waiting)
 
 	if (waiting == 0 || kit.is_paused || kit.is_closing || kit.unchecked)
 		return;
+	/* A key whose opens fail does not oust what another key has, before it has rested. */
+	if (kit.keyed != NULL && kit.failures > 0 && somebody_looks_soon())
+		return;
 	if (stats->idle > 0)
 		world_fail("%u wait and %u are idle", waiting, stats->idle);
 	could = could < most ? could : most;
@@ -241,17 +269,28 @@ look_at_sleepers(const qpool_stats *stats, unsigned waiting)
 		    stats->empty, stats->opening);
 }
 
+static void
+look_at_equations(void)
+{
+	qp_lock *lock = kit.keyed != NULL ? &kit.keyed->root.lock : &kit.pool->lock;
+
+	qp_lock_acquire(lock);
+	if (kit.keyed != NULL)
+		QP_MUST(qp_keyed_is_valid_locked(kit.keyed));
+	else
+		QP_MUST(qp_pool_is_valid_locked(kit.pool));
+	qp_lock_release(lock);
+}
+
 void
 kit_quiet(void)
 {
-	qpool_stats stats = qpool_stats_init();
+	qpool_stats stats;
 
-	if (kit.pool == NULL || kit.is_closing)
+	if ((kit.pool == NULL && kit.keyed == NULL) || kit.is_closing)
 		return;
-	qp_pool_lock(kit.pool);
-	QP_MUST(qp_pool_is_valid_locked(kit.pool));
-	qp_lock_release(&kit.pool->root->lock);
-	qpool_get_stats(kit.pool, &stats);
+	look_at_equations();
+	stats = get_stats();
 	if (stats.empty + stats.opening + stats.idle + stats.checking + stats.leased +
 		stats.resetting + stats.closing !=
 	    stats.max_size + stats.over)
@@ -306,25 +345,41 @@ judge(qpool_err err, int64_t deadline_ns, const qpool_lease *lease)
 		world_fail("acquire: %s was not to be expected", qpool_err_name(err));
 }
 
-qpool_err
-kit_acquire_with(const qpool_request *request, qpool_lease *lease)
+static qpool_err
+acquire(const char *key, const qpool_request *request, qpool_lease *lease)
 {
 	actor *self = world_self();
-	qpool_err err;
 	int64_t left = QP_TIME_NEVER - world_now();
+	qpool_err err;
 
 	self->instant_ns = request->timeout < left ? world_now() + request->timeout : QP_TIME_NEVER;
 	self->waits = request->timeout > 0;
 	self->patience_ns = request->timeout;
 	self->slept_ns = 0;
 	self->verb = "acquire";
-	trace_say("acquire");
-	err = qpool_acquire_with(kit.pool, request, lease, NULL);
+	trace_say("acquire%s%s", key != NULL ? " of " : "", key != NULL ? key : "");
+	err = key != NULL ? qpool_keyed_acquire_with(kit.keyed, key, request, lease, NULL)
+	                  : qpool_acquire_with(kit.pool, request, lease, NULL);
 	self->waits = false;
 	judge(err, self->instant_ns, lease);
 	self->verb = NULL;
 	self->instant_ns = 0;
 	return err;
+}
+
+qpool_err
+kit_acquire_with(const qpool_request *request, qpool_lease *lease)
+{
+	return acquire(NULL, request, lease);
+}
+
+qpool_err
+kit_acquire_key(const char *key, qpool_nsec timeout, qpool_lease *lease)
+{
+	qpool_request request = qpool_request_init();
+
+	request.timeout = timeout;
+	return acquire(key, &request, lease);
 }
 
 qpool_err
@@ -389,7 +444,8 @@ kit_close(qpool_nsec timeout, qpool_err expected)
 
 	begin("close");
 	kit.is_closing = true;
-	err = qpool_close(kit.pool, timeout);
+	err = kit.keyed != NULL ? qpool_keyed_close(kit.keyed, timeout)
+	                        : qpool_close(kit.pool, timeout);
 	world_self()->verb = NULL;
 	if (err != expected)
 		world_fail("close: %s", qpool_err_name(err));

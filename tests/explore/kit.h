@@ -30,6 +30,7 @@ typedef struct kit_books {
 	unsigned may;         /* what kit_acquire may return besides OK: KIT_MAY(...) */
 	bool unchecked;       /* that somebody waits beside an idle or empty slot is no mistake */
 	qpool *pool;
+	qpool_keyed *keyed; /* instead */
 	/* kept by the kit */
 	unsigned most;           /* that may exist now */
 	unsigned opening, exist; /* exist: those being opened, too */
@@ -42,8 +43,9 @@ extern kit_books kit;
 
 /* A scene's first words: clean books, and options with no limit on time or uses. */
 void kit_begin(uint32_t max_size);
-/* Make the pool of what is in the books. */
+/* Make the pool of what is in the books, or a keyed one. */
 void kit_pool(void);
+void kit_keyed_pool(void);
 /* Start an actor of the scene. */
 actor *kit_go(const char *name, void *(*body)(void *), void *argument);
 /* A scene's last words: wait for all actors, close and free. */
@@ -57,6 +59,7 @@ void kit_balance(void);
 /* Verbs. */
 qpool_err kit_acquire(qpool_nsec timeout, qpool_lease *lease);
 qpool_err kit_acquire_with(const qpool_request *request, qpool_lease *lease);
+qpool_err kit_acquire_key(const char *key, qpool_nsec timeout, qpool_lease *lease);
 void kit_release(qpool_lease *lease);
 void kit_discard(qpool_lease *lease);
 void kit_detach(qpool_lease *lease);
@@ -74,6 +77,8 @@ void *kit_rounds(void *count);
 void *kit_hold(void *ms);
 void *kit_once_within(void *ms);
 
-#define KIT_NUMBER(n) ((void *)(uintptr_t)(n))
+/* Arguments of actors. */
+#define KIT_NUMBER(n)  ((void *)(uintptr_t)(n))
+#define KIT_TEXT(text) ((void *)(uintptr_t)(text))
 
 #endif

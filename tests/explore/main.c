@@ -35,6 +35,7 @@ static const struct part {
     {"open", scenes_open},
     {"crew", scenes_crew},
     {"lease", scenes_lease},
+    {"keyed", scenes_keyed},
     {"litmus", scenes_litmus},
 };
 
