@@ -4,6 +4,7 @@
  */
 #include "heap.h"
 
+#include "races.h"
 #include "world.h"
 
 #include <stdlib.h>
@@ -47,6 +48,7 @@ heap_put(void *memory)
 		world_fail("something is freed that is not allocated");
 	b = *link;
 	*link = b->next;
+	races_free(b->body, b->bytes);
 	memset(b->body, POISON, b->bytes);
 	b->next = freed;
 	freed = b;

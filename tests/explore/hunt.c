@@ -4,6 +4,7 @@
  */
 #include "hunt.h"
 
+#include "races.h"
 #include "trace.h"
 
 #include <inttypes.h>
@@ -169,6 +170,7 @@ hunt_report(const scene *s, const char *program)
 	else if (count < before)
 		printf(
 		    "made smaller, from %zu choices to %zu: %s\n", before, count, world_failure());
+	races_explain();
 	print_replay(program, s->name, marks, count);
 	free(marks);
 }

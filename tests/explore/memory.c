@@ -6,6 +6,7 @@
  * buffered.
  */
 #include "heap.h"
+#include "races.h"
 #include "trace.h"
 #include "world.h"
 
@@ -26,9 +27,16 @@ poke(volatile void *object, size_t size, uint64_t value)
 	memcpy((void *)(uintptr_t)object, &value, size);
 }
 
+static unsigned
+number_of(const actor *a)
+{
+	return (unsigned)(a - world_actors());
+}
+
 void
 memory_drain_one(actor *a)
 {
+	races_arrive(a->stores[0].object, &a->stores[0].carried);
 	poke(a->stores[0].object, a->stores[0].size, a->stores[0].value);
 	memmove(a->stores, a->stores + 1, --a->stored * sizeof a->stores[0]);
 }
@@ -61,9 +69,9 @@ memory_load(const volatile void *object, size_t size, memory_order order)
 {
 	uint64_t value;
 
-	(void)order;
 	world_point(object, false);
 	heap_must_live(object);
+	races_load(object, number_of(world_self()), order);
 	value = seen_by(world_self(), object, size);
 	TRACE("load", object, value);
 	return value;
@@ -78,20 +86,23 @@ memory_store(volatile void *object, size_t size, uint64_t value, memory_order or
 	heap_must_live(object);
 	if (self->stored == WORLD_STORES)
 		memory_drain_one(self);
-	self->stores[self->stored++] = (pending){object, value, size};
+	self->stores[self->stored++] =
+	    (pending){object, value, size, races_store(number_of(self), order)};
 	if (order == memory_order_seq_cst || world_is_muted())
 		memory_drain(self);
 	TRACE(self->stored > 0 ? "store, buffered" : "store", object, value);
 }
 
 uint64_t
-memory_change_to(volatile void *object, size_t size, memory_change change, uint64_t operand)
+memory_change_to(
+    volatile void *object, size_t size, memory_change change, uint64_t operand, memory_order order)
 {
 	uint64_t was;
 
 	world_point(object, true);
 	heap_must_live(object);
 	memory_drain(world_self());
+	races_exchange(object, number_of(world_self()), order);
 	was = peek(object, size);
 	switch (change) {
 	case MEMORY_SET:
@@ -112,7 +123,8 @@ memory_change_to(volatile void *object, size_t size, memory_change change, uint6
 }
 
 bool
-memory_compare(volatile void *object, size_t size, void *expected, uint64_t desired)
+memory_compare(volatile void *object, size_t size, void *expected, uint64_t desired,
+    memory_order good, memory_order bad)
 {
 	uint64_t was, wanted = peek(expected, size);
 
@@ -120,10 +132,13 @@ memory_compare(volatile void *object, size_t size, void *expected, uint64_t desi
 	heap_must_live(object);
 	memory_drain(world_self());
 	was = peek(object, size);
-	if (was == wanted)
+	if (was == wanted) {
+		races_exchange(object, number_of(world_self()), good);
 		poke(object, size, desired);
-	else
+	} else {
+		races_load(object, number_of(world_self()), bad);
 		poke(expected, size, was);
+	}
 	TRACE(
 	    was == wanted ? "compare, swap" : "compare, no", object, was == wanted ? desired : was);
 	return was == wanted;
@@ -132,6 +147,7 @@ memory_compare(volatile void *object, size_t size, void *expected, uint64_t desi
 void
 memory_fence(memory_order order)
 {
+	races_fence(number_of(world_self()), order);
 	/* The weaker ones cost nothing on this machine, and change nothing in this model. */
 	if (order != memory_order_seq_cst)
 		return;

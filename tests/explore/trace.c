@@ -124,6 +124,18 @@ name_places(void)
 }
 
 void
+trace_name(const void *place)
+{
+	char command[96];
+
+	(void)snprintf(command, sizeof command, "addr2line -p -f -s -i -e /proc/%d/exe 0x%tx",
+	    (int)getpid(), (const char *)place - 1 - __executable_start);
+	(void)fflush(stdout);
+	if (system(command) != 0)
+		printf("%p\n", place);
+}
+
+void
 trace_print(void)
 {
 	name_places();

@@ -27,6 +27,8 @@ QP_PRINTF(1, 2) void trace_add(const char *format, ...);
 		if (QP_UNLIKELY(trace_on))      \
 			trace_add(__VA_ARGS__); \
 	} while (0)
+/* Print which line of code this is. */
+void trace_name(const void *place);
 /* Print all that was traced, and forget it. */
 void trace_print(void);
 

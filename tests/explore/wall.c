@@ -65,6 +65,7 @@ qp_lock_acquire(qp_lock *lock)
 	lock->held = true;
 	lock->owner = handle_of(self);
 	self->held++;
+	races_lock(lock, (unsigned)(self - world_actors()));
 	TRACE("lock", lock, 0);
 }
 
@@ -76,6 +77,7 @@ qp_lock_release(qp_lock *lock)
 	world_point(NULL, true);
 	qp_lock_must_hold(lock);
 	memory_drain(self);
+	races_unlock(lock, (unsigned)(self - world_actors()));
 	lock->held = false;
 	self->held--;
 	TRACE("unlock", lock, 0);

@@ -10,6 +10,7 @@
 #include "shared.h"
 #include "trace.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -283,11 +284,13 @@ static void
 switch_to(actor *next)
 {
 	actor *self = w.self;
+	int keep = errno; /* each thread has its own */
 
 	if (next == self)
 		return;
 	w.self = next;
 	fibre_switch(self->stack, next->stack);
+	errno = keep;
 }
 
 static void
@@ -459,16 +462,21 @@ world_start(const char *name, void *(*body)(void *), void *argument)
 	a->held = a->stored = 0;
 	a->shield = 0;
 	a->pocket = NULL;
+	if (w.self != NULL)
+		races_start((unsigned)(w.self - w.actors), (unsigned)(a - w.actors));
 	return a;
 }
 
 static void
 join(const actor *joined)
 {
-	if (is_over(joined))
-		return;
-	w.self->joins = joined;
-	world_block(JOINING);
+	if (!is_over(joined)) {
+		w.self->joins = joined;
+		world_block(JOINING);
+	}
+	for (unsigned i = 0; i < w.used; i++)
+		if (joined == &w.actors[i] || (joined == NULL && w.actors[i].in_scene))
+			races_join((unsigned)(w.self - w.actors), i);
 }
 
 void
@@ -496,6 +504,7 @@ world_run(void *(*body)(void *), const world_rules *rules)
 	w.rules = rules;
 	w.failed = false;
 	w.failure[0] = '\0';
+	races_begin();
 	w.self = NULL;
 	w.self = world_start("main", body, NULL);
 	fibre_switch(fibre_main(), w.self->stack);

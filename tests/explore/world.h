@@ -17,6 +17,7 @@
 #define EXPLORE_WORLD_H
 
 #include "mute.h"
+#include "races.h"
 #include "platform/atomic.h"
 #include "platform/compiler.h"
 #include "platform/park.h"
@@ -38,6 +39,7 @@ typedef struct pending {
 	volatile void *object;
 	uint64_t value;
 	size_t size;
+	clocks carried;
 } pending;
 
 typedef struct actor {

@@ -28,9 +28,10 @@ uint64_t memory_load(const volatile void *object, size_t size, memory_order orde
 void memory_store(volatile void *object, size_t size, uint64_t value, memory_order order);
 /* Change it in one step, and return what it was. */
 uint64_t memory_change_to(
-    volatile void *object, size_t size, memory_change change, uint64_t operand);
+    volatile void *object, size_t size, memory_change change, uint64_t operand, memory_order order);
 /* True: it was *expected and is `desired` now.  False: *expected is what it was. */
-bool memory_compare(volatile void *object, size_t size, void *expected, uint64_t desired);
+bool memory_compare(volatile void *object, size_t size, void *expected, uint64_t desired,
+    memory_order good, memory_order bad);
 void memory_fence(memory_order order);
 
 /* What an object holds, without _Atomic and const. */
@@ -55,18 +56,22 @@ void memory_fence(memory_order order);
 	MEMORY_TYPED_(object, memory_load((object), sizeof *(object), (order)))
 #define atomic_store_explicit(object, value, order) \
 	memory_store((object), sizeof *(object), MEMORY_BITS_(object, value), (order))
-#define MEMORY_CHANGE_(object, change, value) \
-	MEMORY_TYPED_(object,                 \
-	    memory_change_to((object), sizeof *(object), (change), MEMORY_BITS_(object, value)))
-/* The order of a change is not asked: on the machine modelled each is a full barrier. */
-#define atomic_exchange_explicit(object, value, order)  MEMORY_CHANGE_(object, MEMORY_SET, value)
-#define atomic_fetch_add_explicit(object, value, order) MEMORY_CHANGE_(object, MEMORY_ADD, value)
-#define atomic_fetch_or_explicit(object, value, order)  MEMORY_CHANGE_(object, MEMORY_OR, value)
-#define atomic_fetch_and_explicit(object, value, order) MEMORY_CHANGE_(object, MEMORY_AND, value)
+#define MEMORY_CHANGE_(object, change, value, order)                                 \
+	MEMORY_TYPED_(object, memory_change_to((object), sizeof *(object), (change), \
+				  MEMORY_BITS_(object, value), (order)))
+#define atomic_exchange_explicit(object, value, order) \
+	MEMORY_CHANGE_(object, MEMORY_SET, value, order)
+#define atomic_fetch_add_explicit(object, value, order) \
+	MEMORY_CHANGE_(object, MEMORY_ADD, value, order)
+#define atomic_fetch_or_explicit(object, value, order) \
+	MEMORY_CHANGE_(object, MEMORY_OR, value, order)
+#define atomic_fetch_and_explicit(object, value, order) \
+	MEMORY_CHANGE_(object, MEMORY_AND, value, order)
 #define atomic_fetch_sub_explicit(object, value, order) \
-	MEMORY_CHANGE_(object, MEMORY_ADD, (MEMORY_TYPE_(object))(0 - (value)))
+	MEMORY_CHANGE_(object, MEMORY_ADD, (MEMORY_TYPE_(object))(0 - (value)), order)
 #define atomic_compare_exchange_strong_explicit(object, expected, desired, good, bad) \
-	memory_compare((object), sizeof *(object), (expected), MEMORY_BITS_(object, desired))
+	memory_compare(                                                               \
+	    (object), sizeof *(object), (expected), MEMORY_BITS_(object, desired), (good), (bad))
 #define atomic_compare_exchange_weak_explicit atomic_compare_exchange_strong_explicit
 #define atomic_thread_fence(order)            memory_fence(order)
 #define atomic_signal_fence(order)            ((void)(order))
