@@ -35,6 +35,12 @@ choice_search(unsigned most)
 	known = 0;
 }
 
+bool
+choice_is_search(void)
+{
+	return mode == SEARCHES;
+}
+
 void
 choice_random(void)
 {

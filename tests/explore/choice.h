@@ -23,6 +23,8 @@ void choice_random(void);
 /* From now on choose as these marks say; they are copied. */
 void choice_replay(const choice_mark *given, size_t count);
 
+bool choice_is_search(void);
+
 /* A new execution. */
 void choice_begin(uint64_t seed);
 /* Where going on is possible: does it go on?  If not, ask choice_make next.  A search looks no

@@ -149,28 +149,40 @@ hunt_last_words(const char *program)
 	(void)fflush(stdout);
 }
 
-void
+static bool
+fails_by_seed(const scene *s, const char *program)
+{
+	if (!by_seed)
+		return true;
+	printf("seed %" PRIu64 "; again: %s --scene %s --seed %" PRIu64 " --seconds 0\n",
+	    failed_seed, program, s->name, failed_seed);
+	choice_random();
+	return !play(s, failed_seed);
+}
+
+bool
 hunt_report(const scene *s, const char *program)
 {
 	size_t count, before;
 	const choice_mark *made = choice_marks(&count);
 	choice_mark *marks = malloc((count + 1) * sizeof *marks);
+	bool again;
 
 	if (marks == NULL)
 		abort();
 	memcpy(marks, made, count * sizeof *marks);
 	before = count;
 	printf("scene %s fails: %s\n", s->name, world_failure());
-	if (by_seed)
-		printf("seed %" PRIu64 "; again: %s --scene %s --seed %" PRIu64 " --seconds 0\n",
-		    failed_seed, program, s->name, failed_seed);
+	again = fails_by_seed(s, program);
 	shrink(s, marks, &count);
-	if (hunt_replay(s, marks, count, false))
-		printf("it does not fail when replayed: something is not under control\n");
+	again = !hunt_replay(s, marks, count, false) && again;
+	if (!again)
+		printf("it does not fail again: something is not under control\n");
 	else if (count < before)
 		printf(
 		    "made smaller, from %zu choices to %zu: %s\n", before, count, world_failure());
 	races_explain();
 	print_replay(program, s->name, marks, count);
 	free(marks);
+	return again;
 }

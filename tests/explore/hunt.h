@@ -24,8 +24,9 @@ bool hunt_search(
 bool hunt_walk(const scene *s, uint64_t seed, double seconds, hunt_counts *counts);
 /* One execution, by marks; with `traced`, printed. */
 bool hunt_replay(const scene *s, const choice_mark *marks, size_t count, bool traced);
-/* The last execution failed: print how, make it smaller, and say how to see it again. */
-void hunt_report(const scene *s, const char *program);
+/* The last execution failed: print how, make it smaller, and say how to see it again.  False: it
+ * does not fail again, neither by its seed nor by its marks. */
+bool hunt_report(const scene *s, const char *program);
 /* The program ends in the middle of an execution: say how to see it again. */
 void hunt_last_words(const char *program);
 /* Time that has passed, for people and for budgets only. */

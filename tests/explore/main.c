@@ -49,6 +49,7 @@ static struct {
 	bool has_seed, traced, must_find, list;
 } asked = {.seconds = 30, .bound = -1};
 
+static bool lost_control; /* what failed did not fail again */
 static const scene *chosen[100];
 static size_t scenes;
 
@@ -147,8 +148,8 @@ hunt(const scene *s, double seconds)
 		good = search_deeper(s, seconds / 2, &counts);
 	if (good && asked.bound < 0)
 		good = hunt_walk(s, asked.seed, asked.has_seed ? seconds : seconds / 2, &counts);
-	if (!good && !s->must_fail)
-		hunt_report(s, asked.program);
+	if (!good && !s->must_fail && !hunt_report(s, asked.program))
+		lost_control = true;
 	if (good && s->must_fail)
 		printf("scene %s does not fail, and it must: the model hides a mistake\n", s->name);
 	print_counts(s, &counts);
@@ -165,7 +166,7 @@ find_mutant(void)
 		for (size_t i = 0; i < scenes; i++)
 			if (!chosen[i]->must_fail && !hunt(chosen[i], turn)) {
 				printf("found after %.2f s\n", hunt_clock() - began);
-				return true;
+				return !lost_control;
 			}
 	printf("the mistake was not found in %.0f s\n", asked.seconds);
 	return false;

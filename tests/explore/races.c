@@ -6,6 +6,7 @@
  */
 #include "races.h"
 
+#include "choice.h"
 #include "heap.h"
 #include "trace.h"
 #include "world.h"
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CELLS 8192u /* a power of two; both tables stay far from full */
+#define CELLS 4096u /* a power of two; both tables stay far from full */
 
 /* Eight bytes of plain memory. */
 typedef struct cell {
@@ -35,6 +36,7 @@ typedef struct carrier {
 } carrier;
 
 bool races_on;
+static bool keeps_clocks; /* somebody will ask */
 static cell cells[CELLS];
 static carrier carriers[CELLS];
 static cell *used[CELLS]; /* the cells of this execution */
@@ -50,8 +52,7 @@ _Static_assert(RACES_ACTORS == WORLD_ACTORS, "a clock for each actor");
 void
 races_begin(void)
 {
-	if (!races_on)
-		return;
+	keeps_clocks = races_on || choice_is_search();
 	run++;
 	cells_used = 0;
 	memset(known, 0, sizeof known);
@@ -60,6 +61,24 @@ races_begin(void)
 	for (unsigned i = 0; i < RACES_ACTORS; i++)
 		known[i].at[i] = 1;
 	places[0] = places[1] = NULL;
+}
+
+uint32_t
+races_run(void)
+{
+	return run;
+}
+
+uint32_t
+races_time(unsigned who)
+{
+	return known[who].at[who];
+}
+
+bool
+races_knows(unsigned who, unsigned other, uint32_t time)
+{
+	return who == other || known[who].at[other] >= time;
 }
 
 static void
@@ -125,9 +144,8 @@ releases(memory_order order)
 void
 races_load(const volatile void *object, unsigned who, memory_order order)
 {
-	if (!races_on)
-		return;
-	learn(acquires(order) ? &known[who] : &seen[who], &carrier_of(object)->carried);
+	if (keeps_clocks)
+		learn(acquires(order) ? &known[who] : &seen[who], &carrier_of(object)->carried);
 }
 
 clocks
@@ -135,7 +153,7 @@ races_store(unsigned who, memory_order order)
 {
 	clocks carried = {{0}};
 
-	if (!races_on)
+	if (!keeps_clocks)
 		return carried;
 	carried = releases(order) ? known[who] : fenced[who];
 	known[who].at[who] += releases(order);
@@ -145,7 +163,7 @@ races_store(unsigned who, memory_order order)
 void
 races_arrive(const volatile void *object, const clocks *carried)
 {
-	if (races_on)
+	if (keeps_clocks)
 		carrier_of(object)->carried = *carried;
 }
 
@@ -154,7 +172,7 @@ races_exchange(const volatile void *object, unsigned who, memory_order order)
 {
 	clocks carried;
 
-	if (!races_on)
+	if (!keeps_clocks)
 		return;
 	races_load(object, who, order);
 	carried = races_store(who, order);
@@ -164,9 +182,9 @@ races_exchange(const volatile void *object, unsigned who, memory_order order)
 void
 races_fence(unsigned who, memory_order order)
 {
-	if (races_on && acquires(order))
+	if (acquires(order))
 		learn(&known[who], &seen[who]);
-	if (races_on && releases(order)) {
+	if (releases(order)) {
 		fenced[who] = known[who];
 		known[who].at[who]++;
 	}
@@ -205,7 +223,7 @@ static void
 must_know(
     unsigned who, unsigned other, uint32_t at, const char *what, const void *then, const void *now)
 {
-	if (other == who || known[who].at[other] >= at)
+	if (races_knows(who, other, at))
 		return;
 	places[0] = then;
 	places[1] = now;

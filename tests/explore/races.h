@@ -4,8 +4,9 @@
  * and memory orders), or only by the schedule we happened to choose?  This finds a release that is
  * missing even where the simulated machine, like x86, would never show it.
  *
- * It needs the core compiled with -fsanitize=thread: then the compiler calls the __tsan_ functions
- * at each access, and here they are ours.  Else all this is off.
+ * For plain memory it needs the core compiled with -fsanitize=thread: then the compiler calls the
+ * __tsan_ functions at each access, and here they are ours.  shared asks the same of atomic words,
+ * where such a pair is no mistake, but what a search must branch at.
  */
 #ifndef EXPLORE_RACES_H
 #define EXPLORE_RACES_H
@@ -22,10 +23,14 @@ typedef struct clocks {
 	uint32_t at[RACES_ACTORS];
 } clocks;
 
-extern bool races_on;
+extern bool races_on; /* the core is compiled so */
 
-/* A new execution. */
+/* A new execution; which one is it? */
 void races_begin(void);
+uint32_t races_run(void);
+/* The time of an actor, and whether another knows that it had come so far. */
+uint32_t races_time(unsigned who);
+bool races_knows(unsigned who, unsigned other, uint32_t time);
 /* `who` has loaded a value that another's store left there. */
 void races_load(const volatile void *object, unsigned who, memory_order order);
 /* What a store of `who` carries with it, and when it is seen by all. */

@@ -5,15 +5,20 @@
  */
 #include "shared.h"
 
+#include "races.h"
+
 #include <stdint.h>
 #include <string.h>
 
-#define SLOTS 65536u
+#define SLOTS 16384u /* a power of two */
 
 typedef struct word {
 	uintptr_t address;
-	uint32_t touched; /* a bit for each actor */
-	bool written, unlocked;
+	bool is_shared;
+	/* in this execution: */
+	uint32_t run;
+	unsigned writer; /* counted from 1; 0: nobody */
+	uint32_t written_at, read_at[RACES_ACTORS];
 } word;
 
 static word table[SLOTS];
@@ -23,36 +28,44 @@ static bool grown;
 static word *
 find(uintptr_t address)
 {
-	unsigned i = (unsigned)((address >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 48) % SLOTS;
+	unsigned i = (unsigned)((address >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 40) % SLOTS;
 
 	while (table[i].address != 0 && table[i].address != address)
 		i = (i + 1) % SLOTS;
 	used += table[i].address == 0;
-	table[i].address = address;
+	if (table[i].run != races_run())
+		table[i] =
+		    (word){.address = address, .is_shared = table[i].is_shared, .run = races_run()};
 	return &table[i];
 }
 
 static bool
-is_shared(const word *w)
+is_ordered(const word *w, unsigned who, bool writes)
 {
-	return (w->touched & (w->touched - 1)) != 0 && w->written && w->unlocked;
+	bool ordered = w->writer == 0 || races_knows(who, w->writer - 1, w->written_at);
+
+	for (unsigned i = 0; writes && i < RACES_ACTORS; i++)
+		ordered = ordered && (w->read_at[i] == 0 || races_knows(who, i, w->read_at[i]));
+	return ordered;
 }
 
 bool
-shared_touch(const volatile void *object, unsigned who, bool writes, bool locked)
+shared_touch(const volatile void *object, unsigned who, bool writes)
 {
 	word *w;
-	bool was;
 
 	if (object == NULL || used > SLOTS / 2)
 		return true;
 	w = find((uintptr_t)object);
-	was = is_shared(w);
-	w->touched |= UINT32_C(1) << who;
-	w->written = w->written || writes;
-	w->unlocked = w->unlocked || !locked;
-	grown = grown || is_shared(w) != was;
-	return is_shared(w);
+	if (!w->is_shared && !is_ordered(w, who, writes))
+		w->is_shared = grown = true;
+	if (writes) {
+		w->writer = who + 1;
+		w->written_at = races_time(who);
+	} else {
+		w->read_at[who] = races_time(who);
+	}
+	return w->is_shared;
 }
 
 bool

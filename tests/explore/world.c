@@ -349,12 +349,13 @@ count_point(void)
 void
 world_point(const volatile void *object, bool writes)
 {
-	bool hangs;
+	bool hangs = true;
 
 	if (w.muted > 0)
 		return;
 	count_point();
-	hangs = shared_touch(object, (unsigned)(w.self - w.actors), writes, w.self->held > 0);
+	if (choice_is_search())
+		hangs = shared_touch(object, (unsigned)(w.self - w.actors), writes);
 	decide(false, hangs);
 }
 
