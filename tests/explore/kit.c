@@ -134,7 +134,7 @@ kit_go(const char *name, void *(*body)(void *), void *argument)
 void
 kit_balance(void)
 {
-	if (kit.opens != kit.closes + kit.detached)
+	if (kit.opens != kit.closes + kit.detached + kit.refused)
 		world_fail("%u opened, but %u closed and %u detached", kit.opens, kit.closes,
 		    kit.detached);
 	if (kit.acquires != kit.given_back)
@@ -171,7 +171,7 @@ look_at_stats(void)
 		    stats.leased, stats.idle,
 		    stats.checking + stats.resetting + stats.opening + stats.closing,
 		    stats.waiting);
-	if (stats.acquires != kit.acquires || stats.opens != kit.opens ||
+	if (stats.acquires != kit.acquires || stats.opens + kit.refused != kit.opens ||
 	    stats.open_failures != kit.failures)
 		world_fail("stats say %" PRIu64 " acquires, %" PRIu64 " opens, %" PRIu64
 			   " failures; they were %u, %u, %u",

@@ -169,10 +169,125 @@ many(void *unused)
 	return NULL;
 }
 
+static unsigned doubts;
+
+/* Twice choice may say that it is dead. */
+static qpool_err
+fails_by_choice(qpool_err how)
+{
+	world_point(NULL, true);
+	if (doubts == 0 || world_choose(2) == 0)
+		return QPOOL_OK;
+	doubts--;
+	return how;
+}
+
+static qpool_err
+peek(void *user, void *resource, qpool_error *error)
+{
+	(void)user;
+	(void)resource;
+	(void)error;
+	return fails_by_choice(QPOOL_ECHECK);
+}
+
+static qpool_err
+step_may_fail(void *user, void *resource, const qpool_step *step, qpool_error *error)
+{
+	(void)user;
+	(void)resource;
+	(void)step;
+	(void)error;
+	return fails_by_choice(QPOOL_EPEER);
+}
+
+static void
+three_on_one(void)
+{
+	doubts = 2;
+	kit_pool();
+	kit_go("a", kit_rounds, KIT_NUMBER(2));
+	kit_go("b", kit_rounds, KIT_NUMBER(1));
+	kit_go("c", kit_rounds, KIT_NUMBER(1));
+	kit_end();
+}
+
+/* What is idle turns out to be dead, and whoever asked opens another. */
+static void *
+dead(void *unused)
+{
+	(void)unused;
+	kit_begin(1);
+	kit.ops.peek = peek;
+	three_on_one();
+	return NULL;
+}
+
+static void *
+checks(void *unused)
+{
+	(void)unused;
+	kit_begin(1);
+	kit.ops.check = step_may_fail;
+	kit.options.check_after = QPOOL_ZERO;
+	three_on_one();
+	return NULL;
+}
+
+static void *
+unclean(void *unused)
+{
+	(void)unused;
+	kit_begin(1);
+	kit.ops.reset = step_may_fail;
+	three_on_one();
+	return NULL;
+}
+
+static void *
+adopt_one(void *unused)
+{
+	kit_resource *r = &kit.resources[kit.opens++];
+	qpool_err err;
+
+	(void)unused;
+	r->state = KIT_OPEN;
+	world_self()->verb = "adopt";
+	kit.most++; /* it exists before the pool says whether there is room */
+	kit.exist++;
+	err = qpool_adopt(kit.pool, r, NULL);
+	if (err == QPOOL_OK)
+		return NULL;
+	if (err != QPOOL_EAGAIN)
+		world_fail("adopt: %s", qpool_err_name(err));
+	r->state = KIT_CLOSED; /* it stays ours, and is none of the pool's */
+	kit.exist--;
+	kit.refused++;
+	return NULL;
+}
+
+/* A resource comes from outside while others open and wait. */
+static void *
+adopt(void *unused)
+{
+	(void)unused;
+	kit_begin(1);
+	kit_pool();
+	kit_go("a", adopt_one, NULL);
+	kit_go("b", kit_rounds, KIT_NUMBER(1));
+	kit_go("c", kit_rounds, KIT_NUMBER(1));
+	kit_end();
+	return NULL;
+}
+
 const scene scenes_lease[] = {
     {"twice", twice, 0, 1, false},
     {"enders", enders, 0, 1, false},
     {"told", told, 0, 0, false},
+    {"dead", dead, 0, 1, false},
+    {"checks", checks, 0, 1, false},
+    {"unclean", unclean, 0, 1, false},
+    {"adopt", adopt, 0, 1, false},
     {"many", many, 0, 1, false},
     {NULL, NULL, 0, 0, false},
 };

@@ -234,7 +234,7 @@ const scene scenes_line[] = {
     {"timeout", timeout, 3, 0, false},
     {"transfer", transfer, 3, 0, false},
     {"overtake", overtake, 3, 1, false},
-    {"interrupt", interrupt, 3, 0, false},
+    {"interrupt", interrupt, 3, 1, false},
     {"cancel", cancel, 0, 1, false},
     {"cancel_served", cancel_served, 0, 1, false},
     {"pause", pause, 2, 1, false},

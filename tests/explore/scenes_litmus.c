@@ -9,7 +9,7 @@
 #include "platform/membarrier.h"
 
 /* How an actor gets from its write to its read. */
-typedef enum remedy { PLAIN, EXCHANGE, FENCE, MEMBARRIER } remedy;
+typedef enum remedy { PLAIN, EXCHANGE, FENCE, MEMBARRIER, UNHEARD } remedy;
 
 static qp_atomic_u32 wants[2];
 static uint32_t seen[2];
@@ -25,6 +25,8 @@ write_then_read(unsigned me, remedy how)
 		qp_fence_seq_cst();
 	if (how == MEMBARRIER && !qp_membarrier())
 		world_fail("no membarrier");
+	if (how == UNHEARD)
+		(void)qp_membarrier();
 	seen[me] = qp_load_acquire(&wants[1 - me]);
 }
 
@@ -104,6 +106,16 @@ dekker_dropped(void *unused)
 {
 	(void)unused;
 	dekker(PLAIN, FENCE);
+	return NULL;
+}
+
+/* The kernel refuses, and the rare side goes on as if it had not. */
+static void *
+dekker_refused(void *unused)
+{
+	(void)unused;
+	world_grant_membarriers(0);
+	dekker(PLAIN, UNHEARD);
 	return NULL;
 }
 
@@ -240,6 +252,7 @@ const scene scenes_litmus[] = {
     {"dekker_fence", dekker_fence, 0, 0, false},
     {"dekker_membarrier", dekker_membarrier, 0, 0, false},
     {"dekker_dropped", dekker_dropped, 0, 0, true},
+    {"dekker_refused", dekker_refused, 0, 0, true},
     {"message", message, 0, 0, false},
     {"generation", generation, 0, 0, false},
     {"no_generation", no_generation, 0, 0, true},

@@ -177,13 +177,15 @@ qp_yield(void)
 bool
 qp_membarrier_begin(void)
 {
-	return true;
+	return world_membarrier(false);
 }
 
 bool
 qp_membarrier(void)
 {
 	world_point(NULL, true);
+	if (!world_membarrier(true))
+		return false;
 	memory_drain_all();
 	TRACE("membarrier", NULL, 0);
 	return true;

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@ typedef struct menu {
 static struct {
 	actor actors[WORLD_ACTORS];
 	actor *self; /* NULL: no execution */
-	unsigned used, muted, points, clock_moves, surprises;
+	unsigned used, muted, points, clock_moves, surprises, membarriers;
 	int64_t now_ns;
 	const world_rules *rules;
 	bool failed;
@@ -298,8 +299,8 @@ surprise(actor *a)
 {
 	w.surprises--;
 	a->state = READY;
-	a->how = QP_PARK_LOOK;
-	trace_say("%s wakes for nothing", a->name);
+	a->how = QP_PARK_SIGNAL;
+	trace_say("%s wakes for a signal", a->name);
 }
 
 static void
@@ -378,6 +379,21 @@ world_yield(void)
 		return;
 	count_point();
 	decide(true, true);
+}
+
+void
+world_grant_membarriers(unsigned count)
+{
+	w.membarriers = count;
+}
+
+bool
+world_membarrier(bool uses)
+{
+	if (w.membarriers == 0)
+		return false;
+	w.membarriers -= uses;
+	return true;
 }
 
 unsigned
@@ -503,6 +519,7 @@ world_run(void *(*body)(void *), const world_rules *rules)
 	w.surprises = rules->surprises;
 	w.now_ns = WORLD_BEGAN_NS;
 	w.rules = rules;
+	w.membarriers = UINT_MAX;
 	w.failed = false;
 	w.failure[0] = '\0';
 	races_begin();

@@ -73,7 +73,7 @@ typedef struct actor {
 
 typedef struct world_rules {
 	unsigned clock_moves; /* how often in an execution a choice may move the clock */
-	unsigned surprises;   /* how often somebody parked may wake for nothing */
+	unsigned surprises;   /* how often somebody parked may wake for a signal */
 	void (*quiet)(void);  /* at quiet points, muted */
 	void (*end)(void);    /* when all are gone, muted */
 } world_rules;
@@ -109,6 +109,10 @@ void world_block(actor_state state);
 void world_pass(int64_t span_ns);
 /* Let others go first. */
 void world_yield(void);
+/* Grant so many membarriers and refuse all later ones; 0: from the first question on.  Without this,
+ * all are granted.  Is there one; it is used up by it. */
+void world_grant_membarriers(unsigned count);
+bool world_membarrier(bool uses);
 /* One of `options`, none better than another. */
 unsigned world_choose(unsigned options);
 /* Cancel the actor, if it is parked where it may be. */

@@ -8,6 +8,7 @@
 #include "platform/clock.h"
 #include "platform/forkmark.h"
 #include "platform/lock.h"
+#include "platform/membarrier.h"
 #include "platform/output.h"
 #include "platform/park.h"
 #include "platform/random.h"
@@ -514,6 +515,22 @@ a_childs_thread_has_a_number_of_its_own(void **state)
 	assert_int_equal(qp_thread_id(), here);
 }
 
+/* Whether there is one depends on the kernel and the sandbox; that it needs its permission first
+ * does not. */
+static void
+a_membarrier_is_granted_or_refused_for_good(void **state)
+{
+	bool granted;
+
+	(void)state;
+	errno = ENOENT;
+	assert_false(qp_membarrier());
+	granted = qp_membarrier_begin();
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(qp_membarrier(), granted);
+	assert_int_equal(errno, ENOENT);
+}
+
 static void
 random_is_spread_and_bounded(void **state)
 {
@@ -556,6 +573,7 @@ main(void)
 	    cmocka_unit_test(a_thread_knows_its_number),
 	    cmocka_unit_test(a_childs_thread_has_a_number_of_its_own),
 	    cmocka_unit_test(a_child_of_a_raw_clone_knows_too),
+	    cmocka_unit_test(a_membarrier_is_granted_or_refused_for_good),
 	    cmocka_unit_test(random_is_spread_and_bounded),
 	};
 
