@@ -37,6 +37,7 @@ static qpool_err
 open_one(void *user, const qpool_step *step, void **out, qpool_error *error)
 {
 	kit_resource *r;
+	bool fails;
 
 	(void)user;
 	(void)step;
@@ -49,9 +50,9 @@ open_one(void *user, const qpool_step *step, void **out, qpool_error *error)
 	else
 		world_point(NULL, true);
 	kit.opening--;
-	kit.is_failing = open_fails();
-	trace_say("open %s", kit.is_failing ? "fails" : "is done");
-	if (kit.is_failing) {
+	fails = open_fails();
+	trace_say("open %s", fails ? "fails" : "is done");
+	if (fails) {
 		kit.exist--;
 		kit.failures++;
 		(void)snprintf(error->message, sizeof error->message, "the peer says no");
@@ -249,16 +250,23 @@ count_waiting(void)
 	return waiting;
 }
 
+/* Then one open at a time is enough. */
+static bool
+is_failing(void)
+{
+	return kit.keyed != NULL ? kit.failures > 0 : kit.pool->backoff.failures > 0;
+}
+
 /* The lost wake-up, whatever made it. */
 static void
 look_at_sleepers(const qpool_stats *stats, unsigned waiting)
 {
-	unsigned most = kit.is_failing ? 1 : 4, could = stats->empty + stats->opening;
+	unsigned most = is_failing() ? 1 : 4, could = stats->empty + stats->opening;
 
 	if (waiting == 0 || kit.is_paused || kit.is_closing || kit.unchecked)
 		return;
 	/* A key whose opens fail does not oust what another key has, before it has rested. */
-	if (kit.keyed != NULL && kit.failures > 0 && somebody_looks_soon())
+	if (kit.keyed != NULL && is_failing() && somebody_looks_soon())
 		return;
 	if (stats->idle > 0)
 		world_fail("%u wait and %u are idle", waiting, stats->idle);

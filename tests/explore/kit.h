@@ -36,7 +36,7 @@ typedef struct kit_books {
 	unsigned opening, exist; /* exist: those being opened, too */
 	unsigned opens, failures, closes, detached, acquires, given_back;
 	unsigned refused; /* of opens: made outside, and not adopted */
-	bool is_failing, is_paused, is_closing;
+	bool is_paused, is_closing;
 	kit_resource resources[KIT_RESOURCES];
 } kit_books;
 

@@ -36,6 +36,7 @@ static const struct part {
     {"crew", scenes_crew},
     {"lease", scenes_lease},
     {"keyed", scenes_keyed},
+    {"any", scenes_any},
     {"litmus", scenes_litmus},
 };
 
