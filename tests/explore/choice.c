@@ -90,10 +90,12 @@ search(unsigned options, unsigned cheap)
 	if (open < 2 || branch == MOST)
 		return 0;
 	if (branch < known) {
+		if (limit[branch] != open)
+			return options;
 		option = chosen[branch];
 	} else {
 		chosen[branch] = 0;
-		limit[branch] = (uint8_t)(open < 255 ? open : 255);
+		limit[branch] = (uint8_t)open;
 		known++;
 	}
 	branch++;

@@ -30,7 +30,8 @@ void choice_begin(uint64_t seed);
 /* Where going on is possible: does it go on?  If not, ask choice_make next.  A search looks no
  * further where nothing `hangs` on the choice. */
 bool choice_goes_on(bool hangs);
-/* One of `options`, the first `cheap` of which cost nothing. */
+/* One of `options`, the first `cheap` of which cost nothing.  `options` itself: a search found another
+ * choice here than the last time, so the execution is not under control. */
 unsigned choice_make(unsigned options, unsigned cheap);
 /* A search: is there another execution?  To be asked after each.  `anew`: begin the search again. */
 bool choice_next(bool anew);

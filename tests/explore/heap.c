@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * heap: a list of blocks that are out and a list of those that were.
+ * heap: an arena that only grows until it is reset, so that a block lies at the same address in each
+ * execution that allocates the same; and a list of all blocks.
  */
 #include "heap.h"
 
@@ -10,92 +11,97 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(from, bytes)   ((void)(from), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(from, bytes) ((void)(from), (void)(bytes))
+#endif
+
 #define POISON 0xdd
+#define ARENA  ((size_t)1 << 20)
+#define GAP    32u /* between two blocks */
+#define BLOCKS 256u
 
 typedef struct block {
-	struct block *next;
+	unsigned char *body;
 	size_t bytes;
-	max_align_t body[];
+	bool freed;
 } block;
 
-static block *out, *freed;
-static size_t count;
+static _Alignas(64) unsigned char arena[ARENA];
+static size_t arena_used;
+static block blocks[BLOCKS];
+static unsigned made, out;
 
 void *
 heap_get(size_t bytes)
 {
-	block *b = calloc(1, sizeof *b + bytes);
+	block *b = &blocks[made++];
 
-	if (b == NULL)
-		abort();
-	b->bytes = bytes;
-	b->next = out;
-	out = b;
-	count++;
+	if (made == BLOCKS || ARENA - arena_used < bytes + 2 * (size_t)GAP)
+		world_fail("the heap is full: enlarge it in heap.c");
+	arena_used += GAP;
+	*b = (block){arena + arena_used, bytes, false};
+	arena_used += (bytes + 15) / 16 * 16;
+	ASAN_UNPOISON_MEMORY_REGION(b->body, bytes);
+	memset(b->body, 0, bytes);
+	out++;
 	return b->body;
 }
 
 void
 heap_put(void *memory)
 {
-	block **link = &out, *b;
+	block *b = blocks;
 
 	if (memory == NULL)
 		return;
-	while (*link != NULL && (void *)(*link)->body != memory)
-		link = &(*link)->next;
-	if (*link == NULL)
+	while (b < blocks + made && (b->body != memory || b->freed))
+		b++;
+	if (b == blocks + made)
 		world_fail("something is freed that is not allocated");
-	b = *link;
-	*link = b->next;
 	races_free(b->body, b->bytes);
 	memset(b->body, POISON, b->bytes);
-	b->next = freed;
-	freed = b;
-	count--;
+	ASAN_POISON_MEMORY_REGION(b->body, b->bytes);
+	b->freed = true;
+	out--;
 }
 
 void
 heap_must_live(const volatile void *object)
 {
-	const char *place = (const char *)(uintptr_t)object;
+	const unsigned char *place = (const unsigned char *)(uintptr_t)object;
 
-	for (const block *b = freed; b != NULL; b = b->next)
-		if (place >= (const char *)b->body && place < (const char *)b->body + b->bytes)
+	if (place < arena || place >= arena + ARENA || out == made)
+		return;
+	for (const block *b = blocks; b < blocks + made; b++)
+		if (b->freed && place >= b->body && place < b->body + b->bytes)
 			world_fail("freed memory is touched");
 }
 
 size_t
 heap_count(void)
 {
-	return count;
+	return out;
 }
 
 void
 heap_check(void)
 {
-	for (const block *b = freed; b != NULL; b = b->next) {
-		const unsigned char *body = (const unsigned char *)b->body;
-		if (b->bytes > 0 &&
-		    (body[0] != POISON || memcmp(body, body + 1, b->bytes - 1) != 0))
+	for (const block *b = blocks; b < blocks + made; b++) {
+		if (!b->freed || b->bytes == 0)
+			continue;
+		ASAN_UNPOISON_MEMORY_REGION(b->body, b->bytes);
+		if (b->body[0] != POISON || memcmp(b->body, b->body + 1, b->bytes - 1) != 0)
 			world_fail("freed memory was written to");
-	}
-}
-
-static void
-drop(block **list)
-{
-	while (*list != NULL) {
-		block *b = *list;
-		*list = b->next;
-		free(b);
 	}
 }
 
 void
 heap_reset(void)
 {
-	drop(&out);
-	drop(&freed);
-	count = 0;
+	ASAN_POISON_MEMORY_REGION(arena, sizeof arena);
+	arena_used = 0;
+	made = out = 0;
 }

@@ -308,6 +308,7 @@ decide(bool yields, bool hangs)
 {
 	menu all;
 	option taken;
+	unsigned index;
 
 	if (w.self->state == READY && !yields && choice_goes_on(hangs))
 		return;
@@ -319,7 +320,10 @@ decide(bool yields, bool hangs)
 			fibre_switch(w.self->stack, fibre_main());
 			return;
 		}
-		taken = all.list[choice_make(all.count, all.cheap)];
+		index = choice_make(all.count, all.cheap);
+		if (index == all.count)
+			world_fail("the same choices led elsewhere than before");
+		taken = all.list[index];
 		switch (taken.kind) {
 		case GO:
 			switch_to(taken.who);
@@ -399,7 +403,11 @@ world_membarrier(bool uses)
 unsigned
 world_choose(unsigned options)
 {
-	return choice_make(options, options);
+	unsigned index = choice_make(options, options);
+
+	if (index == options)
+		world_fail("the same choices led elsewhere than before");
+	return index;
 }
 
 void
