@@ -10,20 +10,19 @@
 #endif
 #include "fibre.h"
 
+#include "sanitize.h"
+
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <ucontext.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#if EXPLORE_ASAN
 #include <sanitizer/common_interface_defs.h>
-#define TOLD 1
-#else
-#define TOLD 0
 #endif
 
-#define STACK_BYTES ((size_t)(TOLD ? 512 : 128) * 1024)
+#define STACK_BYTES ((size_t)(EXPLORE_ASAN ? 512 : 128) * 1024)
 
 struct fibre {
 	void (*body)(void);
@@ -49,7 +48,7 @@ fibre_main(void)
 static void
 arrive(fibre *here)
 {
-#if TOLD
+#if EXPLORE_ASAN
 	const void *bottom;
 	size_t bytes;
 
@@ -109,7 +108,7 @@ begin(fibre *f)
 	makecontext(&f->context, live, 0);
 }
 
-#if TOLD
+#if EXPLORE_ASAN
 static void
 leave_for(fibre *from, fibre *to)
 {

@@ -6,12 +6,13 @@
 #include "heap.h"
 
 #include "races.h"
+#include "sanitize.h"
 #include "world.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#if EXPLORE_ASAN
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(from, bytes)   ((void)(from), (void)(bytes))

@@ -265,8 +265,10 @@ look_at_sleepers(const qpool_stats *stats, unsigned waiting)
 
 	if (waiting == 0 || kit.is_paused || kit.is_closing || kit.unchecked)
 		return;
-	/* A key whose opens fail does not oust what another key has, before it has rested. */
-	if (kit.keyed != NULL && is_failing() && somebody_looks_soon())
+	/* A key whose opens fail does not oust what another key has before it has rested, and then
+	 * it tries one at a time, after the close of what it ousts. */
+	if (kit.keyed != NULL && is_failing() &&
+	    (stats->opening + stats->closing > 0 || somebody_looks_soon()))
 		return;
 	if (stats->idle > 0)
 		world_fail("%u wait and %u are idle", waiting, stats->idle);

@@ -11,6 +11,7 @@
  *   explore --must-find            succeed only if a failure is found: for mutants
  */
 #include "hunt.h"
+#include "sanitize.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -20,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#if EXPLORE_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -229,7 +230,7 @@ hunt_all(void)
 	return good;
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#if EXPLORE_ASAN
 
 /* A sanitizer has found something, and ends the program. */
 static void

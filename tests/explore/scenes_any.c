@@ -34,6 +34,24 @@ use_for(qpool_nsec timeout)
 		end_somehow(&lease);
 }
 
+static void *
+use_keys(void *unused)
+{
+	static const char *const keys[] = {"x", "y", "z"};
+	static const qpool_nsec timeouts[] = {QPOOL_FOREVER, QPOOL_MSEC(1), QPOOL_NOWAIT};
+	qpool_lease lease;
+
+	(void)unused;
+	for (unsigned i = 0; i < VERBS; i++) {
+		const char *key = keys[world_choose(3)];
+		if (kit_acquire_key(key, timeouts[world_choose(3)], &lease) == QPOOL_OK)
+			end_somehow(&lease);
+		if (world_choose(4) == 1)
+			(void)qpool_keyed_maintain(kit.keyed);
+	}
+	return NULL;
+}
+
 /* Holds one while it waits for another, but not for ever. */
 static void
 use_two(void)
@@ -45,6 +63,27 @@ use_two(void)
 	if (kit_acquire(QPOOL_MSEC(1), &second) == QPOOL_OK)
 		end_somehow(&second);
 	kit_release(&first);
+}
+
+static int
+stops_by_choice(void *unused)
+{
+	(void)unused;
+	world_point(NULL, true);
+	return (int)world_choose(2);
+}
+
+static void
+use_interruptibly(void)
+{
+	qpool_request request = qpool_request_init();
+	qpool_lease lease;
+
+	request.timeout = QPOOL_FOREVER;
+	request.interrupted = stops_by_choice;
+	request.interrupt_every = world_choose(2) == 0 ? 0 : QPOOL_MSEC(1);
+	if (kit_acquire_with(&request, &lease) == QPOOL_OK)
+		end_somehow(&lease);
 }
 
 /* A verb that others may have made impossible. */
@@ -95,7 +134,7 @@ tidy(void)
 static void
 do_something(void)
 {
-	switch (world_choose(9)) {
+	switch (world_choose(10)) {
 	case 0:
 		use_for(QPOOL_MSEC(1));
 		break;
@@ -116,6 +155,9 @@ do_something(void)
 		break;
 	case 6:
 		tidy();
+		break;
+	case 7:
+		use_interruptibly();
 		break;
 	default:
 		use_for(QPOOL_FOREVER);
@@ -153,14 +195,15 @@ resets(void *user, void *resource, const qpool_step *step, qpool_error *error)
 	return step->on_worker || world_choose(2) == 0 ? QPOOL_OK : QPOOL_EAGAIN;
 }
 
+/* What kind of pool? */
 static void
-set_the_stage(void)
+set_options(void)
 {
 	static const qpool_nsec overtakes[] = {QPOOL_ZERO, QPOOL_MSEC(1), QPOOL_FOREVER};
 
 	kit_begin(1 + world_choose(2));
 	kit.may = KIT_MAY(QPOOL_ETIMEOUT) | KIT_MAY(QPOOL_EAGAIN) | KIT_MAY(QPOOL_ECLOSED) |
-	          KIT_MAY(QPOOL_EOPEN);
+	          KIT_MAY(QPOOL_EOPEN) | KIT_MAY(QPOOL_ECANCEL);
 	kit.doubtful = world_choose(3);
 	kit.options.max_overtake = overtakes[world_choose(3)];
 	kit.options.max_uses = world_choose(2) == 0 ? QPOOL_NOLIMIT : 1;
@@ -168,13 +211,18 @@ set_the_stage(void)
 	if (world_choose(2) == 1)
 		kit.options.max_idle = QPOOL_ZERO;
 	if (world_choose(2) == 1)
-		kit.options.min_idle = 1;
-	if (world_choose(2) == 1)
 		kit.ops.check = still_lives;
 	if (world_choose(2) == 1)
 		kit.ops.reset = resets;
 	kit.open_takes_ns = world_choose(2) == 0 ? 0 : QPOOL_MSEC(1);
 	kit.close_takes_ns = world_choose(2) == 0 ? 0 : QPOOL_MSEC(1);
+}
+
+static void
+set_the_stage(void)
+{
+	set_options();
+	kit.options.min_idle = world_choose(2);
 	kit_pool();
 	kit_go("a", do_some_things, NULL);
 	kit_go("b", do_some_things, NULL);
@@ -186,6 +234,19 @@ any(void *unused)
 {
 	(void)unused;
 	set_the_stage();
+	kit_end();
+	return NULL;
+}
+
+static void *
+any_keys(void *unused)
+{
+	(void)unused;
+	set_options();
+	kit_keyed_pool();
+	kit_go("a", use_keys, NULL);
+	kit_go("b", use_keys, NULL);
+	kit_go("c", use_keys, NULL);
 	kit_end();
 	return NULL;
 }
@@ -211,5 +272,6 @@ any_closing(void *unused)
 const scene scenes_any[] = {
     {"any", any, 3, 2, false},
     {"any_closing", any_closing, 3, 2, false},
+    {"any_keys", any_keys, 3, 2, false},
     {NULL, NULL, 0, 0, false},
 };

@@ -7,17 +7,12 @@
 #include "shared.h"
 
 #include "races.h"
+#include "sanitize.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #define SLOTS 16384u /* a power of two */
-
-#ifdef __SANITIZE_ADDRESS__
-#define MOVES true
-#else
-#define MOVES false
-#endif
 
 typedef struct word {
 	uintptr_t address;
@@ -62,7 +57,7 @@ shared_touch(const volatile void *object, unsigned who, bool writes)
 {
 	word *w;
 
-	if (MOVES || object == NULL || used > SLOTS / 2)
+	if (EXPLORE_ASAN || object == NULL || used > SLOTS / 2)
 		return true;
 	w = find((uintptr_t)object);
 	if (!w->is_found && !is_ordered(w, who, writes))
