@@ -51,13 +51,15 @@ soak:
 	@tools/runtests build soak --suite race --suite survive --timeout-multiplier 0 --num-processes 1 --verbose
 
 # The core on a simulated machine, each scene for its share of BUDGET seconds: all schedules with few surprises, then
-# random ones.  What fails is printed with a command that plays it again: tests/explore/README.md.
+# random ones; a fifth of the time with an eye on plain memory, too.  What fails is printed with a command that plays
+# it again: tests/explore/README.md.
 explore: BUDGET ?= 300
 explore:
 	@tools/setup test
 	@tools/configure build $(options) -Dtests=enabled
-	@ninja -C build tests/explore/explore
-	@build/tests/explore/explore --seconds '$(BUDGET)'
+	@ninja -C build tests/explore/explore tests/explore/explore_races
+	@build/tests/explore/explore --seconds $$(($(BUDGET) * 4 / 5))
+	@build/tests/explore/explore_races --seconds $$(($(BUDGET) / 5))
 
 # What libFuzzer makes up, for so many seconds a target, under AddressSanitizer and UBSan.  What it finds stays in
 # build-fuzz/, and runs again by build-fuzz/fuzz/fuzz_TARGET FILE.

@@ -11,7 +11,7 @@
 #define MOST 100000u /* choices that a search can branch at, and marks, in one execution */
 
 static enum { SEARCHES, WALKS, REPLAYS } mode;
-static uint32_t at;            /* choices so far */
+static uint32_t at;            /* places so far */
 static choice_mark made[MOST]; /* those that were not 0 */
 static size_t marks;
 
@@ -132,7 +132,15 @@ is_in_script(void)
 static unsigned
 replay(unsigned options)
 {
-	return is_in_script() && script[script_at].option < options ? script[script_at].option : 0;
+	unsigned option = is_in_script() ? script[script_at++].option : 0;
+
+	return option < options ? option : 0;
+}
+
+void
+choice_place(void)
+{
+	at++;
 }
 
 bool
@@ -152,7 +160,6 @@ choice_goes_on(bool hangs)
 		goes_on = !is_in_script();
 		break;
 	}
-	at += goes_on;
 	return goes_on;
 }
 
@@ -174,7 +181,6 @@ choice_make(unsigned options, unsigned cheap)
 	}
 	if (option != 0 && marks < MOST)
 		made[marks++] = (choice_mark){at, option};
-	at++;
 	return option;
 }
 

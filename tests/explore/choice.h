@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The choice number `at` of an execution, counted from 0, was `option`. */
+/* At place number `at` of an execution, counted from 1, the choice was `option`.  Several at one
+ * place follow each other. */
 typedef struct choice_mark {
 	uint32_t at, option;
 } choice_mark;
@@ -27,6 +28,8 @@ bool choice_is_search(void);
 
 /* A new execution. */
 void choice_begin(uint64_t seed);
+/* The next place where something is chosen, once or more often. */
+void choice_place(void);
 /* Where going on is possible: does it go on?  If not, ask choice_make next.  A search looks no
  * further where nothing `hangs` on the choice. */
 bool choice_goes_on(bool hangs);

@@ -118,16 +118,20 @@ fails_without(const scene *s, choice_mark *marks, size_t *count, size_t from, si
 	return true;
 }
 
-/* Leave out ever smaller runs of marks, for as long as it still fails. */
+/* Leave out ever smaller runs of marks, again and again, for as long as that makes it fewer. */
 static void
 shrink(const scene *s, choice_mark *marks, size_t *count)
 {
 	unsigned tries = 0;
+	size_t before;
 
-	for (size_t run = *count; run > 0; run /= 2)
-		for (size_t from = 0; from + run <= *count && tries < SHRINK_TRIES; tries++)
-			if (!fails_without(s, marks, count, from, from + run))
-				from += run;
+	do {
+		before = *count;
+		for (size_t run = *count; run > 0; run /= 2)
+			for (size_t from = 0; from + run <= *count && tries < SHRINK_TRIES; tries++)
+				if (!fails_without(s, marks, count, from, from + run))
+					from += run;
+	} while (*count < before && tries < SHRINK_TRIES);
 }
 
 static void

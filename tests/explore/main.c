@@ -5,7 +5,8 @@
  *   explore                        all scenes, some seconds each; --seconds S, in all
  *   explore --part line            those of scenes_line.c;  --list shows their names
  *   explore --scene NAME ...       this one only
- *   explore --scene NAME --bound N search exactly the executions with up to N costly choices
+ *   explore --scene NAME --bound N search exactly the executions with up to N costly choices, and
+ *                                  fail if the time does not suffice
  *   explore --scene NAME --seed N  walk from this seed on; with --seconds 0 once
  *   explore --scene NAME --schedule 12:1,40:2 [--trace]   one execution
  *   explore --must-find            succeed only if a failure is found: for mutants
@@ -101,7 +102,9 @@ search_exactly(const scene *s, hunt_counts *counts)
 	world_forget();
 	good = hunt_search(s, (unsigned)asked.bound, asked.seconds, counts, &complete);
 	counts->complete = complete ? asked.bound : -1;
-	return good;
+	if (good && !complete)
+		printf("scene %s: the time is over, and the search is not\n", s->name);
+	return good && complete;
 }
 
 static bool
@@ -150,7 +153,7 @@ hunt(const scene *s, double seconds)
 		good = search_deeper(s, seconds / 2, &counts);
 	if (good && asked.bound < 0)
 		good = hunt_walk(s, asked.seed, asked.has_seed ? seconds : seconds / 2, &counts);
-	if (!good && !s->must_fail && !hunt_report(s, asked.program))
+	if (world_failure()[0] != '\0' && !s->must_fail && !hunt_report(s, asked.program))
 		lost_control = true;
 	if (good && s->must_fail)
 		printf("scene %s does not fail, and it must: the model hides a mistake\n", s->name);

@@ -16,8 +16,8 @@
 
 typedef struct word {
 	uintptr_t address;
-	bool is_shared,
-	    is_found; /* found: shared from the next execution on, or this one would shift */
+	bool is_shared;
+	bool is_found; /* shared from the next execution on: this one must not shift */
 	/* in this execution: */
 	uint32_t run;
 	unsigned writer; /* counted from 1; 0: nobody */
@@ -37,8 +37,10 @@ find(uintptr_t address)
 		i = (i + 1) % SLOTS;
 	used += table[i].address == 0;
 	if (table[i].run != races_run())
-		table[i] =
-		    (word){.address = address, .is_shared = table[i].is_shared, .run = races_run()};
+		table[i] = (word){.address = address,
+		    .is_shared = table[i].is_shared,
+		    .is_found = table[i].is_found,
+		    .run = races_run()};
 	return &table[i];
 }
 

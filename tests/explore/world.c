@@ -310,6 +310,7 @@ decide(bool yields, bool hangs)
 	option taken;
 	unsigned index;
 
+	choice_place();
 	if (w.self->state == READY && !yields && choice_goes_on(hangs))
 		return;
 	for (;;) {
@@ -403,8 +404,10 @@ world_membarrier(bool uses)
 unsigned
 world_choose(unsigned options)
 {
-	unsigned index = choice_make(options, options);
+	unsigned index;
 
+	choice_place();
+	index = choice_make(options, options);
 	if (index == options)
 		world_fail("the same choices led elsewhere than before");
 	return index;
