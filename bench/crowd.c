@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_THREADS = 64 };
-
 typedef struct seat {
 	_Alignas(128) uint64_t served; /* inside the window */
 	uint64_t wait_count;
@@ -25,7 +23,7 @@ typedef struct crowd {
 	crowd_hold *hold;
 	void *pool;
 	unsigned threads;
-	seat seats[MOST_THREADS];
+	seat *seats;    /* of each thread */
 	int64_t *waits; /* all of them: room for `threads` times `room` */
 	uint64_t room;
 } crowd;
@@ -90,15 +88,27 @@ mean(const int64_t *waits, uint64_t count)
 static void
 tell_waits(crowd *all, double *out)
 {
+	static const struct {
+		unsigned metric;
+		double of;
+	} shares[] = {
+	    {CROWD_P10, 0.10},
+	    {CROWD_P25, 0.25},
+	    {CROWD_P50, 0.50},
+	    {CROWD_P75, 0.75},
+	    {CROWD_P90, 0.90},
+	    {CROWD_P99, 0.99},
+	    {CROWD_P999, 0.999},
+	    {CROWD_MAX, 1},
+	};
 	uint64_t count = gather(all);
 	double msec = (double)TIMING_MSEC;
 
 	if (all->peer->is_bound)
 		return; /* nobody waits */
 	out[CROWD_MEAN] = mean(all->waits, count) / msec;
-	out[CROWD_P50] = series_quantile(all->waits, count, 0.50) / msec;
-	out[CROWD_P99] = series_quantile(all->waits, count, 0.99) / msec;
-	out[CROWD_MAX] = series_quantile(all->waits, count, 1.00) / msec;
+	for (unsigned i = 0; i < sizeof shares / sizeof shares[0]; i++)
+		out[shares[i].metric] = series_quantile(all->waits, count, shares[i].of) / msec;
 	out[CROWD_P99_OVER_MEAN] = out[CROWD_P99] / out[CROWD_MEAN];
 }
 
@@ -132,10 +142,11 @@ crowd_measure(const work_kind *kind, const work_row *row, const work_timing *tim
 	all.room = (uint64_t)((timing->ramp_ns + timing->open_ns) / least_ns) + 2;
 	all.waits = calloc(all.threads * all.room, sizeof all.waits[0]);
 	all.pool = row->peer->make(kind->capacity);
-	if (all.waits == NULL || all.pool == NULL)
+	all.seats = aligned_alloc(_Alignof(seat), all.threads * sizeof(seat));
+	if (all.waits == NULL || all.pool == NULL || all.seats == NULL)
 		fail("%s gave no pool of %u", row->peer->name, kind->capacity);
 	for (unsigned i = 0; i < all.threads; i++)
-		all.seats[i].waits = all.waits + i * all.room;
+		all.seats[i] = (seat){.waits = all.waits + i * all.room};
 	for (unsigned i = 0; i < WORK_METRICS; i++)
 		out[i] = NAN;
 	cpu_ns = gang_run(all.threads, live, &all, timing->ramp_ns, timing->open_ns);
@@ -143,6 +154,7 @@ crowd_measure(const work_kind *kind, const work_row *row, const work_timing *tim
 	tell_service(&all, timing->open_ns, cpu_ns, out);
 	tell_waits(&all, out);
 	free(all.waits);
+	free(all.seats);
 }
 
 void

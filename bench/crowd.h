@@ -20,6 +20,11 @@ enum {
 	CROWD_RATE,
 	CROWD_LEAST,
 	CROWD_MOST,
+	CROWD_P10,
+	CROWD_P25,
+	CROWD_P75,
+	CROWD_P90,
+	CROWD_P999,
 };
 
 /* What both workloads tell, in the order above. */
@@ -31,7 +36,9 @@ enum {
 	[CROWD_FAIRNESS] = {"least_over_most", "least/most", 3},                                   \
 	[CROWD_CPU] = {"cpu_s_per_100k", "CPU s/100k", 2},                                         \
 	[CROWD_RATE] = {"acquires_per_s", NULL, 0}, [CROWD_LEAST] = {"least_served", NULL, 0},     \
-	[CROWD_MOST] = {"most_served", NULL, 0}
+	[CROWD_MOST] = {"most_served", NULL, 0}, [CROWD_P10] = {"wait_p10_ms", NULL, 0},           \
+	[CROWD_P25] = {"wait_p25_ms", NULL, 0}, [CROWD_P75] = {"wait_p75_ms", NULL, 0},            \
+	[CROWD_P90] = {"wait_p90_ms", NULL, 0}, [CROWD_P999] = {"wait_p999_ms", NULL, 0}
 
 /* A sample of a row: `kind` says how many threads and resources; on the bound's row there are as many
  * threads as resources.  `hold` uses the resource and takes at least `least_ns`. */

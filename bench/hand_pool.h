@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 typedef struct hand_thing {
 	int64_t returned_ns;
@@ -30,6 +31,7 @@ static inline hand_pool *
 hand_pool_make(unsigned capacity)
 {
 	hand_pool *pool = calloc(1, sizeof *pool);
+	pthread_condattr_t monotonic;
 
 	if (pool == NULL)
 		return NULL;
@@ -42,7 +44,10 @@ hand_pool_make(unsigned capacity)
 		return NULL;
 	}
 	(void)pthread_mutex_init(&pool->mutex, NULL);
-	(void)pthread_cond_init(&pool->returned, NULL);
+	(void)pthread_condattr_init(&monotonic);
+	(void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&pool->returned, &monotonic);
+	(void)pthread_condattr_destroy(&monotonic);
 	pool->capacity = capacity;
 	return pool;
 }
@@ -58,6 +63,28 @@ hand_pool_get(hand_pool *pool)
 	if (pool->idle > 0)
 		thing = pool->newest_last[--pool->idle];
 	else
+		thing = &pool->things[pool->open++];
+	(void)pthread_mutex_unlock(&pool->mutex);
+	return thing;
+}
+
+/* NULL: none came back until then, by CLOCK_MONOTONIC. */
+static inline hand_thing *
+hand_pool_get_until(hand_pool *pool, int64_t until_ns)
+{
+	struct timespec until = {
+	    .tv_sec = (time_t)(until_ns / 1000000000),
+	    .tv_nsec = (long)(until_ns % 1000000000),
+	};
+	hand_thing *thing = NULL;
+	int error = 0;
+
+	(void)pthread_mutex_lock(&pool->mutex);
+	while (pool->idle == 0 && pool->open == pool->capacity && error == 0)
+		error = pthread_cond_timedwait(&pool->returned, &pool->mutex, &until);
+	if (pool->idle > 0)
+		thing = pool->newest_last[--pool->idle];
+	else if (pool->open < pool->capacity)
 		thing = &pool->things[pool->open++];
 	(void)pthread_mutex_unlock(&pool->mutex);
 	return thing;

@@ -119,7 +119,7 @@ print_row(FILE *out, const work_kind *kind, const work_row *row)
 	(void)fputs("      {", out);
 	print_text_at(out, "name", work_row_name(row));
 	print_text_at(out, "title", work_row_title(row));
-	print_text_at(out, "kind", row->peer != NULL ? "peer" : "limit");
+	print_text_at(out, "kind", work_row_kind(row));
 	(void)fputs("\"metrics\": {\n", out);
 	for (unsigned m = 0; m < work_metric_count(kind); m++) {
 		print_metric(out, &kind->metrics[m], &row->metric[m]);
@@ -151,6 +151,7 @@ print_work(FILE *out, const work *one)
 static void
 print_targets(FILE *out, const run *all)
 {
+	work_set set = {all->work, all->work_count};
 	bool first = true;
 
 	(void)fputs("  \"targets\": [", out);
@@ -158,9 +159,9 @@ print_targets(FILE *out, const run *all)
 		const target *one = &targets[i];
 		double figure;
 
-		if (!target_applies(one, &all->by_id))
+		if (!target_applies(one, &set))
 			continue;
-		figure = one->figure(&all->by_id);
+		figure = target_figure(one, &set);
 		(void)fputs(first ? "\n    {" : ",\n    {", out);
 		first = false;
 		print_text_at(out, "work", one->work);

@@ -4,10 +4,13 @@
  */
 #include "limits.h"
 
+#include "peer.h"
 #include "timing.h"
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,10 +19,22 @@ static _Alignas(128) struct {
 	_Atomic uint32_t first, second;
 } line;
 static _Alignas(128) pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static _Alignas(128) pthread_mutex_t other_mutex = PTHREAD_MUTEX_INITIALIZER;
 static _Alignas(128) uint32_t nobody;
+static _Thread_local _Alignas(128) _Atomic uint32_t own;
 static volatile int64_t sink;
 
-/* Expected values stay in registers: nothing is counted but the two instructions. */
+/* Expected values stay in registers: nothing is counted but the instructions. */
+static void
+one_cmpxchg(unsigned count)
+{
+	uint32_t first = atomic_load(&line.first);
+
+	while (count-- > 0)
+		if (atomic_compare_exchange_strong(&line.first, &first, first + 1))
+			first++;
+}
+
 static void
 two_cmpxchg(unsigned count)
 {
@@ -34,11 +49,53 @@ two_cmpxchg(unsigned count)
 }
 
 static void
+store_pair(unsigned count)
+{
+	while (count-- > 0) {
+		atomic_store_explicit(&line.first, count, memory_order_release);
+		atomic_store_explicit(&line.second, count, memory_order_release);
+	}
+}
+
+/* Until it succeeds: one more each turn. */
+static void
+cmpxchg_shared(unsigned count)
+{
+	while (count-- > 0) {
+		uint32_t seen = atomic_load_explicit(&line.first, memory_order_relaxed);
+
+		while (!atomic_compare_exchange_weak(&line.first, &seen, seen + 1))
+			;
+	}
+}
+
+static void
+cmpxchg_own(unsigned count)
+{
+	uint32_t seen = atomic_load(&own);
+
+	while (count-- > 0)
+		if (atomic_compare_exchange_strong(&own, &seen, seen + 1))
+			seen++;
+}
+
+static void
 mutex_pair(unsigned count)
 {
 	while (count-- > 0) {
 		(void)pthread_mutex_lock(&mutex);
 		(void)pthread_mutex_unlock(&mutex);
+	}
+}
+
+static void
+mutex_pairs(unsigned count)
+{
+	while (count-- > 0) {
+		(void)pthread_mutex_lock(&mutex);
+		(void)pthread_mutex_unlock(&mutex);
+		(void)pthread_mutex_lock(&other_mutex);
+		(void)pthread_mutex_unlock(&other_mutex);
 	}
 }
 
@@ -56,6 +113,29 @@ clock_coarse(unsigned count)
 		sink = timing_read(CLOCK_MONOTONIC_COARSE);
 }
 
+#if defined(__x86_64__)
+static void
+clock_tsc(unsigned count)
+{
+	while (count-- > 0)
+		sink = (int64_t)__builtin_ia32_rdtsc();
+}
+#endif
+
+static void
+which_cpu(unsigned count)
+{
+	while (count-- > 0)
+		sink = sched_getcpu();
+}
+
+static void
+system_call(unsigned count)
+{
+	while (count-- > 0)
+		sink = syscall(SYS_getppid);
+}
+
 static void
 futex_wake(unsigned count)
 {
@@ -63,11 +143,39 @@ futex_wake(unsigned count)
 		sink = syscall(SYS_futex, &nobody, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+static bool
+membarrier_is_there(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+static void
+membarrier_pass(unsigned count)
+{
+	while (count-- > 0)
+		sink = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+#define BOTH (PEER_W1 | PEER_W2)
+
 const limit limits[] = {
-    {"cmpxchg2", "two lock cmpxchg on one line", two_cmpxchg},
-    {"mutex_pair", "mutex lock and unlock", mutex_pair},
-    {"clock_monotonic", "clock, MONOTONIC", clock_monotonic},
-    {"clock_coarse", "clock, MONOTONIC_COARSE", clock_coarse},
-    {"futex_wake", "futex wake of nobody", futex_wake},
+    {"cmpxchg1", "one lock cmpxchg", PEER_W1, one_cmpxchg, NULL, NULL},
+    {"cmpxchg2", "two lock cmpxchg on one line", PEER_W1, two_cmpxchg, NULL, NULL},
+    {"cmpxchg_shared", "cmpxchg, all on one line", PEER_W2, cmpxchg_shared, NULL, NULL},
+    {"cmpxchg_own", "cmpxchg, each on its line", PEER_W2, cmpxchg_own, NULL, NULL},
+    {"store_pair", "two plain stores", PEER_W1, store_pair, NULL, NULL},
+    {"mutex_pair", "mutex lock and unlock", BOTH, mutex_pair, NULL, NULL},
+    {"mutex_pairs", "two mutexes, one after the other", PEER_W1, mutex_pairs, NULL, NULL},
+    {"clock_monotonic", "clock, MONOTONIC", PEER_W1, clock_monotonic, NULL, NULL},
+    {"clock_coarse", "clock, MONOTONIC_COARSE", PEER_W1, clock_coarse, NULL, NULL},
+#if defined(__x86_64__)
+    {"rdtsc", "clock, rdtsc", PEER_W1, clock_tsc, NULL, NULL},
+#endif
+    {"getcpu", "sched_getcpu", PEER_W1, which_cpu, NULL, NULL},
+    {"system_call", "a system call", PEER_W1, system_call, NULL, NULL},
+    {"futex_wake", "futex wake of nobody", PEER_W1, futex_wake, NULL, NULL},
+    {"membarrier", "membarrier, others idle", PEER_W1, membarrier_pass, NULL, membarrier_is_there},
+    {"membarrier_beside", "membarrier, one beside it runs", PEER_W2, membarrier_pass, cmpxchg_own,
+	membarrier_is_there},
 };
 const unsigned limit_count = sizeof limits / sizeof limits[0];

@@ -2,6 +2,7 @@
 /*
  * main: the door of the benchmark.  Reads the options, runs the workloads one after the other, prints.
  */
+#include "bytes.h"
 #include "fail.h"
 #include "json.h"
 #include "load.h"
@@ -19,25 +20,40 @@
 static const work_kind *const kinds[] = {
     &work_w1,
     &work_w2,
+    &work_w3,
+    &work_w3_1000,
     &work_w4,
+    &work_w4_1000,
+    &work_w5_hot,
+    &work_w5_settled,
 #ifdef BENCH_POSTGRES
     &work_w6,
+    &work_w6_64,
 #endif
+    &work_w7,
+    &work_w7_2,
+    &work_w8,
+    &work_mixed,
+    &work_few,
+    &work_idle,
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
+_Static_assert((int)KINDS <= (int)RUN_WORKS, "a run has room for every kind of work");
 
 typedef struct options {
 	work_pace pace;
-	unsigned works; /* PEER_W... */
+	unsigned works; /* a bit for each of kinds[] */
 	bool any_load, check;
 	const char *json;
 } options;
 
 static const char usage[] =
-    "usage: bench [--quick] [--only W1,W2,W4,W6] [--check] [--any-load] [--json FILE]\n"
+    "usage: bench [--quick] [--only LIST] [--check] [--any-load] [--json FILE]\n"
     "Measures the pool beside hand-written ones and the limits of this machine; see bench/README.md.\n"
     "  --quick       within a minute; else a few minutes\n"
-    "  --only LIST   these workloads only\n"
+    "  --only LIST   these workloads only, with commas between: W1, W2, W3, W3-1000, W4, W4-1000,\n"
+    "                W5-hot, W5-settled, W6, W6-64 (built with PostgreSQL), W7, W7-2, W8, mixed,\n"
+    "                few, idle\n"
     "  --check       exit 1 when a target that this version is held to is missed\n"
     "  --any-load    keep rounds in which others used the machine\n"
     "  --json FILE   write all figures there as well\n"
@@ -56,7 +72,7 @@ work_bit(const char *id, size_t length)
 {
 	for (unsigned i = 0; i < KINDS; i++)
 		if (strlen(kinds[i]->id) == length && strncmp(kinds[i]->id, id, length) == 0)
-			return kinds[i]->bit;
+			return 1u << i;
 	return 0;
 }
 
@@ -71,13 +87,23 @@ read_works(const char *list)
 		unsigned bit = work_bit(rest, length);
 
 		if (bit == 0)
-			refuse("--only ", list,
-			    "name W1, W2, W4, W6 (built with PostgreSQL), with commas between");
+			refuse("--only ", list, "see bench --help for the workloads");
 		works |= bit;
 		if (rest[length] == '\0')
 			return works;
 		rest += length + 1;
 	}
+}
+
+/* Is there a target to check? */
+static bool
+holds_any(unsigned works)
+{
+	for (unsigned i = 0; i < target_count; i++)
+		if (targets[i].is_held &&
+		    (work_bit(targets[i].work, strlen(targets[i].work)) & works) != 0)
+			return true;
+	return false;
 }
 
 static options
@@ -94,7 +120,7 @@ read_options(int count, char **words)
 	    {"help", no_argument, NULL, HELP},
 	    {NULL, 0, NULL, 0},
 	};
-	options asked = {.pace = PACE_FULL, .works = PEER_W1 | PEER_W2 | PEER_W4 | PEER_W6};
+	options asked = {.pace = PACE_FULL, .works = (1u << KINDS) - 1};
 	int found;
 
 	opterr = 0;
@@ -129,9 +155,9 @@ read_options(int count, char **words)
 	}
 	if (optind < count)
 		refuse("unexpected argument ", words[optind], "see bench --help");
-	if (asked.check && (asked.works & (PEER_W4 | PEER_W6)) == 0)
-		refuse("--check", " without W4 and W6",
-		    "all held targets are theirs: name one in --only");
+	if (asked.check && !holds_any(asked.works))
+		refuse("--check", " with these workloads",
+		    "none of the held targets is theirs; name another in --only");
 	return asked;
 }
 
@@ -139,15 +165,12 @@ static void
 measure(run *all, unsigned works)
 {
 	int64_t began_ns = timing_now();
-	const work **slots[] = {&all->by_id.w1, &all->by_id.w2, &all->by_id.w4, &all->by_id.w6};
-
 	for (unsigned i = 0; i < KINDS; i++) {
 		work *one = &all->work[all->work_count];
 
-		if ((works & kinds[i]->bit) == 0)
+		if ((works & (1u << i)) == 0)
 			continue;
 		all->work_count++;
-		*slots[i] = one;
 		work_prepare(one, kinds[i], all->pace);
 		rounds_run(one, all->any_load);
 		table_print_work(one);
@@ -159,10 +182,12 @@ measure(run *all, unsigned works)
 static bool
 holds(const run *all)
 {
+	work_set set = {all->work, all->work_count};
+
 	for (unsigned i = 0; i < target_count; i++) {
 		const target *one = &targets[i];
-		if (one->is_held && target_applies(one, &all->by_id) &&
-		    !target_is_met(one, one->figure(&all->by_id)))
+		if (one->is_held && target_applies(one, &set) &&
+		    !target_is_met(one, target_figure(one, &set)))
 			return false;
 	}
 	return true;
@@ -171,10 +196,15 @@ holds(const run *all)
 int
 main(int count, char **words)
 {
-	options asked = read_options(count, words);
 	static run all;
+	options asked;
 	int error;
 
+	if (count == 3 && strcmp(words[1], BYTES_OPTION) == 0) {
+		bytes_answer(words[2]);
+		return EXIT_SUCCESS;
+	}
+	asked = read_options(count, words);
 	if (asked.json != NULL && (error = json_probe(asked.json)) != 0)
 		refuse("--json ", asked.json, strerror(error));
 	all.where = machine_look();

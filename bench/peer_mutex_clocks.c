@@ -35,6 +35,12 @@ put(void *pool, peer_loan *loan)
 	hand_pool_put(pool, thing);
 }
 
+static unsigned
+opened(void *pool)
+{
+	return ((hand_pool *)pool)->open;
+}
+
 static void
 unmake(void *pool)
 {
@@ -44,10 +50,11 @@ unmake(void *pool)
 const peer peer_mutex_clocks = {
     .name = "mutex_clocks",
     .title = "the same, two clock readings",
-    .works = PEER_W1 | PEER_W2 | PEER_W4,
+    .works = PEER_STUBS,
     .is_rival = true,
     .make = make,
     .get = get,
     .put = put,
+    .opened = opened,
     .unmake = unmake,
 };

@@ -36,7 +36,7 @@ unmake(void *pool)
 const peer peer_none = {
     .name = "none",
     .title = "no pool",
-    .works = PEER_W1 | PEER_W4,
+    .works = PEER_W1 | PEER_W3 | PEER_W4 | PEER_1000,
     .is_bound = true,
     .make = make,
     .get = get,

@@ -65,7 +65,7 @@ unmake(void *pool)
 const peer peer_pg_mutex = {
     .name = "mutex_pg",
     .title = "mutex + cond + array",
-    .works = PEER_W6,
+    .works = PEER_W6 | PEER_W6_64,
     .is_rival = true,
     .make = make,
     .get = get,

@@ -71,7 +71,7 @@ unmake(void *pool)
 const peer peer_pg_none = {
     .name = "none_pg",
     .title = "own connections",
-    .works = PEER_W6,
+    .works = PEER_W6 | PEER_W6_64,
     .is_bound = true,
     .make = make,
     .get = get,

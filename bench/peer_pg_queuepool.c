@@ -86,20 +86,22 @@ unmake(void *pool)
 	qpool_free(pool);
 }
 
-#define SETTING(symbol, id, text, maker) \
-	const peer symbol = {            \
-	    .name = id,                  \
-	    .title = text,               \
-	    .works = PEER_W6,            \
-	    .make = maker,               \
-	    .get = get,                  \
-	    .put = put,                  \
-	    .use = use,                  \
-	    .unmake = unmake,            \
+#define SETTING(symbol, id, text, in, maker) \
+	const peer symbol = {                \
+	    .name = id,                      \
+	    .title = text,                   \
+	    .works = in,                     \
+	    .make = maker,                   \
+	    .get = get,                      \
+	    .put = put,                      \
+	    .use = use,                      \
+	    .unmake = unmake,                \
 	}
 
-SETTING(peer_pg_queuepool, "queuepool_pg", "queuepool", make);
-SETTING(
-    peer_pg_queuepool_strict, "queuepool_pg_strict", "the same, strictly first come", make_strict);
-SETTING(peer_pg_queuepool_1250us, "queuepool_pg_1250us", "the same, overtake 1.25 ms", make_1250us);
-SETTING(peer_pg_queuepool_10ms, "queuepool_pg_10ms", "the same, overtake 10 ms", make_10ms);
+SETTING(peer_pg_queuepool, "queuepool_pg", "queuepool", PEER_W6 | PEER_W6_64, make);
+SETTING(peer_pg_queuepool_strict, "queuepool_pg_strict", "the same, strictly first come", PEER_W6,
+    make_strict);
+SETTING(peer_pg_queuepool_1250us, "queuepool_pg_1250us", "the same, overtake 1.25 ms", PEER_W6,
+    make_1250us);
+SETTING(peer_pg_queuepool_10ms, "queuepool_pg_10ms", "the same, overtake 10 ms",
+    PEER_W6 | PEER_W6_64, make_10ms);

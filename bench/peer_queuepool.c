@@ -97,6 +97,26 @@ turns(void *pool, unsigned count)
 	}
 }
 
+static bool
+get_within(void *pool, peer_loan *loan, int64_t timeout_ns)
+{
+	qpool_error error;
+	qpool_err err = qpool_acquire(pool, timeout_ns, &loan->lease, &error);
+
+	if (err != QPOOL_OK && err != QPOOL_ETIMEOUT)
+		fail("queuepool lent nothing: %s", error.message);
+	return err == QPOOL_OK;
+}
+
+static unsigned
+opened(void *pool)
+{
+	qpool_stats stats = qpool_stats_init();
+
+	qpool_get_stats(pool, &stats);
+	return (unsigned)stats.opens;
+}
+
 static void
 unmake(void *pool)
 {
@@ -106,18 +126,20 @@ unmake(void *pool)
 const peer peer_queuepool = {
     .name = "queuepool",
     .title = "queuepool",
-    .works = PEER_W1 | PEER_W2 | PEER_W4,
+    .works = PEER_STUBS | PEER_MIXED,
     .make = make,
     .get = get,
     .put = put,
     .turns = turns,
+    .get_within = get_within,
+    .opened = opened,
     .unmake = unmake,
 };
 
 const peer peer_queuepool_unlimited = {
     .name = "queuepool_unlimited",
     .title = "queuepool, recycling off",
-    .works = PEER_W1,
+    .works = PEER_W1 | PEER_W8 | PEER_IDLE,
     .make = make_unlimited,
     .get = get,
     .put = put,

@@ -5,6 +5,9 @@
 #include "peer.h"
 
 const peer *const peers[] = {
+    &peer_spin,
+    &peer_futex,
+    &peer_futex_one_core,
     &peer_none,
     &peer_mutex,
     &peer_mutex_clocks,

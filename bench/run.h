@@ -9,7 +9,7 @@
 #include "targets.h"
 #include "work.h"
 
-enum { RUN_WORKS = 4 };
+enum { RUN_WORKS = 20 };
 
 typedef struct run {
 	machine where;
@@ -20,7 +20,6 @@ typedef struct run {
 	double took_s;
 	work work[RUN_WORKS];
 	unsigned work_count;
-	work_set by_id;
 } run;
 
 #endif

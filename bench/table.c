@@ -148,27 +148,27 @@ print_verdict(const target *one, double figure)
 	if (isnan(figure))
 		(void)printf("no figure\n");
 	else if (target_is_met(one, figure))
-		(void)printf("%s\n", one->is_held ? "PASS" : "met");
-	else if (one->is_held)
-		(void)printf("MISSED by %.3f\n", gap);
+		(void)printf("PASS\n");
 	else
-		(void)printf("not yet, by %.2f\n", gap);
+		(void)printf("%s by %.3g\n", one->is_held ? "MISSED" : "not yet,", gap);
 }
 
 static void
 print_targets(const run *all, bool held, const char *heading)
 {
+	work_set set = {all->work, all->work_count};
+
 	for (unsigned i = 0; i < target_count; i++) {
 		const target *one = &targets[i];
 		double figure;
 
-		if (one->is_held != held || !target_applies(one, &all->by_id))
+		if (one->is_held != held || !target_applies(one, &set))
 			continue;
 		if (heading != NULL)
 			(void)printf("\n%s\n", heading);
 		heading = NULL;
-		figure = one->figure(&all->by_id);
-		(void)printf("  %s  %-38s", one->work, one->text);
+		figure = target_figure(one, &set);
+		(void)printf("  %-10s  %-44s", one->work, one->text);
 		print_number(9, 3, figure);
 		(void)printf("   %s %-5g  ", one->is_ceiling ? "<=" : ">=", one->goal);
 		print_verdict(one, figure);

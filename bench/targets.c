@@ -7,31 +7,51 @@
 #include <math.h>
 #include <string.h>
 
-static double
-median_of_ours(const work *one, const char *metric)
+#define OURS "queuepool"
+
+static const work *
+find(const work_set *all, const char *id)
 {
-	return series_median(work_series(one, peer_queuepool.name, metric));
+	for (unsigned i = 0; i < all->count; i++)
+		if (strcmp(all->work[i].kind->id, id) == 0)
+			return &all->work[i];
+	return NULL;
 }
 
-static double
-w1_over_cmpxchg(const work_set *all)
+static const series *
+figures(const work_set *all, const char *id, const char *row, const char *metric)
 {
-	return median_of_ours(all->w1, "times_cmpxchg2");
+	static const series nothing;
+	const work *one = find(all, id);
+
+	return one == NULL ? &nothing : work_series(one, row, metric);
 }
 
+/* One row over another, round by round. */
+static double
+ratio_of(
+    const work_set *all, const char *id, const char *above, const char *below, const char *metric)
+{
+	series ratio =
+	    series_ratio(figures(all, id, above, metric), figures(all, id, below, metric));
+
+	return series_median(&ratio);
+}
+
+/* Of two workloads, whose rounds are no pairs. */
 static double
 w2_over_w1(const work_set *all)
 {
-	return all->w1 == NULL ? NAN
-	                       : median_of_ours(all->w2, "ns") / median_of_ours(all->w1, "ns");
+	return series_median(figures(all, "W2", OURS, "ns")) /
+	       series_median(figures(all, "W1", OURS, "ns"));
 }
 
 /* The best of the rivals over ours, round by round. */
 static double
 w2_rival_over_ours(const work_set *all)
 {
-	const work *w2 = all->w2;
-	const series *ours = work_series(w2, peer_queuepool.name, "ns");
+	const work *w2 = find(all, "W2");
+	const series *ours = work_series(w2, OURS, "ns");
 	series best = {.count = ours->count};
 	series ratio;
 
@@ -49,81 +69,84 @@ w2_rival_over_ours(const work_set *all)
 }
 
 static double
-w4_share(const work_set *all)
-{
-	return median_of_ours(all->w4, "share_of_bound");
-}
-
-static double
-w4_tail(const work_set *all)
-{
-	return median_of_ours(all->w4, "wait_p99_over_mean");
-}
-
-static double
-w4_fairness(const work_set *all)
-{
-	return median_of_ours(all->w4, "least_over_most");
-}
-
-static double
 w4_cpu(const work_set *all)
 {
-	const char *metric = "cpu_s_per_100k";
-	series ratio = series_ratio(work_series(all->w4, peer_queuepool.name, metric),
-	    work_series(all->w4, peer_mutex.name, metric));
-
-	return series_median(&ratio);
+	return ratio_of(all, "W4", OURS, peer_mutex.name, "cpu_s_per_100k");
 }
 
 static double
-w6_ours(const work_set *all, const char *metric)
+w4_1000_cpu(const work_set *all)
 {
-	return series_median(work_series(all->w6, "queuepool_pg", metric));
+	return ratio_of(all, "W4-1000", OURS, peer_mutex.name, "cpu_s_per_100k");
 }
 
 static double
-w6_share(const work_set *all)
+w5_settled(const work_set *all)
 {
-	return w6_ours(all, "share_of_bound");
+	return ratio_of(all, "W5-settled", OURS, peer_futex.name, "ns");
 }
 
+/* One that gave up early is one too many, in whatever round. */
 static double
-w6_tail(const work_set *all)
+mixed_early(const work_set *all)
 {
-	return w6_ours(all, "wait_p99_ms");
+	return series_most(figures(all, "mixed", OURS, "gave_up_early"));
 }
 
-static double
-w6_fairness(const work_set *all)
-{
-	return w6_ours(all, "least_over_most");
-}
+#define HELD    true
+#define AHEAD   false
+#define AT_MOST true
+#define LEAST   false
 
 const target targets[] = {
-    {"W1", "ns, times two lock cmpxchg", false, true, 1.15, w1_over_cmpxchg},
-    {"W2", "ns per thread, times W1", false, true, 1.15, w2_over_w1},
-    {"W2", "best blocking rival here, times ours", false, false, 6, w2_rival_over_ours},
-    {"W4", "CPU, times the mutex pool's", false, true, 1, w4_cpu},
-    {"W4", "share of the bound", true, false, 0.99, w4_share},
-    {"W4", "wait p99, times the mean wait", true, true, 1.1, w4_tail},
-    {"W4", "least / most served thread", true, false, 0.97, w4_fairness},
-    {"W6", "share of the bound, this engine", true, false, 0.79, w6_share},
-    {"W6", "share of the bound", false, false, 0.90, w6_share},
-    {"W6", "wait p99, ms", false, true, 3.5, w6_tail},
-    {"W6", "least / most served thread", false, false, 0.9, w6_fairness},
+    {"W1", "ns, times two lock cmpxchg", AHEAD, AT_MOST, 1.15, OURS, "times_cmpxchg2", NULL},
+    {"W2", "ns per thread, times W1", AHEAD, AT_MOST, 1.15, NULL, NULL, w2_over_w1},
+    {"W2", "best blocking rival in C, times ours", AHEAD, LEAST, 6, NULL, NULL, w2_rival_over_ours},
+    {"W3", "share of no pool", AHEAD, LEAST, 0.97, OURS, "share_of_bound", NULL},
+    {"W4", "share of the bound", HELD, LEAST, 0.99, OURS, "share_of_bound", NULL},
+    {"W4", "wait p99, times the mean wait", HELD, AT_MOST, 1.1, OURS, "wait_p99_over_mean", NULL},
+    {"W4", "least / most served thread", HELD, LEAST, 0.97, OURS, "least_over_most", NULL},
+    {"W4", "CPU, times the mutex pool's", AHEAD, AT_MOST, 1, NULL, NULL, w4_cpu},
+    {"W4-1000", "share of the bound", AHEAD, LEAST, 0.99, OURS, "share_of_bound", NULL},
+    {"W4-1000", "wait p99, times the mean wait", AHEAD, AT_MOST, 1.1, OURS, "wait_p99_over_mean",
+	NULL},
+    {"W4-1000", "CPU, times the mutex pool's", AHEAD, AT_MOST, 1, NULL, NULL, w4_1000_cpu},
+    {"W5-hot", "hand-over, ns", AHEAD, AT_MOST, 130, OURS, "ns", NULL},
+    {"W5-settled", "hand-over, times a futex across cores", AHEAD, AT_MOST, 1.1, NULL, NULL,
+	w5_settled},
+    {"W6", "share of the bound, this engine", HELD, LEAST, 0.79, "queuepool_pg", "share_of_bound",
+	NULL},
+    {"W6", "share of the bound", AHEAD, LEAST, 0.90, "queuepool_pg", "share_of_bound", NULL},
+    {"W6", "wait p99, ms", AHEAD, AT_MOST, 3.5, "queuepool_pg", "wait_p99_ms", NULL},
+    {"W6", "least / most served thread", AHEAD, LEAST, 0.9, "queuepool_pg", "least_over_most",
+	NULL},
+    {"W6-64", "share of the bound, default", AHEAD, LEAST, 0.75, "queuepool_pg", "share_of_bound",
+	NULL},
+    {"W6-64", "share of the bound, overtake 10 ms", AHEAD, LEAST, 0.75, "queuepool_pg_10ms",
+	"share_of_bound", NULL},
+    {"W7", "largest times smallest capacity", AHEAD, AT_MOST, 1.15, OURS, "growth", NULL},
+    {"W7-2", "largest times smallest capacity", AHEAD, AT_MOST, 1.15, OURS, "growth", NULL},
+    {"W8", "bytes per opened slot, its cells in", AHEAD, AT_MOST, 80, OURS, "bytes_per_slot", NULL},
+    {"mixed", "least served thread, of the mean", AHEAD, LEAST, 0.8, OURS, "least_over_mean", NULL},
+    {"mixed", "gave up early", AHEAD, AT_MOST, 0, NULL, NULL, mixed_early},
+    {"mixed", "gave up late, p99.9, ms", AHEAD, AT_MOST, 1, OURS, "late_p999_ms", NULL},
+    {"few", "opened for callers in turn", AHEAD, AT_MOST, 1, OURS, "opened", NULL},
+    {"idle", "wake-ups", AHEAD, AT_MOST, 0, "queuepool_unlimited", "wake_ups", NULL},
 };
 const unsigned target_count = sizeof targets / sizeof targets[0];
 
 bool
 target_applies(const target *one, const work_set *all)
 {
-	const work *const each[] = {all->w1, all->w2, all->w4, all->w6};
+	return find(all, one->work) != NULL;
+}
 
-	for (unsigned i = 0; i < sizeof each / sizeof each[0]; i++)
-		if (each[i] != NULL && strcmp(each[i]->kind->id, one->work) == 0)
-			return true;
-	return false;
+double
+target_figure(const target *one, const work_set *all)
+{
+	if (one->row == NULL)
+		return one->figure(all);
+	return series_median(figures(all, one->work, one->row, one->metric));
 }
 
 bool

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * targets: what the pool holds itself to, and how far it is.  All are ratios within one run.
+ * targets: what the pool holds itself to, and how far it is.  Ratios within one run, but for a few times.
  */
 #ifndef BENCH_TARGETS_H
 #define BENCH_TARGETS_H
 
 #include "work.h"
 
-/* The workloads of a run; NULL: it did not run. */
+/* The workloads of a run. */
 typedef struct work_set {
-	const work *w1, *w2, *w4, *w6;
+	const work *work;
+	unsigned count;
 } work_set;
 
 typedef struct target {
@@ -18,6 +19,7 @@ typedef struct target {
 	bool is_held;    /* this version is held to it; else it is what a later one aims at */
 	bool is_ceiling; /* at most `goal`; else at least */
 	double goal;
+	const char *row, *metric; /* whose median is the figure; row NULL: see figure */
 	double (*figure)(const work_set *all); /* NAN: none */
 } target;
 
@@ -26,6 +28,7 @@ extern const unsigned target_count;
 
 /* Has the run what this target speaks of? */
 bool target_applies(const target *one, const work_set *all);
+double target_figure(const target *one, const work_set *all);
 bool target_is_met(const target *one, double figure);
 
 #endif

@@ -39,6 +39,12 @@ work_row_title(const work_row *row)
 	return row->peer != NULL ? row->peer->title : row->limit->title;
 }
 
+const char *
+work_row_kind(const work_row *row)
+{
+	return row->peer == NULL || row->peer->is_limit ? "limit" : "peer";
+}
+
 const work_row *
 work_find_row(const work_row *rows, unsigned count, const char *name)
 {
@@ -71,9 +77,10 @@ work_prepare(work *all, const work_kind *kind, work_pace pace)
 	memset(all, 0, sizeof *all);
 	all->kind = kind;
 	all->timing = kind->timing[pace];
-	for (unsigned i = 0; kind->has_limits && i < limit_count; i++)
-		add_row(all)->limit = &limits[i];
+	for (unsigned i = 0; i < limit_count; i++)
+		if ((limits[i].works & kind->bits) == kind->bits)
+			add_row(all)->limit = &limits[i];
 	for (unsigned i = 0; i < peer_count; i++)
-		if ((peers[i]->works & kind->bit) != 0)
+		if ((peers[i]->works & kind->bits) == kind->bits)
 			add_row(all)->peer = peers[i];
 }

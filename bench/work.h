@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WORK_METRICS = 12, WORK_ROWS = 24 };
+enum { WORK_METRICS = 20, WORK_ROWS = 48 };
 
 /* How long a workload takes part: everyday, --quick, --smoke. */
 typedef enum { PACE_FULL, PACE_QUICK, PACE_SMOKE, PACE_COUNT } work_pace;
@@ -39,9 +39,8 @@ typedef struct work_row {
 typedef struct work_kind {
 	const char *id; /* "W1" */
 	const char *title;
-	unsigned bit; /* PEER_W... */
+	unsigned bits; /* PEER_W..., all of which a peer must have */
 	unsigned threads, capacity;
-	bool has_limits; /* the limits run in its rounds */
 	/* What it needs beside the pools, begun before its first round and ended after its last; NULL:
 	 * nothing.  And then the CPU time that all others have taken so far. */
 	void (*begin)(void);
@@ -66,9 +65,11 @@ typedef struct work {
 	double worst_load; /* the share of all CPUs that others took in the worst sample */
 } work;
 
-extern const work_kind work_w1, work_w2, work_w4;
+extern const work_kind work_w1, work_w2, work_w3, work_w3_1000, work_w4, work_w4_1000;
+extern const work_kind work_w5_hot, work_w5_settled, work_w7, work_w7_2, work_w8, work_mixed;
+extern const work_kind work_few, work_idle;
 #ifdef BENCH_POSTGRES
-extern const work_kind work_w6;
+extern const work_kind work_w6, work_w6_64;
 #endif
 
 unsigned work_metric_count(const work_kind *kind);
@@ -76,6 +77,7 @@ unsigned work_metric_count(const work_kind *kind);
 unsigned work_metric_index(const work_kind *kind, const char *key);
 const char *work_row_name(const work_row *row);
 const char *work_row_title(const work_row *row);
+const char *work_row_kind(const work_row *row); /* "peer" or "limit" */
 /* NULL: not there. */
 const work_row *work_find_row(const work_row *rows, unsigned count, const char *name);
 /* Over the rounds of one row; empty when the work did not run. */

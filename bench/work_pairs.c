@@ -1,103 +1,29 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * work_pairs: W1 and W2, get and put in a loop with nothing between them.  What a pool costs when all
- * goes well, alone and from two cores at once.
+ * work_pairs: W1 and W2, what a pool costs when all goes well, alone and from two cores at once; and W7, the
+ * same with ever larger pools, all of whose resources are open.
  */
-#include "work.h"
+#include "pairs.h"
 
-#include "fail.h"
-#include "gang.h"
 #include "timing.h"
 
 #include <math.h>
-#include <stdlib.h>
 
-/* Pairs between two looks at the clock: enough that the look costs below 1 % of the fastest pair. */
-enum { BATCH = 1024 };
-
-enum { CAPACITY = 8, MOST_THREADS = 2 };
+enum { CAPACITY = 8 };
 
 enum { METRIC_NS, METRIC_TIMES_CMPXCHG };
-
-typedef struct share {
-	_Alignas(128) int64_t took_ns;
-	uint64_t pairs;
-} share;
-
-typedef struct pairs {
-	const work_row *row;
-	void *pool; /* of a peer */
-	share shares[MOST_THREADS];
-} pairs;
-
-static void
-turn(const pairs *all, unsigned count)
-{
-	const peer *who = all->row->peer;
-	peer_loan loan;
-
-	if (who == NULL) {
-		all->row->limit->turns(count);
-	} else if (who->turns != NULL) {
-		who->turns(all->pool, count);
-	} else {
-		while (count-- > 0) {
-			who->get(all->pool, &loan);
-			who->put(all->pool, &loan);
-		}
-	}
-}
-
-static void
-loop(void *shared, unsigned index, const gang_window *window)
-{
-	pairs *all = shared;
-	share *mine = &all->shares[index];
-	uint64_t count = 0;
-	int64_t began_ns, now_ns;
-
-	while (timing_now() < window->from_ns)
-		turn(all, BATCH);
-	began_ns = timing_now();
-	do {
-		turn(all, BATCH);
-		count += BATCH;
-		now_ns = timing_now();
-	} while (now_ns < window->until_ns);
-	mine->took_ns = now_ns - began_ns;
-	mine->pairs = count;
-}
-
-static double
-ns_per_pair(const work_row *row, const work_timing *timing, unsigned threads)
-{
-	pairs all = {.row = row};
-	int64_t took_ns = 0;
-	uint64_t count = 0;
-
-	if (row->peer != NULL && (all.pool = row->peer->make(CAPACITY)) == NULL)
-		fail("%s gave no pool of %d", row->peer->name, CAPACITY);
-	(void)gang_run(threads, loop, &all, timing->ramp_ns, timing->open_ns);
-	if (row->peer != NULL)
-		row->peer->unmake(all.pool);
-	for (unsigned i = 0; i < threads; i++) {
-		took_ns += all.shares[i].took_ns;
-		count += all.shares[i].pairs;
-	}
-	return (double)took_ns / (double)count;
-}
 
 static void
 measure_w1(const work_row *row, const work_timing *timing, double *out)
 {
-	out[METRIC_NS] = ns_per_pair(row, timing, 1);
+	out[METRIC_NS] = pairs_ns(row, timing, 1, CAPACITY, false);
 	out[METRIC_TIMES_CMPXCHG] = NAN;
 }
 
 static void
 measure_w2(const work_row *row, const work_timing *timing, double *out)
 {
-	out[METRIC_NS] = ns_per_pair(row, timing, MOST_THREADS);
+	out[METRIC_NS] = pairs_ns(row, timing, PAIRS_THREADS, CAPACITY, false);
 }
 
 static void
@@ -113,14 +39,13 @@ compare_w1(const work_row *rows, unsigned count, double (*round)[WORK_METRICS])
 const work_kind work_w1 = {
     .id = "W1",
     .title = "1 thread, capacity 8, get and put in a loop: ns per pair",
-    .bit = PEER_W1,
+    .bits = PEER_W1,
     .threads = 1,
     .capacity = CAPACITY,
-    .has_limits = true,
     .timing =
 	{
-	    [PACE_FULL] = {9, 25 * TIMING_MSEC, 250 * TIMING_MSEC},
-	    [PACE_QUICK] = {3, 15 * TIMING_MSEC, 120 * TIMING_MSEC},
+	    [PACE_FULL] = {9, 25 * TIMING_MSEC, 150 * TIMING_MSEC},
+	    [PACE_QUICK] = {2, 10 * TIMING_MSEC, 50 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, TIMING_MSEC, 5 * TIMING_MSEC},
 	},
     .metrics = {{"ns", "ns", 1}, {"times_cmpxchg2", "x two cmpxchg", 2}},
@@ -131,15 +56,65 @@ const work_kind work_w1 = {
 const work_kind work_w2 = {
     .id = "W2",
     .title = "2 threads, capacity 8, get and put in a loop: ns per pair and thread",
-    .bit = PEER_W2,
-    .threads = MOST_THREADS,
+    .bits = PEER_W2,
+    .threads = PAIRS_THREADS,
     .capacity = CAPACITY,
     .timing =
 	{
-	    [PACE_FULL] = {9, 50 * TIMING_MSEC, 500 * TIMING_MSEC},
-	    [PACE_QUICK] = {3, 30 * TIMING_MSEC, 300 * TIMING_MSEC},
+	    [PACE_FULL] = {9, 50 * TIMING_MSEC, 350 * TIMING_MSEC},
+	    [PACE_QUICK] = {2, 20 * TIMING_MSEC, 120 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, TIMING_MSEC, 5 * TIMING_MSEC},
 	},
     .metrics = {{"ns", "ns", 1}},
     .measure = measure_w2,
 };
+
+static const unsigned capacities[] = {8, 64, 1000, 10000, 65535};
+enum { CAPACITIES = sizeof capacities / sizeof capacities[0], METRIC_GROWTH = CAPACITIES };
+
+/* Growth: of the larger ones the slowest, times the smallest. */
+static void
+grow(const work_row *row, const work_timing *timing, unsigned threads, double *out)
+{
+	double worst = 0;
+
+	for (unsigned i = 0; i < CAPACITIES; i++) {
+		out[i] = pairs_ns(row, timing, threads, capacities[i], true);
+		worst = i == 0 ? worst : fmax(worst, out[i]);
+	}
+	out[METRIC_GROWTH] = worst / out[0];
+}
+
+static void
+measure_w7(const work_row *row, const work_timing *timing, double *out)
+{
+	grow(row, timing, 1, out);
+}
+
+static void
+measure_w7_2(const work_row *row, const work_timing *timing, double *out)
+{
+	grow(row, timing, PAIRS_THREADS, out);
+}
+
+#define W7(symbol, name, text, count, how)                                                      \
+	const work_kind symbol = {                                                              \
+	    .id = name,                                                                         \
+	    .title = text,                                                                      \
+	    .bits = PEER_W7,                                                                    \
+	    .threads = count,                                                                   \
+	    .capacity = 65535,                                                                  \
+	    .timing =                                                                           \
+		{                                                                               \
+		    [PACE_FULL] = {7, 5 * TIMING_MSEC, 50 * TIMING_MSEC},                       \
+		    [PACE_QUICK] = {1, TIMING_MSEC, 15 * TIMING_MSEC},                          \
+		    [PACE_SMOKE] = {1, TIMING_MSEC, 2 * TIMING_MSEC},                           \
+		},                                                                              \
+	    .metrics = {{"ns_8", "8", 1}, {"ns_64", "64", 1}, {"ns_1000", "1000", 1},           \
+		{"ns_10000", "10,000", 1}, {"ns_65535", "65,535", 1}, {"growth", "x of 8", 2}}, \
+	    .measure = how,                                                                     \
+	}
+
+W7(work_w7, "W7", "W1 with more capacity, all of it open: ns per pair", 1, measure_w7);
+W7(work_w7_2, "W7-2", "W2 with more capacity, all of it open: ns per pair and thread",
+    PAIRS_THREADS, measure_w7_2);
