@@ -5,7 +5,8 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test explore python soak fuzz lint format abi-baseline man bench bench-python tsan asan deb install clean help
+.PHONY: build run test explore python soak fuzz lint format abi-baseline man bench bench-rivals bench-python tsan asan deb install clean \
+    help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
 options := -Dsqlite=enabled -Dpostgres=enabled -Dcli=enabled
@@ -96,6 +97,17 @@ bench:
 	@build/bench/bench_redis
 	@build/bench/bench_smtp
 
+# The same beside pools by others: as many as this machine can have.  One that it cannot is a row that says why.  What
+# was installed since the last time is only seen by looking anew.
+bench-rivals: python
+	@tools/setup bench
+	@tools/setup rivals || echo 'bench-rivals: on with the rivals that are here' >&2
+	@tools/configure build $(options) -Drivals=true
+	@ninja -C build reconfigure >/dev/null
+	@ninja -C build
+	@build/bench/bench --rivals build/bench/rivals.list --json build/bench/rivals.json
+	@echo 'written: build/bench/rivals.json'
+
 # A take and a put in Python beside a stand-in for queuepool 1.3.2, and psycopg2 on a PostgreSQL of its own.
 bench-python: python
 	@tools/setup test
@@ -153,7 +165,8 @@ help:
 	@echo 'make abi-baseline  write anew what the compiled interface is compared with'
 	@echo 'make man      copy the quoted examples and the errors into docs/man/'
 	@echo 'make bench    measure, beside rivals, in one run'
-	@echo 'make bench-python  the same in Python'
+	@echo 'make bench-rivals  the same, beside pools by others, in C and other languages'
+	@echo 'make bench-python  a take and a put in Python'
 	@echo 'make tsan     the tests under ThreadSanitizer'
 	@echo 'make asan     the tests under AddressSanitizer, LeakSanitizer and UBSan'
 	@echo 'make deb      Debian packages, built, looked at and used, in build-deb/'

@@ -162,8 +162,9 @@ crowd_compare(const work_row *rows, unsigned count, double (*round)[WORK_METRICS
 {
 	unsigned bound = 0;
 
-	while (bound < count && !rows[bound].peer->is_bound)
+	while (bound < count && (rows[bound].peer == NULL || !rows[bound].peer->is_bound))
 		bound++;
 	for (unsigned i = 0; bound < count && i < count; i++)
-		round[i][CROWD_SHARE] = round[i][CROWD_RATE] / round[bound][CROWD_RATE];
+		if (rows[i].peer != NULL)
+			round[i][CROWD_SHARE] = round[i][CROWD_RATE] / round[bound][CROWD_RATE];
 }

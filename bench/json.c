@@ -90,8 +90,8 @@ print_head(FILE *out, const run *all)
 	print_text_at(out, "cpu", where->cpu);
 	print_text_at(out, "kernel", where->kernel);
 	(void)fprintf(out, "\"cpus\": %ld},\n  ", where->cpus);
-	(void)fprintf(out, "\"options\": {\"pace\": \"%s\", \"any_load\": %s},\n  ",
-	    pace_names[all->pace], bool_text(all->any_load));
+	(void)fprintf(out, "\"options\": {\"pace\": \"%s\", \"any_load\": %s, \"rivals\": %s},\n  ",
+	    pace_names[all->pace], bool_text(all->any_load), bool_text(all->with_rivals));
 	(void)fprintf(out, "\"began\": %" PRId64 ", \"took_s\": %.1f, \"sees_load\": %s,\n",
 	    all->began_s, all->took_s, bool_text(all->sees_load));
 }
@@ -120,6 +120,8 @@ print_row(FILE *out, const work_kind *kind, const work_row *row)
 	print_text_at(out, "name", work_row_name(row));
 	print_text_at(out, "title", work_row_title(row));
 	print_text_at(out, "kind", work_row_kind(row));
+	if (row->rival != NULL && row->rival->why[0] != '\0')
+		print_text_at(out, "why", row->rival->why);
 	(void)fputs("\"metrics\": {\n", out);
 	for (unsigned m = 0; m < work_metric_count(kind); m++) {
 		print_metric(out, &kind->metrics[m], &row->metric[m]);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * load: the busy time of all CPUs in /proc/stat (see proc(5)), stolen time included, less our own.
+ * load: the busy time of all CPUs in /proc/stat (see proc(5)), stolen time included; less our own, which
+ * is that of our children too.
  */
 #include "load.h"
 
+#include "rivals.h"
 #include "timing.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* /proc/stat counts ticks: a short sample may look this much busier than it was. */
@@ -44,12 +47,24 @@ load_is_visible(void)
 	return busy() > 0;
 }
 
+/* This process, the rivals it runs, and what it has run before. */
+static int64_t
+own(void)
+{
+	struct rusage ended;
+
+	(void)getrusage(RUSAGE_CHILDREN, &ended);
+	return timing_cpu() + rivals_cpu_ns() +
+	       (ended.ru_utime.tv_sec + ended.ru_stime.tv_sec) * TIMING_SEC +
+	       (ended.ru_utime.tv_usec + ended.ru_stime.tv_usec) * (TIMING_MSEC / 1000);
+}
+
 load_mark
 load_now(int64_t (*others_ns)(void))
 {
 	load_mark mark = {.wall_ns = timing_now()};
 
-	mark.foreign_ns = others_ns != NULL ? others_ns() : busy() - timing_cpu();
+	mark.foreign_ns = others_ns != NULL ? others_ns() : busy() - own();
 	return mark;
 }
 

@@ -44,11 +44,12 @@ typedef struct options {
 	work_pace pace;
 	unsigned works; /* a bit for each of kinds[] */
 	bool any_load, check;
-	const char *json;
+	const char *json, *rivals;
 } options;
 
 static const char usage[] =
     "usage: bench [--quick] [--only LIST] [--check] [--any-load] [--json FILE]\n"
+    "             [--rivals FILE]\n"
     "Measures the pool beside hand-written ones and the limits of this machine; see bench/README.md.\n"
     "  --quick       within a minute; else a few minutes\n"
     "  --only LIST   these workloads only, with commas between: W1, W2, W3, W3-1000, W4, W4-1000,\n"
@@ -57,6 +58,8 @@ static const char usage[] =
     "  --check       exit 1 when a target that this version is held to is missed\n"
     "  --any-load    keep rounds in which others used the machine\n"
     "  --json FILE   write all figures there as well\n"
+    "  --rivals FILE beside other libraries and languages, as far as they are here: see make\n"
+    "                bench-rivals, which writes FILE\n"
     "  --smoke       every step once, in no time: whether it runs, not how fast\n"
     "  --help        this\n";
 
@@ -109,13 +112,14 @@ holds_any(unsigned works)
 static options
 read_options(int count, char **words)
 {
-	enum { QUICK = 256, ONLY, CHECK, ANY_LOAD, JSON, SMOKE, HELP };
+	enum { QUICK = 256, ONLY, CHECK, ANY_LOAD, JSON, RIVALS, SMOKE, HELP };
 	static const struct option known[] = {
 	    {"quick", no_argument, NULL, QUICK},
 	    {"only", required_argument, NULL, ONLY},
 	    {"check", no_argument, NULL, CHECK},
 	    {"any-load", no_argument, NULL, ANY_LOAD},
 	    {"json", required_argument, NULL, JSON},
+	    {"rivals", required_argument, NULL, RIVALS},
 	    {"smoke", no_argument, NULL, SMOKE},
 	    {"help", no_argument, NULL, HELP},
 	    {NULL, 0, NULL, 0},
@@ -144,6 +148,9 @@ read_options(int count, char **words)
 		case JSON:
 			asked.json = optarg;
 			break;
+		case RIVALS:
+			asked.rivals = optarg;
+			break;
 		case HELP:
 			(void)fputs(usage, stdout);
 			exit(EXIT_SUCCESS);
@@ -171,7 +178,7 @@ measure(run *all, unsigned works)
 		if ((works & (1u << i)) == 0)
 			continue;
 		all->work_count++;
-		work_prepare(one, kinds[i], all->pace);
+		work_prepare(one, kinds[i], all->pace, all->with_rivals);
 		rounds_run(one, all->any_load);
 		table_print_work(one);
 	}
@@ -210,10 +217,14 @@ main(int count, char **words)
 	all.where = machine_look();
 	all.pace = asked.pace;
 	all.any_load = asked.any_load;
+	all.with_rivals = asked.rivals != NULL;
+	if (asked.rivals != NULL)
+		rivals_read(asked.rivals);
 	all.sees_load = load_is_visible();
 	all.began_s = (int64_t)time(NULL);
 	table_print_head(&all);
 	measure(&all, asked.works);
+	rivals_end();
 	table_print_end(&all);
 	if (asked.json != NULL)
 		json_write(asked.json, &all);

@@ -43,6 +43,7 @@ typedef struct peer {
 	const char *title; /* for people */
 	unsigned works;    /* the workloads it takes part in */
 	bool is_rival;     /* somebody else's design, which blocks when all are lent */
+	bool is_library;   /* takes part with --rivals only */
 	bool is_bound;     /* no pool: in W4 and W6 run by as many threads as there are resources */
 	bool is_limit;     /* no pool: what the machine asks for a hand-over */
 	void *(*make)(unsigned capacity);         /* NULL: it could not */
@@ -67,6 +68,15 @@ extern const peer peer_queuepool_unlimited;
 extern const peer peer_mutex;
 extern const peer peer_mutex_clocks;
 extern const peer peer_spin, peer_futex, peer_futex_one_core; /* limits of W5 */
+#ifdef BENCH_GLIB
+extern const peer peer_glib;
+#endif
+#ifdef BENCH_APR
+extern const peer peer_apr;
+#endif
+#ifdef BENCH_ZDB
+extern const peer peer_zdb;
+#endif
 #ifdef BENCH_POSTGRES
 extern const peer peer_pg_none, peer_pg_mutex, peer_pg_queuepool;
 extern const peer peer_pg_queuepool_strict, peer_pg_queuepool_1250us, peer_pg_queuepool_10ms;

@@ -11,6 +11,15 @@ const peer *const peers[] = {
     &peer_none,
     &peer_mutex,
     &peer_mutex_clocks,
+#ifdef BENCH_GLIB
+    &peer_glib,
+#endif
+#ifdef BENCH_APR
+    &peer_apr,
+#endif
+#ifdef BENCH_ZDB
+    &peer_zdb,
+#endif
     &peer_queuepool,
     &peer_queuepool_unlimited,
 #ifdef BENCH_POSTGRES

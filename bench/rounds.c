@@ -21,7 +21,10 @@ take(work *all, unsigned number, bool any_load, double (*round)[WORK_METRICS], b
 		progress_show("%s round %u of %u: %s", all->kind->id, number + 1,
 		    all->timing.rounds, work_row_title(&all->rows[i]));
 		mark = load_now(all->kind->others_ns);
-		all->kind->measure(&all->rows[i], &all->timing, round[i]);
+		if (all->rows[i].rival != NULL)
+			rival_measure(all->rows[i].rival, all->kind, &all->timing, round[i]);
+		else
+			all->kind->measure(&all->rows[i], &all->timing, round[i]);
 		foreign = load_foreign(&mark, all->kind->others_ns);
 		all->worst_load = foreign > all->worst_load ? foreign : all->worst_load;
 		*disturbed = *disturbed || foreign > LOAD_MOST;

@@ -14,6 +14,7 @@ enum { RUN_WORKS = 20 };
 typedef struct run {
 	machine where;
 	work_pace pace;
+	bool with_rivals;
 	bool any_load;   /* disturbed rounds are kept */
 	bool sees_load;  /* else none can be told */
 	int64_t began_s; /* since 1970 */

@@ -141,6 +141,51 @@ class Check(unittest.TestCase):
             self.assertIsNone(one['met'])
 
 
+RIVAL = r"""
+import sys
+for line in sys.stdin:
+    work, threads, capacity, ramp, span = line.split()
+    if work == 'W2':
+        break
+    print('{"ns": 12.5, "share_of_bound": 0.25, "wait_p50_ms": null}', flush=True)
+"""
+
+
+class Rivals(unittest.TestCase):
+    """One that answers, one that ends, one that is not there and one that never was."""
+
+    @classmethod
+    def setUpClass(cls):
+        with tempfile.TemporaryDirectory() as folder:
+            script, path = os.path.join(folder, 'rival.py'), os.path.join(folder, 'rivals.list')
+            with open(script, 'w', encoding='utf-8') as file:
+                file.write(RIVAL)
+            command = f'{sys.executable}\t{script}'
+            with open(path, 'w', encoding='utf-8') as file:
+                file.write(f'told\tTold\tW1,W3,W3-1000\t{command}\nends\tEnds\tW2\t{command}\n\n')
+                file.write('gone\tGone\tW2\t/no/such/rival\nnever\tNever\tW1\t!\tnot found: install it\n')
+            cls.done, cls.run_ = measured('--any-load', '--only', 'W1,W2,W3', '--rivals', path)
+
+    def rows(self, work):
+        return {row['name']: row for each in self.run_['works'] if each['id'] == work for row in each['rows']}
+
+    def test_figures(self):
+        told = self.rows('W1')['told']
+        self.assertEqual((told['kind'], told['metrics']['ns']['median']), ('rival', 12.5))
+        self.assertGreater(told['metrics']['times_cmpxchg2']['median'], 0)
+        self.assertEqual(self.rows('W3')['told']['metrics']['share_of_bound']['median'], 0.25)
+        self.assertNotIn('told', self.rows('W2'))
+
+    def test_reasons(self):
+        for work, name, why in (
+            ('W2', 'ends', 'it ended'), ('W2', 'gone', '/no/such/rival: No such file'), ('W1', 'never', 'install it')
+        ):
+            row = self.rows(work)[name]
+            self.assertIn(why, row['why'])
+            self.assertIsNone(row['metrics']['ns']['median'])
+            self.assertIn(f'no figure: {row["why"]}', self.done.stdout)
+
+
 class BadInput(unittest.TestCase):
     def refused(self, named, *words):
         done = bench(*words)
@@ -159,12 +204,21 @@ class BadInput(unittest.TestCase):
         self.refused('--only', '--only', '')
         self.refused('W1,', '--only', 'W1,')
         self.refused('--check', '--check', '--only', 'W1')
+        self.refused('--rivals', '--rivals')
 
     def test_json_that_cannot_be_written(self):
         self.refused('/nowhere/run.json', '--smoke', '--json', '/nowhere/run.json')
         with tempfile.TemporaryDirectory() as folder:
             self.refused(folder, '--smoke', '--json', folder)
         self.refused('--json', '--smoke', '--json', '')
+        with tempfile.TemporaryDirectory() as folder:
+            bad = os.path.join(folder, 'rivals.list')
+            with open(bad, 'w', encoding='utf-8') as file:
+                file.write('one word\n')
+            for path in bad, '/nowhere/rivals.list':
+                done = bench('--smoke', '--rivals', path)
+                self.assertEqual((done.returncode, done.stdout), (1, ''))
+                self.assertIn(path, done.stderr)
         self.refused('too long', '--smoke', '--json', 'x' * 5000)
 
 

@@ -96,7 +96,12 @@ table_print_work(const work *one)
 	}
 	print_headings(kind, flat);
 	for (unsigned i = 0; i < one->row_count; i++) {
-		if (flat)
+		const rival *other = one->rows[i].rival;
+
+		if (other != NULL && other->why[0] != '\0')
+			(void)printf(
+			    "  %-28s%sno figure: %s\n", other->title, flat ? "  " : "", other->why);
+		else if (flat)
 			print_flat_row(kind, &one->rows[i]);
 		else
 			print_tall_row(kind, &one->rows[i]);

@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#define OURS "queuepool"
+#define OURS   "queuepool"
+#define PYTHON "queuepool_py"
 
 static const work *
 find(const work_set *all, const char *id)
@@ -66,6 +67,19 @@ w2_rival_over_ours(const work_set *all)
 	}
 	ratio = series_ratio(&best, ours);
 	return series_median(&ratio);
+}
+
+/* The Python package over what it came from. */
+static double
+python_w1(const work_set *all)
+{
+	return ratio_of(all, "W1", "seed_py", "queuepool_py", "ns");
+}
+
+static double
+python_w2(const work_set *all)
+{
+	return ratio_of(all, "W2", "seed_py", "queuepool_py", "ns");
 }
 
 static double
@@ -131,6 +145,10 @@ const target targets[] = {
     {"mixed", "gave up early", AHEAD, AT_MOST, 0, NULL, NULL, mixed_early},
     {"mixed", "gave up late, p99.9, ms", AHEAD, AT_MOST, 1, OURS, "late_p999_ms", NULL},
     {"few", "opened for callers in turn", AHEAD, AT_MOST, 1, OURS, "opened", NULL},
+    {"W1", "Python: the seed's time, times ours", AHEAD, LEAST, 5, PYTHON, NULL, python_w1},
+    {"W2", "Python: the seed's time, times ours", AHEAD, LEAST, 5, PYTHON, NULL, python_w2},
+    {"W4", "Python: least / most served thread", AHEAD, LEAST, 0.95, PYTHON, "least_over_most",
+	NULL},
     {"idle", "wake-ups", AHEAD, AT_MOST, 0, "queuepool_unlimited", "wake_ups", NULL},
 };
 const unsigned target_count = sizeof targets / sizeof targets[0];
@@ -138,13 +156,16 @@ const unsigned target_count = sizeof targets / sizeof targets[0];
 bool
 target_applies(const target *one, const work_set *all)
 {
-	return find(all, one->work) != NULL;
+	const work *in = find(all, one->work);
+
+	return in != NULL &&
+	       (one->row == NULL || work_find_row(in->rows, in->row_count, one->row) != NULL);
 }
 
 double
 target_figure(const target *one, const work_set *all)
 {
-	if (one->row == NULL)
+	if (one->figure != NULL)
 		return one->figure(all);
 	return series_median(figures(all, one->work, one->row, one->metric));
 }

@@ -19,7 +19,7 @@ typedef struct target {
 	bool is_held;    /* this version is held to it; else it is what a later one aims at */
 	bool is_ceiling; /* at most `goal`; else at least */
 	double goal;
-	const char *row, *metric; /* whose median is the figure; row NULL: see figure */
+	const char *row, *metric;              /* whose median is the figure; NULL: see figure */
 	double (*figure)(const work_set *all); /* NAN: none */
 } target;
 

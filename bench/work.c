@@ -30,18 +30,24 @@ work_metric_index(const work_kind *kind, const char *key)
 const char *
 work_row_name(const work_row *row)
 {
+	if (row->rival != NULL)
+		return row->rival->name;
 	return row->peer != NULL ? row->peer->name : row->limit->name;
 }
 
 const char *
 work_row_title(const work_row *row)
 {
+	if (row->rival != NULL)
+		return row->rival->title;
 	return row->peer != NULL ? row->peer->title : row->limit->title;
 }
 
 const char *
 work_row_kind(const work_row *row)
 {
+	if (row->rival != NULL)
+		return "rival";
 	return row->peer == NULL || row->peer->is_limit ? "limit" : "peer";
 }
 
@@ -72,7 +78,7 @@ add_row(work *all)
 }
 
 void
-work_prepare(work *all, const work_kind *kind, work_pace pace)
+work_prepare(work *all, const work_kind *kind, work_pace pace, bool with_rivals)
 {
 	memset(all, 0, sizeof *all);
 	all->kind = kind;
@@ -81,6 +87,10 @@ work_prepare(work *all, const work_kind *kind, work_pace pace)
 		if ((limits[i].works & kind->bits) == kind->bits)
 			add_row(all)->limit = &limits[i];
 	for (unsigned i = 0; i < peer_count; i++)
-		if ((peers[i]->works & kind->bits) == kind->bits)
+		if ((peers[i]->works & kind->bits) == kind->bits &&
+		    (with_rivals || !peers[i]->is_library))
 			add_row(all)->peer = peers[i];
+	for (unsigned i = 0; with_rivals && i < rival_count; i++)
+		if (rival_takes_part(&rivals[i], kind))
+			add_row(all)->rival = &rivals[i];
 }

@@ -6,8 +6,9 @@
 #ifndef BENCH_WORK_H
 #define BENCH_WORK_H
 
-#include "limits.h"
+#include "limit.h"
 #include "peer.h"
+#include "rivals.h"
 #include "series.h"
 
 #include <stdbool.h>
@@ -29,10 +30,11 @@ typedef struct work_metric {
 	int digits;          /* behind the point */
 } work_metric;
 
-/* One line of the table: a pool, or a limit of the machine. */
+/* One line of the table: a pool, a limit of the machine, or a pool in another process. */
 typedef struct work_row {
 	const peer *peer;
-	const limit *limit; /* one of the two is NULL */
+	const limit *limit;
+	rival *rival; /* two of the three are NULL */
 	series metric[WORK_METRICS];
 } work_row;
 
@@ -77,12 +79,12 @@ unsigned work_metric_count(const work_kind *kind);
 unsigned work_metric_index(const work_kind *kind, const char *key);
 const char *work_row_name(const work_row *row);
 const char *work_row_title(const work_row *row);
-const char *work_row_kind(const work_row *row); /* "peer" or "limit" */
+const char *work_row_kind(const work_row *row); /* "peer", "limit" or "rival" */
 /* NULL: not there. */
 const work_row *work_find_row(const work_row *rows, unsigned count, const char *name);
 /* Over the rounds of one row; empty when the work did not run. */
 const series *work_series(const work *all, const char *row, const char *metric);
-/* Rows from limits and peers. */
-void work_prepare(work *all, const work_kind *kind, work_pace pace);
+/* Rows from limits and peers; with libraries and rivals, or without. */
+void work_prepare(work *all, const work_kind *kind, work_pace pace, bool with_rivals);
 
 #endif

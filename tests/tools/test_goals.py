@@ -119,6 +119,18 @@ class Setup(Case):
         self.assertEqual(run.returncode, 1)
         self.assertIn("could not install: make gcc", run.stderr)
 
+    def test_rivals_come_one_by_one(self):
+        self.machine(self.ALL, 0)
+        says = f"#!/bin/sh\necho $* >>{self.root}/said\ncase $* in *libzdb-dev*) exit 100;; esac\n"
+        (self.root / "bin" / "apt-get").write_text(says)
+        run = self.run_tool(
+            "setup", "rivals",
+            env={"PATH": str(self.root / "bin"), "QUEUEPOOL_OS_RELEASE": str(self.root / "os-release")},
+        )
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("these rivals stay away: libzdb-dev\n", run.stderr)
+        self.assertIn("install -y --no-install-recommends golang-go\n", (self.root / "said").read_text())
+
     def test_usage(self):
         for arguments in ([], ["everything"], ["run", "test"]):
             run = self.run_tool("setup", *arguments)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * limits: what this machine asks for the things pools are made of.  W1 and W2 run them in their rounds,
+ * limit: what this machine asks for the things pools are made of.  W1 and W2 run them in their rounds,
  * between the peers, since ratios hold only within a round.  Those of a hand-over are peers: see
  * peer_limits.c.
  */
-#ifndef BENCH_LIMITS_H
-#define BENCH_LIMITS_H
+#ifndef BENCH_LIMIT_H
+#define BENCH_LIMIT_H
 
 #include <stdbool.h>
 

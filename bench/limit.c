@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * limits: one loop for each.  Nothing here may be hoisted out of its loop or folded away.
+ * limit: one loop for each.  Nothing here may be hoisted out of its loop or folded away.
  */
-#include "limits.h"
+#include "limit.h"
 
 #include "peer.h"
 #include "timing.h"
