@@ -141,9 +141,9 @@ print_work(FILE *out, const work *one)
 	    (double)one->timing.ramp_ns / 1e6, (double)one->timing.open_ns / 1e6);
 	(void)fprintf(out,
 	    "\"rounds\": {\"asked\": %u, \"kept\": %u, \"repeated\": %u, \"dropped\": %u, "
-	    "\"disturbed\": %u, \"worst_load\": %.3f},\n     \"rows\": [\n",
+	    "\"disturbed\": %u, \"worst_load\": %.3f, \"took_s\": %.1f},\n     \"rows\": [\n",
 	    one->timing.rounds, one->kept, one->repeated, one->dropped, one->disturbed,
-	    one->worst_load);
+	    one->worst_load, one->took_s);
 	for (unsigned i = 0; i < one->row_count; i++) {
 		print_row(out, one->kind, &one->rows[i]);
 		(void)fputs(i + 1 < one->row_count ? ",\n" : "]}", out);

@@ -6,6 +6,7 @@
 
 #include "load.h"
 #include "progress.h"
+#include "timing.h"
 
 #include <string.h>
 
@@ -47,7 +48,7 @@ keep(work *all, double (*round)[WORK_METRICS])
 }
 
 static void
-run_one(work *all, unsigned number, bool any_load)
+run_one(work *all, unsigned number, bool any_load, int64_t repeat_until_ns)
 {
 	double round[WORK_ROWS][WORK_METRICS];
 	bool disturbed;
@@ -59,7 +60,7 @@ run_one(work *all, unsigned number, bool any_load)
 			all->disturbed += disturbed;
 			return;
 		}
-		if (repeats == ROUNDS_REPEATS)
+		if (repeats == ROUNDS_REPEATS || timing_now() > repeat_until_ns)
 			break;
 		all->repeated++;
 	}
@@ -67,13 +68,16 @@ run_one(work *all, unsigned number, bool any_load)
 }
 
 void
-rounds_run(work *all, bool any_load)
+rounds_run(work *all, bool any_load, int64_t repeat_until_ns)
 {
+	int64_t began_ns = timing_now();
+
 	if (all->kind->begin != NULL)
 		all->kind->begin();
 	for (unsigned number = 0; number < all->timing.rounds; number++)
-		run_one(all, number, any_load);
+		run_one(all, number, any_load, repeat_until_ns);
 	if (all->kind->end != NULL)
 		all->kind->end();
+	all->took_s = (double)(timing_now() - began_ns) / (double)TIMING_SEC;
 	progress_clear();
 }

@@ -11,7 +11,8 @@
 /* A round that others disturbed is repeated at most this often, then dropped. */
 enum { ROUNDS_REPEATS = 2 };
 
-/* All rounds of a prepared workload.  `any_load`: keep disturbed ones, count them. */
-void rounds_run(work *all, bool any_load);
+/* All rounds of a prepared workload.  `any_load`: keep disturbed ones, count them.  After
+ * `repeat_until_ns` none is repeated, or the run would not end when it has promised to. */
+void rounds_run(work *all, bool any_load, int64_t repeat_until_ns);
 
 #endif

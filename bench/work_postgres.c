@@ -43,7 +43,7 @@ measure_w6_64(const work_row *row, const work_timing *timing, double *out)
 	    .timing =                                                         \
 		{                                                             \
 		    [PACE_FULL] = {full, 300 * TIMING_MSEC, 2 * TIMING_SEC},  \
-		    [PACE_QUICK] = {1, 150 * TIMING_MSEC, 600 * TIMING_MSEC}, \
+		    [PACE_QUICK] = {1, 100 * TIMING_MSEC, 500 * TIMING_MSEC}, \
 		    [PACE_SMOKE] = {1, 20 * TIMING_MSEC, 60 * TIMING_MSEC},   \
 		},                                                            \
 	    .metrics = {CROWD_TELLS},                                         \
