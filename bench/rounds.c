@@ -48,19 +48,22 @@ keep(work *all, double (*round)[WORK_METRICS])
 }
 
 static void
-run_one(work *all, unsigned number, bool any_load, int64_t repeat_until_ns)
+run_one(work *all, unsigned number, bool any_load, int64_t *spare_ns)
 {
 	double round[WORK_ROWS][WORK_METRICS];
 	bool disturbed;
 
 	for (unsigned repeats = 0;; repeats++) {
+		int64_t began_ns = timing_now();
+
 		if (take(all, number, any_load, round, &disturbed)) {
 			keep(all, round);
 			all->kept++;
 			all->disturbed += disturbed;
 			return;
 		}
-		if (repeats == ROUNDS_REPEATS || timing_now() > repeat_until_ns)
+		*spare_ns -= timing_now() - began_ns;
+		if (repeats == ROUNDS_REPEATS || *spare_ns < 0)
 			break;
 		all->repeated++;
 	}
@@ -68,14 +71,14 @@ run_one(work *all, unsigned number, bool any_load, int64_t repeat_until_ns)
 }
 
 void
-rounds_run(work *all, bool any_load, int64_t repeat_until_ns)
+rounds_run(work *all, bool any_load, int64_t *spare_ns)
 {
 	int64_t began_ns = timing_now();
 
 	if (all->kind->begin != NULL)
 		all->kind->begin();
 	for (unsigned number = 0; number < all->timing.rounds; number++)
-		run_one(all, number, any_load, repeat_until_ns);
+		run_one(all, number, any_load, spare_ns);
 	if (all->kind->end != NULL)
 		all->kind->end();
 	all->took_s = (double)(timing_now() - began_ns) / (double)TIMING_SEC;

@@ -11,8 +11,9 @@
 /* A round that others disturbed is repeated at most this often, then dropped. */
 enum { ROUNDS_REPEATS = 2 };
 
-/* All rounds of a prepared workload.  `any_load`: keep disturbed ones, count them.  After
- * `repeat_until_ns` none is repeated, or the run would not end when it has promised to. */
-void rounds_run(work *all, bool any_load, int64_t repeat_until_ns);
+/* All rounds of a prepared workload.  `any_load`: keep disturbed ones, count them.  What repeats take
+ * is taken off `spare_ns`, and when that is used up none is repeated: the run would not end when it
+ * has promised to. */
+void rounds_run(work *all, bool any_load, int64_t *spare_ns);
 
 #endif

@@ -164,8 +164,8 @@ const work_kind work_mixed = {
     .begin = spin_calibrate,
     .timing =
 	{
-	    [PACE_FULL] = {7, 250 * TIMING_MSEC, 3 * TIMING_SEC},
-	    [PACE_QUICK] = {1, 100 * TIMING_MSEC, 900 * TIMING_MSEC},
+	    [PACE_FULL] = {5, 250 * TIMING_MSEC, 3 * TIMING_SEC},
+	    [PACE_QUICK] = {1, 100 * TIMING_MSEC, 700 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, 20 * TIMING_MSEC, 150 * TIMING_MSEC},
 	},
     .metrics =

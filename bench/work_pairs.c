@@ -44,7 +44,7 @@ const work_kind work_w1 = {
     .capacity = CAPACITY,
     .timing =
 	{
-	    [PACE_FULL] = {9, 25 * TIMING_MSEC, 150 * TIMING_MSEC},
+	    [PACE_FULL] = {7, 25 * TIMING_MSEC, 150 * TIMING_MSEC},
 	    [PACE_QUICK] = {2, 10 * TIMING_MSEC, 50 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, TIMING_MSEC, 5 * TIMING_MSEC},
 	},
@@ -61,7 +61,7 @@ const work_kind work_w2 = {
     .capacity = CAPACITY,
     .timing =
 	{
-	    [PACE_FULL] = {9, 50 * TIMING_MSEC, 350 * TIMING_MSEC},
+	    [PACE_FULL] = {7, 50 * TIMING_MSEC, 350 * TIMING_MSEC},
 	    [PACE_QUICK] = {2, 20 * TIMING_MSEC, 80 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, TIMING_MSEC, 5 * TIMING_MSEC},
 	},

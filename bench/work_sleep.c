@@ -42,7 +42,7 @@ const work_kind work_w4 = {
     .timing =
 	{
 	    [PACE_FULL] = {5, 250 * TIMING_MSEC, 2 * TIMING_SEC},
-	    [PACE_QUICK] = {1, 150 * TIMING_MSEC, 500 * TIMING_MSEC},
+	    [PACE_QUICK] = {1, 150 * TIMING_MSEC, 400 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, 20 * TIMING_MSEC, 100 * TIMING_MSEC},
 	},
     .metrics =
@@ -62,7 +62,7 @@ const work_kind work_w4_1000 = {
     .capacity = CAPACITY,
     .timing =
 	{
-	    [PACE_FULL] = {3, 400 * TIMING_MSEC, 3 * TIMING_SEC},
+	    [PACE_FULL] = {3, 400 * TIMING_MSEC, 2 * TIMING_SEC},
 	    [PACE_QUICK] = {1, 200 * TIMING_MSEC, 500 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, 20 * TIMING_MSEC, 150 * TIMING_MSEC},
 	},

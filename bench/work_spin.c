@@ -108,7 +108,7 @@ const work_kind work_w3 = {
     .begin = spin_calibrate,
     .timing =
 	{
-	    [PACE_FULL] = {9, 50 * TIMING_MSEC, 300 * TIMING_MSEC},
+	    [PACE_FULL] = {7, 50 * TIMING_MSEC, 300 * TIMING_MSEC},
 	    [PACE_QUICK] = {2, 20 * TIMING_MSEC, 80 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, TIMING_MSEC, 10 * TIMING_MSEC},
 	},

@@ -211,7 +211,7 @@ const work_kind work_w5_hot = {
     .begin = spin_calibrate,
     .timing =
 	{
-	    [PACE_FULL] = {9, 20 * TIMING_MSEC, 100 * TIMING_MSEC},
+	    [PACE_FULL] = {7, 20 * TIMING_MSEC, 100 * TIMING_MSEC},
 	    [PACE_QUICK] = {2, 10 * TIMING_MSEC, 50 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, TIMING_MSEC, 10 * TIMING_MSEC},
 	},
@@ -228,7 +228,7 @@ const work_kind work_w5_settled = {
     .begin = spin_calibrate,
     .timing =
 	{
-	    [PACE_FULL] = {9, 20 * TIMING_MSEC, 250 * TIMING_MSEC},
+	    [PACE_FULL] = {7, 20 * TIMING_MSEC, 250 * TIMING_MSEC},
 	    [PACE_QUICK] = {2, 10 * TIMING_MSEC, 100 * TIMING_MSEC},
 	    [PACE_SMOKE] = {1, TIMING_MSEC, 20 * TIMING_MSEC},
 	},
