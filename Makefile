@@ -89,11 +89,12 @@ abi-baseline:
 man:
 	@tools/check_man.py --fill
 
+# FLAGS=--quick, or what else build/bench/bench --help knows.
 bench:
 	@tools/setup bench
 	@tools/configure build $(options)
 	@ninja -C build
-	@build/bench/bench
+	@build/bench/bench $(FLAGS)
 	@build/bench/bench_redis
 	@build/bench/bench_smtp
 
@@ -106,8 +107,8 @@ bench-rivals: python
 	@ninja -C build reconfigure >/dev/null
 	@ninja -C build
 	@ninja -C build -k 0 rivals || echo 'bench-rivals: on with the rivals that could be built' >&2
-	@build/bench/bench --rivals build/bench/rivals.list --json build/bench/rivals.json
-	@echo 'written: build/bench/rivals.json'
+	@build/bench/bench --rivals build/bench/rivals.list --json build/bench/rivals.json $(FLAGS)
+	@echo 'written: build/bench/rivals.json; for docs/PERFORMANCE.md: bench/page.py build/bench/rivals.json'
 
 # A take and a put in Python beside a stand-in for queuepool 1.3.2, and psycopg2 on a PostgreSQL of its own.
 bench-python: python

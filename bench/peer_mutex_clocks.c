@@ -49,7 +49,7 @@ unmake(void *pool)
 
 const peer peer_mutex_clocks = {
     .name = "mutex_clocks",
-    .title = "the same, two clock readings",
+    .title = "mutex + cond, two clocks",
     .works = PEER_STUBS,
     .is_rival = true,
     .make = make,

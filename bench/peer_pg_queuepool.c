@@ -99,9 +99,9 @@ unmake(void *pool)
 	}
 
 SETTING(peer_pg_queuepool, "queuepool_pg", "queuepool", PEER_W6 | PEER_W6_64, make);
-SETTING(peer_pg_queuepool_strict, "queuepool_pg_strict", "the same, strictly first come", PEER_W6,
-    make_strict);
-SETTING(peer_pg_queuepool_1250us, "queuepool_pg_1250us", "the same, overtake 1.25 ms", PEER_W6,
+SETTING(
+    peer_pg_queuepool_strict, "queuepool_pg_strict", "queuepool, first come", PEER_W6, make_strict);
+SETTING(peer_pg_queuepool_1250us, "queuepool_pg_1250us", "queuepool, overtake 1.25 ms", PEER_W6,
     make_1250us);
-SETTING(peer_pg_queuepool_10ms, "queuepool_pg_10ms", "the same, overtake 10 ms",
+SETTING(peer_pg_queuepool_10ms, "queuepool_pg_10ms", "queuepool, overtake 10 ms",
     PEER_W6 | PEER_W6_64, make_10ms);

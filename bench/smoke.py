@@ -6,10 +6,12 @@ usage: smoke.py BENCH W1,W2...    the workloads it was built with
 """
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 BENCH = ''
 WORKS = []
@@ -141,6 +143,48 @@ class Check(unittest.TestCase):
         for one in run['targets']:
             self.assertIsNone(one['figure'])
             self.assertIsNone(one['met'])
+
+
+class Page(unittest.TestCase):
+    """bench/page.py fills the page from whatever run it is given."""
+
+    HERE = os.path.dirname(os.path.abspath(__file__))
+
+    def page(self, *words):
+        command = [sys.executable, os.path.join(self.HERE, 'page.py'), *words]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    def filled(self, folder, *words):
+        shutil.copy(os.path.join(self.HERE, '..', 'docs', 'PERFORMANCE.md'), folder)
+        run = os.path.join(folder, 'run.json')
+        bench('--smoke', *words, '--json', run)
+        done = self.page(run, folder)
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        with open(os.path.join(folder, 'PERFORMANCE.md'), encoding='utf-8') as file:
+            first = file.read()
+        self.page(run, folder)
+        with open(os.path.join(folder, 'PERFORMANCE.md'), encoding='utf-8') as file:
+            self.assertEqual(file.read(), first)
+        return first
+
+    def test_filled(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page = self.filled(folder, '--any-load', '--only', 'W1,W4')
+            self.assertIn('mutex + cond + array', page)
+            self.assertIn('No figures of W3, W3-1000 in this run.', page)
+            self.assertIn('| W4 | share of the bound |', page)
+            for name in os.listdir(os.path.join(folder, 'performance')):
+                picture = xml.etree.ElementTree.parse(os.path.join(folder, 'performance', name)).getroot()
+                self.assertTrue(picture.tag.endswith('svg'))
+                self.assertIn(f'](performance/{name})', page)
+                drawn = ' '.join(picture.itertext())
+                self.assertIn('mutex + cond' if name in ('w1.svg', 'w4-waits.svg') else 'no figures', drawn)
+
+    def test_refused(self):
+        for words in ([], ['--help'], ['/no/such/run.json']):
+            done = self.page(*words)
+            self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertIn('/no/such/run.json', done.stderr)
 
 
 RIVAL = r"""
