@@ -17,8 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { END_TRIES = 200 }; /* of 10 ms */
 
 static int

@@ -77,7 +77,7 @@ live(void *shared, unsigned index, const gang_window *window)
 	peer_loan loan;
 	int64_t now_ns;
 
-	while ((now_ns = timing_now()) < window->until_ns) {
+	while (timing_now() < window->until_ns) {
 		if (dice_next(&from) % ONE_IN != 0)
 			all->peer->get(all->pool, &loan);
 		else if (!ask_briefly(all, mine, &from, &loan))
