@@ -5,8 +5,6 @@
  */
 #include "peer.h"
 
-#include "fail.h"
-
 #include <sched.h>
 #include <stdlib.h>
 #include <zdb.h>
@@ -21,9 +19,10 @@ make(unsigned capacity)
 {
 	lender *all = calloc(1, sizeof *all);
 
-	if (all == NULL || (all->url = URL_new("sqlite:///:memory:")) == NULL ||
-	    (all->pool = ConnectionPool_new(all->url)) == NULL)
-		fail("libzdb gave no pool of %u", capacity);
+	if (all == NULL)
+		return NULL;
+	all->url = URL_new("sqlite:///:memory:");
+	all->pool = ConnectionPool_new(all->url);
 	ConnectionPool_setInitialConnections(all->pool, 0);
 	ConnectionPool_setMaxConnections(all->pool, (int)capacity);
 	ConnectionPool_start(all->pool);

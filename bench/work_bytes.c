@@ -13,7 +13,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { CAPACITY = 10000, PATIENCE_S = 20 };
@@ -36,20 +35,14 @@ resident_bytes(void)
 	return kib == 0 ? NAN : (double)kib * 1024;
 }
 
-void
-bytes_answer(const char *name)
+static void
+weigh(const peer *who)
 {
-	const peer *who = NULL;
-	peer_loan *loans = calloc(CAPACITY, sizeof *loans);
+	static peer_loan loans[CAPACITY];
 	double before, made, lent;
 	void *pool;
 
-	for (unsigned i = 0; i < peer_count; i++)
-		if (strcmp(peers[i]->name, name) == 0 && (peers[i]->works & PEER_W8) != 0)
-			who = peers[i];
-	if (who == NULL || loans == NULL)
-		fail("no pool '%s' to weigh", name);
-	memset(loans, 1, CAPACITY * sizeof *loans); /* these are not the pool's */
+	memset(loans, 1, sizeof loans); /* these are not the pool's */
 	before = resident_bytes();
 	pool = who->make(CAPACITY);
 	made = resident_bytes();
@@ -61,7 +54,17 @@ bytes_answer(const char *name)
 	(void)printf("%.2f %.2f %.2f\n", (resident_bytes() - before) / CAPACITY,
 	    (lent - before) / CAPACITY, (made - before) / CAPACITY);
 	who->unmake(pool);
-	free(loans);
+}
+
+void
+bytes_answer(const char *name)
+{
+	for (unsigned i = 0; i < peer_count; i++)
+		if (strcmp(peers[i]->name, name) == 0 && (peers[i]->works & PEER_W8) != 0) {
+			weigh(peers[i]);
+			return;
+		}
+	fail("no pool '%s' to weigh", name);
 }
 
 static void

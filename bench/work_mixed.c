@@ -138,20 +138,19 @@ tell_service(const mixed *all, int64_t open_ns, double *out)
 static void
 measure(const work_row *row, const work_timing *timing, double *out)
 {
+	static int64_t late[THREADS][MOST_LATES], late_of_all[THREADS * MOST_LATES];
 	static mixed all;
-	int64_t *late = calloc((size_t)THREADS * MOST_LATES * 2, sizeof *late);
 
-	all = (mixed){.peer = row->peer, .late = late};
+	all = (mixed){.peer = row->peer, .late = late_of_all};
 	all.pool = row->peer->make(CAPACITY);
-	if (late == NULL || all.pool == NULL)
+	if (all.pool == NULL)
 		fail("%s gave no pool of %d", row->peer->name, CAPACITY);
 	for (unsigned i = 0; i < THREADS; i++)
-		all.seats[i].late = late + (size_t)(THREADS + i) * MOST_LATES;
+		all.seats[i].late = late[i];
 	(void)gang_run(THREADS, live, &all, timing->ramp_ns, timing->open_ns);
 	row->peer->unmake(all.pool);
 	tell_service(&all, timing->open_ns, out);
 	tell_lateness(&all, out);
-	free(late);
 }
 
 const work_kind work_mixed = {

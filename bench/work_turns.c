@@ -158,28 +158,23 @@ gather(const turns *all, int64_t ramp_ns, int64_t *took)
 static void
 measure(const work_row *row, const work_timing *timing, int64_t dwell_ns, double *out)
 {
-	turns *all = aligned_alloc(_Alignof(turns), sizeof *all);
-	int64_t *took = calloc((size_t)THREADS * MOST_TURNS, sizeof *took);
+	static turns all;
+	static seat seats[THREADS];
+	static int64_t took[THREADS * MOST_TURNS];
 	uint64_t count;
 
-	if (all == NULL || took == NULL)
-		fail("out of memory");
-	*all = (turns){.peer = row->peer, .dwell_ns = dwell_ns};
-	all->one_core = row->peer == &peer_futex_one_core;
-	all->seats = aligned_alloc(_Alignof(seat), THREADS * sizeof(seat));
-	all->pool = row->peer->make(1);
-	if (all->seats == NULL || all->pool == NULL)
+	all = (turns){.peer = row->peer, .dwell_ns = dwell_ns, .seats = seats};
+	all.one_core = row->peer == &peer_futex_one_core;
+	all.pool = row->peer->make(1);
+	if (all.pool == NULL)
 		fail("%s gave no pool of 1", row->peer->name);
 	for (unsigned i = 0; i < THREADS; i++)
-		all->seats[i].count = 0;
-	(void)gang_run(THREADS, live, all, timing->ramp_ns, timing->open_ns);
-	row->peer->unmake(all->pool);
-	count = gather(all, timing->ramp_ns, took);
+		seats[i].count = 0;
+	(void)gang_run(THREADS, live, &all, timing->ramp_ns, timing->open_ns);
+	row->peer->unmake(all.pool);
+	count = gather(&all, timing->ramp_ns, took);
 	out[METRIC_P50] = series_quantile(took, count, 0.50);
 	out[METRIC_P99] = series_quantile(took, count, 0.99);
-	free(all->seats);
-	free(took);
-	free(all);
 }
 
 static void
