@@ -12,8 +12,7 @@
 
 void company_begin(void);
 void company_end(void);
-/* The CPU time that all processes took so far but this one, the server and its sessions.  (That in
- * /proc/stat is of another make: beside much waking and sleeping the two differ by a fifth.) */
+/* The CPU time that all processes took so far but this one, the server and its sessions: see load.h. */
 int64_t company_others_ns(void);
 const char *company_conninfo(void); /* a unix socket */
 PGconn *company_connect(void);      /* ends the program if it cannot */

@@ -8,6 +8,7 @@
 #include "rivals.h"
 #include "timing.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -77,4 +78,57 @@ load_foreign(const load_mark *since, int64_t (*others_ns)(void))
 	int64_t foreign = now.foreign_ns - since->foreign_ns - SLACK_TICKS * tick_ns();
 
 	return foreign < 0 ? 0 : (double)foreign / room;
+}
+
+typedef struct process {
+	int pid, parent;
+	int64_t ticks; /* with those of children that have ended and were waited for */
+} process;
+
+/* See proc(5).  False: it is gone. */
+static int
+read_process(const char *name, process *out)
+{
+	int64_t user, system, user_ended, system_ended;
+	char path[300];
+	FILE *file;
+	int read;
+
+	(void)snprintf(path, sizeof path, "/proc/%s/stat", name);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return 0;
+	read = fscanf(file,
+	    "%d (%*[^)]) %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNd64 " %" SCNd64
+	    " %" SCNd64 " %" SCNd64,
+	    &out->pid, &out->parent, &user, &system, &user_ended, &system_ended);
+	(void)fclose(file);
+	out->ticks = user + system + user_ended + system_ended;
+	return read == 6;
+}
+
+/* Who ended between two looks counts with its parent, if that has waited for it. */
+int64_t
+load_processes_ns(int also)
+{
+	int self = (int)getpid();
+	DIR *all = opendir("/proc");
+	const struct dirent *one;
+	int64_t ticks = 0;
+	process p;
+
+	while (all != NULL && (one = readdir(all)) != NULL)
+		if (one->d_name[0] >= '1' && one->d_name[0] <= '9' &&
+		    read_process(one->d_name, &p) && p.pid != self && p.parent != self &&
+		    (also == 0 || (p.pid != also && p.parent != also)))
+			ticks += p.ticks;
+	if (all != NULL)
+		(void)closedir(all);
+	return ticks * tick_ns();
+}
+
+int64_t
+load_others_ns(void)
+{
+	return load_processes_ns(0);
 }

@@ -8,6 +8,7 @@
 #include "dice.h"
 #include "fail.h"
 #include "gang.h"
+#include "load.h"
 #include "spin.h"
 #include "timing.h"
 
@@ -161,6 +162,7 @@ const work_kind work_mixed = {
     .threads = THREADS,
     .capacity = CAPACITY,
     .begin = spin_calibrate,
+    .others_ns = load_others_ns,
     .timing =
 	{
 	    [PACE_FULL] = {5, 250 * TIMING_MSEC, 3 * TIMING_SEC},

@@ -8,6 +8,7 @@
 
 #include "fail.h"
 #include "gang.h"
+#include "load.h"
 #include "series.h"
 #include "spin.h"
 #include "timing.h"
@@ -204,6 +205,7 @@ const work_kind work_w5_hot = {
     .threads = THREADS,
     .capacity = 1,
     .begin = spin_calibrate,
+    .others_ns = load_others_ns,
     .timing =
 	{
 	    [PACE_FULL] = {7, 20 * TIMING_MSEC, 100 * TIMING_MSEC},
@@ -221,6 +223,7 @@ const work_kind work_w5_settled = {
     .threads = THREADS,
     .capacity = 1,
     .begin = spin_calibrate,
+    .others_ns = load_others_ns,
     .timing =
 	{
 	    [PACE_FULL] = {7, 20 * TIMING_MSEC, 250 * TIMING_MSEC},
