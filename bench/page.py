@@ -194,12 +194,13 @@ def hand_over(run):
 
 
 def postgres(run):
+    """A p99 below 10 us is drawn there: who waits in such a pool is rare, and waits for long."""
     points = []
     for work, mark in (("W6", 32), ("W6-64", 64)):
         for row in run.rows(work, "peer"):
             share, p99 = median(row, "share_of_bound"), median(row, "wait_p99_ms")
-            if share is not None and p99:
-                points.append((f"{row['title']}, {mark}", p99, share, is_ours(row)))
+            if share is not None and p99 is not None:
+                points.append((f"{row['title']}, {mark}", max(p99, 0.01), share, is_ours(row)))
     drawn = {"w6.svg": pictures.points("W6: share of the bound, and wait p99", "wait p99, ms", points)}
     said = f"{crowd_table(run, 'W6')}\n\nThe same with 64 threads:\n\n{crowd_table(run, 'W6-64')}"
     return said, drawn

@@ -79,6 +79,9 @@ extern const peer peer_zdb;
 #endif
 #ifdef BENCH_POSTGRES
 extern const peer peer_pg_none, peer_pg_mutex, peer_pg_queuepool;
+#ifdef BENCH_ZDB
+extern const peer peer_pg_zdb, peer_pg_zdb_100us;
+#endif
 extern const peer peer_pg_queuepool_strict, peer_pg_queuepool_1250us, peer_pg_queuepool_10ms;
 #endif
 

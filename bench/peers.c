@@ -25,6 +25,10 @@ const peer *const peers[] = {
 #ifdef BENCH_POSTGRES
     &peer_pg_none,
     &peer_pg_mutex,
+#ifdef BENCH_ZDB
+    &peer_pg_zdb,
+    &peer_pg_zdb_100us,
+#endif
     &peer_pg_queuepool,
     &peer_pg_queuepool_strict,
     &peer_pg_queuepool_1250us,
