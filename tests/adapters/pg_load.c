@@ -182,6 +182,7 @@ count_acquire(load *l, int64_t took_ns, qpool_err err, const qpool_error *error)
 		c->leases++;
 	} else {
 		c->refusals++;
+		c->told_since += strstr(error->message, "failing for") != NULL;
 		c->refusal = *error;
 		if (took_ns > c->longest_refusal_ns)
 			c->longest_refusal_ns = took_ns;

@@ -49,6 +49,7 @@ typedef struct load_options {
 
 typedef struct load_count {
 	uint64_t leases, refusals;              /* acquires that gave one, that failed */
+	uint64_t told_since;                    /* of the latter, whose error tells since when */
 	uint64_t done, stale, in_flight;        /* jobs done; failed, see load_going */
 	uint64_t unknown;                       /* of those that failed: EUNKNOWN */
 	int64_t longest_ns, longest_refusal_ns; /* acquires */
