@@ -8,12 +8,11 @@
  */
 #include <queuepool/redis.h>
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "ratio.h"
 #include "redis_server.h"
 
 enum { THREADS = 8, ROUNDS_MOST = 64 };
@@ -28,15 +27,6 @@ fail(const char *what, const char *why)
 	fprintf(stderr, "bench_redis: %s: %s\n", what, why);
 	redis_server_end(server);
 	exit(1);
-}
-
-static double
-now(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
 }
 
 /* ---- one command, three ways -------------------------------------------------------- */
@@ -92,39 +82,6 @@ by_connect(void)
 	redisFree(context);
 }
 
-/* ---- a crowd ------------------------------------------------------------------------ */
-
-typedef struct crowd {
-	void (*one)(void);
-	int count;
-} crowd;
-
-static void *
-work(void *argument)
-{
-	const crowd *c = argument;
-
-	for (int i = 0; i < c->count; i++)
-		c->one();
-	return NULL;
-}
-
-/* Commands per second of all threads together. */
-static double
-rate(void (*one)(void), int count)
-{
-	crowd c = {one, count};
-	pthread_t threads[THREADS];
-	double start = now();
-
-	for (int i = 0; i < THREADS; i++)
-		if (pthread_create(&threads[i], NULL, work, &c) != 0)
-			fail("threads", "none to be had");
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-	return THREADS * count / (now() - start);
-}
-
 /* ---- one thread --------------------------------------------------------------------- */
 
 /* Seconds for a round trip. */
@@ -135,10 +92,10 @@ held_trip(void)
 	double start;
 
 	take(&lease);
-	start = now();
+	start = ratio_now();
 	for (int i = 0; i < trips; i++)
 		by_lease(&lease);
-	start = (now() - start) / trips;
+	start = (ratio_now() - start) / trips;
 	qpool_release(&lease);
 	return start;
 }
@@ -146,11 +103,11 @@ held_trip(void)
 static double
 pooled_trip(void)
 {
-	double start = now();
+	double start = ratio_now();
 
 	for (int i = 0; i < trips; i++)
 		by_pool();
-	return (now() - start) / trips;
+	return (ratio_now() - start) / trips;
 }
 
 static double
@@ -158,31 +115,16 @@ hiredis_trip(bool is_tcp)
 {
 	redisContext *context = is_tcp ? redisConnect("127.0.0.1", redis_server_port(server))
 	                               : redisConnectUnix(redis_server_socket(server));
-	double start = now();
+	double start = ratio_now();
 
 	for (int i = 0; i < trips; i++)
 		by_context(context);
-	start = (now() - start) / trips;
+	start = (ratio_now() - start) / trips;
 	redisFree(context);
 	return start;
 }
 
 /* ---- rounds ------------------------------------------------------------------------- */
-
-static int
-by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values)
-{
-	qsort(values, (size_t)rounds, sizeof *values, by_size);
-	return values[rounds / 2];
-}
 
 static void
 make_pool(const char *url)
@@ -203,16 +145,16 @@ measure_rates(void)
 
 	make_pool(redis_server_url(server));
 	for (int i = 0; i < rounds; i++) {
-		pooled[i] = rate(by_pool, trips / THREADS);
-		connected[i] = rate(by_connect, trips / THREADS / 8);
+		pooled[i] = ratio_rate(THREADS, by_pool, trips / THREADS);
+		connected[i] = ratio_rate(THREADS, by_connect, trips / THREADS / 8);
 		ratios[i] = pooled[i] / connected[i];
 	}
-	ratio = median(ratios);
+	ratio = ratio_median(rounds, ratios);
 	qpool_free(pool);
 	printf(
 	    "commands per second, %d threads over TCP: %.0f by a pool of %d, %.0f with a connect for "
 	    "each: %.1f times as many\n",
-	    THREADS, median(pooled), THREADS, median(connected), ratio);
+	    THREADS, ratio_median(rounds, pooled), THREADS, ratio_median(rounds, connected), ratio);
 	return ratio;
 }
 
@@ -230,13 +172,14 @@ measure_share(bool is_tcp)
 		shares[i] = (pooled[i] - held[i]) / held[i];
 		beside[i] = (pooled[i] - plain[i]) / plain[i];
 	}
-	share = median(shares);
+	share = ratio_median(rounds, shares);
 	qpool_free(pool);
 	printf(
 	    "a round trip over %s: %.2f us by hiredis alone, %.2f us by a lease that is kept, %.2f us "
 	    "with a lease for each: the pool's share is %.1f %% (beside hiredis %+.1f %%)\n",
-	    is_tcp ? "TCP" : "a Unix socket", median(plain) * 1e6, median(held) * 1e6,
-	    median(pooled) * 1e6, share * 100, median(beside) * 100);
+	    is_tcp ? "TCP" : "a Unix socket", ratio_median(rounds, plain) * 1e6,
+	    ratio_median(rounds, held) * 1e6, ratio_median(rounds, pooled) * 1e6, share * 100,
+	    ratio_median(rounds, beside) * 100);
 	return share;
 }
 

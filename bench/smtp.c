@@ -10,11 +10,10 @@
 #include <queuepool/smtp.h>
 
 #include <curl/curl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "ratio.h"
 #include "smtp_kit.h"
 
 enum { THREADS = 8, ROUNDS_MOST = 64 };
@@ -31,15 +30,6 @@ fail_with(const char *what, const char *why)
 	fprintf(stderr, "bench_smtp: %s: %s\n", what, why);
 	smtp_kit_end(server);
 	exit(1);
-}
-
-static double
-now(void)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
 }
 
 /* ---- one mail, two ways ------------------------------------------------------------- */
@@ -96,55 +86,7 @@ by_connect(void)
 	curl_slist_free_all(to);
 }
 
-/* ---- a crowd ------------------------------------------------------------------------ */
-
-typedef struct crowd {
-	void (*one)(void);
-	int count;
-} crowd;
-
-static void *
-work(void *argument)
-{
-	const crowd *c = argument;
-
-	for (int i = 0; i < c->count; i++)
-		c->one();
-	return NULL;
-}
-
-/* Mails per second of all threads together. */
-static double
-rate(void (*one)(void), int count)
-{
-	crowd c = {one, count};
-	pthread_t threads[THREADS];
-	double begun = now();
-
-	for (int i = 0; i < THREADS; i++)
-		if (pthread_create(&threads[i], NULL, work, &c) != 0)
-			fail_with("threads", "none to be had");
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-	return THREADS * count / (now() - begun);
-}
-
 /* ---- rounds ------------------------------------------------------------------------- */
-
-static int
-by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-median(double *values)
-{
-	qsort(values, (size_t)rounds, sizeof *values, by_size);
-	return values[rounds / 2];
-}
 
 static void
 start(void)
@@ -171,15 +113,15 @@ measure(void)
 	double pooled[ROUNDS_MOST], connected[ROUNDS_MOST], ratios[ROUNDS_MOST], ratio;
 
 	for (int i = 0; i < rounds; i++) {
-		pooled[i] = rate(by_pool, mails);
-		connected[i] = rate(by_connect, mails / 8);
+		pooled[i] = ratio_rate(THREADS, by_pool, mails);
+		connected[i] = ratio_rate(THREADS, by_connect, mails / 8);
 		ratios[i] = pooled[i] / connected[i];
 	}
-	ratio = median(ratios);
+	ratio = ratio_median(rounds, ratios);
 	printf(
 	    "mails per second, %d threads, STARTTLS and a login: %.0f by a pool of %d, %.0f with a "
 	    "connection for each: %.1f times as many\n",
-	    THREADS, median(pooled), THREADS, median(connected), ratio);
+	    THREADS, ratio_median(rounds, pooled), THREADS, ratio_median(rounds, connected), ratio);
 	return ratio;
 }
 
