@@ -136,6 +136,12 @@ qp_loadptr_acquire(const qp_atomic_ptr *a)
 }
 
 static inline void
+qp_storeptr_relaxed(qp_atomic_ptr *a, const void *value)
+{
+	atomic_store_explicit(&a->value, value, memory_order_relaxed);
+}
+
+static inline void
 qp_storeptr_release(qp_atomic_ptr *a, const void *value)
 {
 	atomic_store_explicit(&a->value, value, memory_order_release);
@@ -172,6 +178,14 @@ static inline void
 qp_fence_seq_cst(void)
 {
 	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* The compiler moves no access across it; the processor may.  The cheap half of a pair whose other
+ * half is qp_membarrier. */
+static inline void
+qp_fence_compiler(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
 }
 
 #endif

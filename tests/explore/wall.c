@@ -11,6 +11,7 @@
 #include "platform/alloc.h"
 #include "platform/assert.h"
 #include "platform/forkmark.h"
+#include "platform/hazard.h"
 #include "platform/lock.h"
 #include "platform/membarrier.h"
 #include "platform/output.h"
@@ -189,6 +190,29 @@ qp_membarrier(void)
 	memory_drain_all();
 	TRACE("membarrier", NULL, 0);
 	return true;
+}
+
+/* ---- hazard ---- */
+
+qp_hazard *
+qp_hazard_own(void)
+{
+	return &world_self()->hazard;
+}
+
+bool
+qp_hazard_join(void)
+{
+	return true;
+}
+
+void
+qp_hazard_await(const void *thing)
+{
+	for (unsigned i = 0; i < WORLD_ACTORS; i++)
+		while (world_actors()[i].state != UNUSED &&
+		       qp_loadptr_acquire(&world_actors()[i].hazard.inside) == thing)
+			world_yield();
 }
 
 /* ---- clock ---- */

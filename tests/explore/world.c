@@ -490,6 +490,7 @@ world_start(const char *name, void *(*body)(void *), void *argument)
 	a->held = a->stored = 0;
 	a->shield = 0;
 	a->pocket = NULL;
+	memset((void *)&a->hazard, 0, sizeof a->hazard);
 	if (w.self != NULL)
 		races_start((unsigned)(w.self - w.actors), (unsigned)(a - w.actors));
 	return a;

@@ -20,6 +20,7 @@
 #include "races.h"
 #include "platform/atomic.h"
 #include "platform/compiler.h"
+#include "platform/hazard.h"
 #include "platform/park.h"
 
 #include <stdbool.h>
@@ -66,6 +67,7 @@ typedef struct actor {
 	int64_t patience_ns; /* for so long at most */
 	unsigned held;       /* locks */
 	void *pocket;
+	qp_hazard hazard;
 	int shield;
 	pending stores[WORLD_STORES]; /* the first `stored` are in the buffer, oldest first */
 	unsigned stored;
