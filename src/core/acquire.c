@@ -220,6 +220,7 @@ take_picture(qpool *pool)
 
 	memset(&p, 0, sizeof p);
 	qp_pool_lock(pool);
+	qp_shelf_gather_locked(pool);
 	p.lent = qp_pool_lent_locked(pool);
 	p.existing = pool->idle.count + pool->owned - pool->inherited - pool->opening;
 	p.opening = pool->opening;
@@ -432,16 +433,31 @@ acquire_slowly(qp_asking *asking, qpool_lease *out, qpool_error *error)
 	return err;
 }
 
+static qp_slot *
+take_newest_locked(qpool *pool, qp_wakes *wakes)
+{
+	qp_slot *slot;
+
+	qp_shelf_gather_locked(pool);
+	slot = qp_exchange_take_locked(pool, wakes);
+	if (slot != NULL)
+		qp_shelf_lay_locked(pool, slot);
+	return slot;
+}
+
 /* An idle slot, if the line lets a newcomer pass: the common case. */
 static qp_slot *
 take_at_once(qpool *pool)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
-	qp_slot *slot = NULL;
+	qp_slot *slot = qp_shelf_take(pool);
 
+	if (slot != NULL)
+		return slot;
+	qp_shelf_greet(pool);
 	qp_pool_lock(pool);
 	if (!pool->closing && qp_exchange_may_pass_locked(pool, 0))
-		slot = qp_exchange_take_locked(pool, &wakes);
+		slot = take_newest_locked(pool, &wakes);
 	qp_pool_unlock(pool, &wakes);
 	return slot;
 }

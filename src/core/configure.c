@@ -71,6 +71,7 @@ change(qpool *pool, const qpool_options *options, qpool_error *error)
 		qp_wakes wakes = QP_WAKES_INIT;
 		bool done;
 		qp_pool_lock(pool);
+		qp_shelf_shut_locked(pool);
 		done = try_locked(pool, options, &err, &slots, &wakes, error);
 		qp_pool_unlock(pool, &wakes);
 		if (done)

@@ -14,6 +14,7 @@ set_paused(qpool *pool, bool paused)
 	if (qp_pool_look_whole(pool, paused ? "qpool_pause" : "qpool_resume", NULL) != QPOOL_OK)
 		return;
 	qp_pool_lock(pool);
+	qp_shelf_shut_locked(pool);
 	pool->paused = paused;
 	qp_exchange_settle_locked(pool, NULL, &wakes);
 	qp_pool_unlock(pool, &wakes);
@@ -42,6 +43,7 @@ qpool_renew(qpool *pool)
 		return;
 	qp_pool_lock(pool);
 	qp_pool_visit_locked(pool, &visit);
+	qp_shelf_shut_locked(pool); /* what comes back later is judged under the lock */
 	/* relaxed: written under the lock; see qp_pool_is_renewed. */
 	qp_store64_relaxed(&pool->renewals, qp_load64_relaxed(&pool->renewals) + 1);
 	qp_pool_unlock(pool, NULL);

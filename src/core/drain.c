@@ -24,6 +24,7 @@ begin_closing(qpool *pool)
 	qp_wakes wakes = QP_WAKES_INIT;
 
 	qp_pool_lock(pool);
+	qp_shelf_shut_locked(pool);
 	pool->closing = true;
 	qp_crew_dismiss_locked(pool, &wakes);
 	qp_gate_refuse_locked(pool, &wakes);

@@ -438,6 +438,7 @@ qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 {
 	qpool_why why = why_not_idle(pool, slot);
 
+	qp_shelf_leave_locked(slot);
 	if (why != QP_WHY_NONE) {
 		/* Counted at once: of several that come back together, only the surplus must go. */
 		slot->why = why;
@@ -480,6 +481,7 @@ qp_exchange_put_empty_locked(qpool *pool, qp_slot *slot, qp_state from)
 {
 	bool inherited = from != QP_OPENING && qp_fork_is_inherited(slot);
 
+	qp_shelf_leave_locked(slot);
 	qp_slot_move(slot, from, QP_EMPTY);
 	qp_pool_push_empty_locked(pool, slot);
 	pool->owned--;

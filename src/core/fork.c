@@ -85,6 +85,7 @@ inherit_slot(qpool *pool, qp_slot *slot)
 	if (!mine)
 		qp_slot_inherit(slot, state);
 	slot->ousted = slot->queued = slot->busy = false;
+	qp_shelf_forget(slot);
 	if (state == QP_EMPTY) {
 		qp_pool_push_empty_locked(pool, slot);
 		return;
@@ -149,6 +150,7 @@ start_counting(qpool *pool)
 static void
 make_one_anew(qpool *pool)
 {
+	qp_shelf_anew(pool);
 	inherit_slots(pool);
 	inherit_people(pool);
 	start_counting(pool);

@@ -177,6 +177,7 @@ commit(qpool *pool, qp_worker *hired, unsigned count, qpool_error *error)
 	while (last->next != NULL)
 		last = last->next;
 	qp_pool_lock(pool);
+	qp_shelf_shut_locked(pool);
 	err = may_start_locked(pool, count, error);
 	if (err == QPOOL_OK) {
 		/* Before they join the list of all: publish walks to the end of the list it

@@ -407,7 +407,12 @@ qp_line_get(qp_asking *asking, qp_slot **slot)
 	if (QP_UNLIKELY(asking->forks != qp_forkmark_now()))
 		reserve_again(asking);
 	qp_pool_lock(pool);
+	qp_shelf_gather_locked(pool);
 	err = look_locked(asking, now_ns, slot, &wakes);
+	if (err == QPOOL_OK && *slot == NULL && !qp_shelf_is_settled(pool)) {
+		qp_shelf_shut_locked(pool); /* it may leave the lock */
+		err = look_locked(asking, qp_clock_now(), slot, &wakes);
+	}
 	if (asking->ticket == 0)
 		asking->ticket = qp_waitq_ticket(&pool->waitq);
 	if (err == QPOOL_OK && *slot == NULL)

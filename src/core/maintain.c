@@ -28,12 +28,13 @@ qp_maintain_take_locked(qpool *pool, uint32_t *index, int64_t now_ns)
 {
 	uint32_t end = *index + STRIDE < pool->fresh ? *index + STRIDE : pool->fresh;
 
+	qp_shelf_gather_locked(pool);
 	if (pool->idle.count > 0 && !pool->closing && qp_pool_surplus_locked(pool) > 0)
 		return take(pool, pool->idle.oldest, QPOOL_WHY_SHRUNK);
 	while (*index < end) {
 		qp_slot *slot = qp_pool_slot(pool, (*index)++);
 		qpool_why why = QPOOL_WHY_CLOSED;
-		if (qp_slot_state(slot) != QP_IDLE)
+		if (qp_slot_state(slot) != QP_IDLE || qp_shelf_has(slot))
 			continue;
 		if (!pool->closing)
 			why = qp_pool_is_renewed(pool, slot)

@@ -279,6 +279,8 @@ qp_open_keep(qpool *pool, qp_slot *slot, qp_state from)
 	qp_wakes wakes = QP_WAKES_INIT;
 	bool stays;
 
+	if (qp_shelf_put(pool, slot, &from))
+		return;
 	qp_pool_lock(pool);
 	stays = qp_exchange_put_idle_locked(pool, slot, from);
 	if (stays)

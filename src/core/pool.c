@@ -146,6 +146,7 @@ qp_pool_surplus_locked(const qpool *pool)
 void
 qp_pool_dispose(qpool *pool)
 {
+	qp_shelf_dispose(pool);
 	for (uint32_t chunk = 0; chunk < QP_CHUNKS; chunk++)
 		qp_alloc_free(chunk_of(pool, chunk));
 	pool->magic = 0;
@@ -200,6 +201,7 @@ qp_pool_init(qpool *pool, qpool *root, const qpool_ops *ops, void *user, const q
 		qp_fork_begin(pool);
 		qp_lock_init(&pool->lock);
 	}
+	qp_shelf_begin(pool);
 	qp_suspect_begin(pool);
 }
 
@@ -228,7 +230,8 @@ qpool_create(
 	qp_pool_init(pool, pool, &known, user, &config);
 	pool->name = qp_alloc_text(config.name);
 	pool->hists = qp_alloc_zero(1, sizeof *pool->hists);
-	if (pool->name == NULL || pool->hists == NULL || !qp_pool_reserve(pool, config.max_size)) {
+	if (pool->name == NULL || pool->hists == NULL || !qp_shelf_make(pool) ||
+	    !qp_pool_reserve(pool, config.max_size)) {
 		qp_pool_dispose(pool);
 		return qp_error_set(error, QPOOL_ENOMEM,
 		    "no memory for pool '%s' of %" PRIu32 " slots", config.name, config.max_size);
@@ -267,7 +270,7 @@ static bool
 is_deserted(const qpool *pool)
 {
 	return pool->idle.count == 0 && pool->waitq.count == 0 && pool->visits == 0 &&
-	       pool->crew.alive == 0 && !pool->crew.joining;
+	       pool->crew.alive == 0 && !pool->crew.joining && !qp_shelf_is_pinned(pool);
 }
 
 static uint32_t
@@ -364,13 +367,15 @@ slots_are_valid(const qpool *pool)
 		const qp_slot *slot = qp_pool_slot(pool, i);
 		if (slot->magic != QP_SLOT_MAGIC || slot->pool != pool)
 			return false;
+		if (qp_shelf_has(slot))
+			continue; /* owned; its state may change at this moment */
 		counts[qp_slot_state(slot)]++;
 		inherited += qp_slot_state(slot) != QP_EMPTY && qp_slot_state(slot) != QP_OPENING &&
 		             qp_fork_is_inherited(slot);
 	}
 	for (const qp_slot *slot = pool->empty_top; slot != NULL; slot = slot->older)
 		stacked += qp_slot_state(slot) == QP_EMPTY;
-	owned = pool->fresh - counts[QP_EMPTY] - counts[QP_IDLE];
+	owned = pool->fresh - counts[QP_EMPTY] - counts[QP_IDLE]; /* those laid are among them */
 	return stacked == pool->empties && counts[QP_EMPTY] == pool->empties &&
 	       counts[QP_IDLE] == pool->idle.count && owned == pool->owned &&
 	       counts[QP_OPENING] == pool->opening && counts[QP_CLOSING] >= pool->leaving &&
@@ -394,9 +399,9 @@ qp_pool_is_valid_locked(const qpool *pool)
 		return false;
 	if (pool->fresh > CHECKED_SLOTS || pool->waitq.count > CHECKED_SLOTS)
 		return true;
-	return slots_are_valid(pool) && qp_idle_is_valid(&pool->idle) &&
-	       qp_waitq_is_valid(&pool->waitq) && qp_gate_is_valid(&pool->gate) &&
-	       qp_backoff_is_valid(&pool->backoff);
+	return qp_shelf_is_valid_locked(pool) && slots_are_valid(pool) &&
+	       qp_idle_is_valid(&pool->idle) && qp_waitq_is_valid(&pool->waitq) &&
+	       qp_gate_is_valid(&pool->gate) && qp_backoff_is_valid(&pool->backoff);
 }
 
 qpool_err

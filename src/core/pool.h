@@ -19,6 +19,7 @@
 #include "core/idle.h"
 #include "core/intern.h"
 #include "core/options.h"
+#include "core/shelf.h"
 #include "core/slot.h"
 #include "core/tally.h"
 #include "core/trail.h"
@@ -104,8 +105,12 @@ typedef struct qp_crew {
  * pool's memory lives while anything can still come back to it, and, once it was freed, until the
  * last closer has left:
  *     quiet = nothing owned, idle, waiting, visiting, alive or queued
+ * What lies on the shelf (shelf.h), even idle, counts as owned.
  */
 struct qpool {
+#if QP_FAST
+	qp_shelf shelf; /* among what is fixed, because all read it */
+#endif
 	/* fixed after create */
 	uint32_t magic;
 	char *name;      /* of a key's pool: "family/key"; changes under the lock */
@@ -149,6 +154,9 @@ struct qpool {
 	bool freed;         /* qpool_free was called: the last thread to leave ends the pool */
 	bool ending;        /* destroy runs or ran */
 	bool ended;         /* destroy has returned: no callback will run */
+#if QP_FAST
+	qp_shelf_books shelf_books;
+#endif
 	qp_idle idle;
 	qp_waitq waitq;
 	qp_gate gate;

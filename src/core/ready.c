@@ -201,6 +201,7 @@ enter(wait *w)
 	(void)qp_pool_have_slots(pool);
 	qp_pool_lock(pool);
 	qp_pool_visit_locked(pool, &w->visit);
+	qp_shelf_shut_locked(pool);
 	ask_locked(w);
 	qp_crew_call_locked(pool, &wakes);
 	qp_pool_unlock(pool, &wakes);

@@ -93,7 +93,7 @@ end(qpool_lease *lease, qp_end how, const char *what)
 	if (slot == NULL)
 		return QPOOL_EMISUSE;
 	generation = qp_load_relaxed(&slot->generation);
-	switch (qp_slot_end(slot, lease->turn_, how, &told)) {
+	switch (qp_shelf_end(slot, lease->turn_, how, &told)) {
 	case QP_ENDED_STALE:
 		return qp_pool_misuse(slot->pool, what);
 	case QP_ENDED_OURS:

@@ -119,6 +119,7 @@ qp_show_all(qpool *pool, qpool_each_fn *fn, void *user, bool *goes_on)
 		qpool_entry entry;
 		qp_shown shown;
 		qp_pool_lock(pool);
+		qp_shelf_shut_locked(pool); /* else a busy slot never comes to rest */
 		found = find_locked(pool, &index, &shown);
 		more = index < pool->fresh;
 		qp_pool_unlock(pool, NULL);

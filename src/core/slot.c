@@ -193,6 +193,17 @@ qp_slot_end(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told)
 }
 
 bool
+qp_slot_end_plainly(qp_slot *slot, uint64_t turn)
+{
+	/* relaxed: what this thread itself began; anything else differs, whichever it is. */
+	if (!(turn & 1) || turn > QP_TURN_MOST || qp_load64_relaxed(&slot->turn) != turn)
+		return false;
+	/* release, pairs with the exchanges of others who come later. */
+	qp_store64_release(&slot->turn, after(turn));
+	return true;
+}
+
+bool
 qp_slot_peer_into(const qp_slot *slot, uint64_t *turn, unsigned *told)
 {
 	uint64_t word = qp_load64_acquire(&slot->turn);

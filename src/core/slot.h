@@ -28,6 +28,10 @@
 
 #include "platform/atomic.h"
 
+#ifndef QP_FAST
+#define QP_FAST 0 /* 1: the fast engine, see shelf.h */
+#endif
+
 /* How a lease ended; stored in the slot's turn while somebody is telling of the lease. */
 typedef enum qp_end { QP_END_NONE = 0, QP_END_RELEASE, QP_END_DISCARD, QP_END_DETACH } qp_end;
 /* Who continues with the slot after a call to end its lease. */
@@ -69,6 +73,9 @@ typedef struct qp_slot {
 	struct qp_slot *newer_of_all,
 	    *older_of_all;      /* idle, or busy, slots of all keys; likewise */
 	struct qp_slot *victim; /* in OPENING: close it first, same owner; or NULL */
+#if QP_FAST
+	struct qp_cell *cell; /* where it lies on the shelf, or NULL; changed under the lock */
+#endif
 	/* the owner's */
 	void *resource;
 	int64_t age_draw; /* its draw of the age jitter: expiry.h */
@@ -145,6 +152,9 @@ void qp_slot_begin(qp_slot *slot, qpool_lease *lease);
 /* End the lease: of all callers with the same turn, every one but the first gets STALE.  On OURS,
  * *told says what was told of the lease. */
 qp_ended qp_slot_end(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told);
+/* The same, without a compare-and-swap, for a lease that nobody else can be ending and of which nothing
+ * was or is being told; false: nothing was done. */
+bool qp_slot_end_plainly(qp_slot *slot, uint64_t turn);
 /* The number of the lease that is out, and what was told of it; false: no lease is
  * out.  Any thread may call. */
 bool qp_slot_peer_into(const qp_slot *slot, uint64_t *turn, unsigned *told);

@@ -108,7 +108,7 @@ look(const watch *w, qp_slot *slot)
 	leased_ns = qp_loadi64_acquire(&slot->leased_ns);
 	held_ns = w->now_ns - leased_ns;
 	what = news(w, slot, told, held_ns);
-	if (what != 0 && qp_slot_watch(slot, turn, what)) {
+	if (what != 0 && qp_shelf_watch(slot, turn, what)) {
 		told |= what;
 		tell(w->pool, slot, what, held_ns);
 	}

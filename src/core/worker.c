@@ -165,6 +165,7 @@ qp_crew_offer(qpool *pool, qp_slot *slot)
 	bool taken;
 
 	qp_pool_lock(pool);
+	qp_shelf_leave_locked(slot);
 	if (state == QP_CLOSING && !slot->leaves && !qp_fork_is_inherited(slot)) {
 		slot->leaves = true;
 		pool->leaving++;

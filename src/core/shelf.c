@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * shelf: take, put and end without the lock; shut, gather and lay under it.
+ *
+ * Of a put and a thread that shuts, one sees the other.  The put stores, then looks whether the
+ * shelf is shut; the other shuts, makes a membarrier, then gathers.  A put that stored too late to be
+ * gathered sees it shut, takes the slot back, and returns it by the lock.  Between its store and its look
+ * the slot is not its own any more, and the pool may end: the hazard keeps the memory.
+ */
+#include "core/shelf.h"
+
+#if QP_FAST
+
+#include "core/fork.h"
+#include "core/pool.h"
+#include "platform/alloc.h"
+#include "platform/assert.h"
+#include "platform/hazard.h"
+#include "platform/membarrier.h"
+#include "platform/park.h"
+
+#define IDLE 1u
+/* Until so long after somebody relied on it, the shelf stays shut: a membarrier costs as much as
+ * a thousand leases, and who waited once often waits again. */
+#define QUIET_NS 8000000
+/* Instead of a membarrier that is refused later on; see the decision. */
+#define DRAINED_NS 10000000
+
+/* ---- life ---- */
+
+void
+qp_shelf_begin(qpool *pool)
+{
+	pool->shelf_books.settled = pool->shelf_books.exact = true;
+	/* relaxed: nobody else knows the pool yet. */
+	qp_store_relaxed(&pool->shelf.shut, 1);
+}
+
+bool
+qp_shelf_make(qpool *pool)
+{
+	qp_shelf *shelf = &pool->shelf;
+
+	if (pool->config.oldest_first || !qp_membarrier_begin())
+		return true;
+	shelf->block = qp_alloc_zero(2, QP_CELL_BYTES);
+	if (shelf->block == NULL)
+		return false;
+	shelf->cells = (qp_cell *)(((uintptr_t)shelf->block + QP_CELL_BYTES - 1) &
+				   ~(uintptr_t)(QP_CELL_BYTES - 1));
+	shelf->count = 1;
+	return true;
+}
+
+void
+qp_shelf_dispose(qpool *pool)
+{
+	if (pool->shelf.count == 0)
+		return;
+	qp_hazard_await(pool);
+	qp_alloc_free(pool->shelf.block);
+}
+
+void
+qp_shelf_anew(qpool *pool)
+{
+	const qp_shelf *shelf = &pool->shelf;
+
+	pool->shelf_books = (qp_shelf_books){.settled = true, .exact = true};
+	/* relaxed, both: published with the pool. */
+	qp_store_relaxed(&pool->shelf.shut, 1);
+	for (uint32_t i = 0; i < shelf->count; i++)
+		qp_store64_relaxed(&shelf->cells[i].held, 0);
+}
+
+void
+qp_shelf_greet(const qpool *pool)
+{
+	if (pool->shelf.count > 0 && qp_hazard_own() == NULL)
+		(void)qp_hazard_join(); /* a thread that cannot join goes by the lock */
+}
+
+/* ---- without the lock ---- */
+
+static bool
+is_shut(const qpool *pool)
+{
+	/* acquire, pairs with the release in open_locked. */
+	return qp_load_acquire(&pool->shelf.shut) != 0;
+}
+
+static qp_slot *
+slot_of(uint64_t held)
+{
+	return (qp_slot *)(uintptr_t)(held & ~(uint64_t)IDLE);
+}
+
+static uint64_t
+word_of(const qp_slot *slot)
+{
+	return (uint64_t)(uintptr_t)slot;
+}
+
+/* Take what lies idle in this cell: `after` is BUSY or EMPTY. */
+static bool
+swap(qp_cell *cell, uint64_t idle, uint64_t after)
+{
+	/* acq_rel, pairs with the release in qp_shelf_put. */
+	return qp_cas64_acq_rel(&cell->held, idle, after);
+}
+
+qp_slot *
+qp_shelf_take(qpool *pool)
+{
+	qp_cell *cell = pool->shelf.cells;
+	uint64_t held;
+	qp_slot *slot;
+
+	if (is_shut(pool))
+		return NULL;
+	held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
+	if (!(held & IDLE) || !swap(cell, held, held - IDLE))
+		return NULL;
+	slot = slot_of(held);
+	qp_slot_move(slot, QP_IDLE, QP_CHECKING);
+	return slot;
+}
+
+/* May this slot go back to its cell, as far as its owner can tell? */
+static qp_hazard *
+may_put(const qpool *pool, const qp_slot *slot)
+{
+	if (slot->cell == NULL || is_shut(pool) || slot->unanswered_ns > 0 ||
+	    qp_pool_is_renewed(pool, slot) || qp_fork_is_inherited(slot))
+		return NULL;
+	return qp_hazard_own();
+}
+
+bool
+qp_shelf_put(qpool *pool, qp_slot *slot, qp_state *from)
+{
+	qp_hazard *own = may_put(pool, slot);
+	uint64_t idle = word_of(slot) + IDLE;
+	qp_cell *cell = slot->cell;
+	bool is_back;
+
+	if (own == NULL)
+		return false;
+	qp_hazard_enter(own, pool);
+	if (QP_UNLIKELY(is_shut(pool))) {
+		qp_hazard_leave(own);
+		return false;
+	}
+	qp_slot_move(slot, *from, QP_IDLE);
+	qp_store64_release(&cell->held, idle);
+	qp_fence_compiler(); /* the other half is the membarrier in shut */
+	is_back = QP_UNLIKELY(is_shut(pool)) && swap(cell, idle, idle - IDLE);
+	qp_hazard_leave(own);
+	if (QP_LIKELY(!is_back))
+		return true; /* it lies there, or somebody else has it */
+	qp_slot_move(slot, QP_IDLE, QP_CHECKING);
+	*from = QP_CHECKING;
+	return false;
+}
+
+/* The thread that took the lease ends it while the shelf is open. */
+static bool
+end_plainly(qpool *pool, qp_slot *slot, uint64_t turn)
+{
+	qp_hazard *own = is_shut(pool) ? NULL : qp_hazard_own();
+	bool done;
+
+	if (own == NULL)
+		return false;
+	qp_hazard_enter(own, pool);
+	done = QP_LIKELY(!is_shut(pool)) && qp_slot_end_plainly(slot, turn);
+	qp_hazard_leave(own);
+	return done;
+}
+
+static void shut_locked(qpool *pool, bool exactly);
+
+static QP_COLD qp_ended
+end_elsewhere(qpool *pool, qp_slot *slot, uint64_t turn, qp_end how, unsigned *told)
+{
+	qp_ended ended;
+
+	qp_pool_lock(pool);
+	shut_locked(pool, true);
+	ended = qp_slot_end(slot, turn, how, told);
+	qp_pool_unlock(pool, NULL);
+	return ended;
+}
+
+qp_ended
+qp_shelf_end(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told)
+{
+	qpool *pool = slot->pool;
+	bool is_taker;
+
+	if (pool->shelf.count == 0)
+		return qp_slot_end(slot, turn, how, told);
+	/* relaxed: for the taker it is its own number until it ends the lease; of others, at most
+	 * one has the number that it may read here. */
+	is_taker = qp_load64_relaxed(&slot->thread) == qp_thread_id();
+	*told = 0;
+	if (QP_LIKELY(is_taker) && QP_LIKELY(end_plainly(pool, slot, turn)))
+		return QP_ENDED_OURS;
+	return is_taker ? qp_slot_end(slot, turn, how, told)
+	                : end_elsewhere(pool, slot, turn, how, told);
+}
+
+bool
+qp_shelf_watch(qp_slot *slot, uint64_t turn, unsigned what)
+{
+	qpool *pool = slot->pool;
+	bool watches;
+
+	if (pool->shelf.count == 0)
+		return qp_slot_watch(slot, turn, what);
+	qp_pool_lock(pool);
+	shut_locked(pool, true);
+	watches = qp_slot_watch(slot, turn, what);
+	qp_pool_unlock(pool, NULL);
+	return watches;
+}
+
+/* ---- under the lock ---- */
+
+/* Who sleeps, or was promised that nothing idle lies about, must be told of returns. */
+static bool
+somebody_relies(const qpool *pool)
+{
+	return pool->waitq.head != NULL || pool->readies != NULL || pool->paused || pool->closing ||
+	       pool->crew.alive > 0 || qp_pool_surplus_locked(pool) > 0;
+}
+
+static void
+barrier(void)
+{
+	qp_atomic_u32 word = {0};
+
+	if (!qp_membarrier())
+		(void)qp_park(&word, 0, qp_clock_after(qp_clock_now(), DRAINED_NS));
+}
+
+/* One round: leave the lock, make sure, take it again.  The pin keeps the shelf shut and the pool alive. */
+static QP_COLD void
+make_sure_locked(qpool *pool, bool exactly)
+{
+	qp_shelf_books *books = &pool->shelf_books;
+	bool was_settled = books->settled;
+
+	qp_store_release(&pool->shelf.shut, 1);
+	books->pins++;
+	qp_pool_unlock(pool, NULL);
+	if (!was_settled)
+		barrier();
+	if (exactly)
+		qp_hazard_await(pool);
+	qp_pool_lock(pool);
+	books->pins--;
+	qp_shelf_gather_locked(pool); /* nothing, if another thread has settled it meanwhile */
+	books->settled = true;
+	books->exact = books->exact || exactly;
+}
+
+static void
+shut_locked(qpool *pool, bool exactly)
+{
+	const qp_shelf_books *books = &pool->shelf_books;
+
+	if (pool->shelf.count == 0)
+		return;
+	pool->shelf_books.since_ns = qp_clock_coarse();
+	while (!(exactly ? books->exact : books->settled))
+		make_sure_locked(pool, exactly);
+}
+
+void
+qp_shelf_shut_locked(qpool *pool)
+{
+	shut_locked(pool, false);
+}
+
+bool
+qp_shelf_is_settled(const qpool *pool)
+{
+	return pool->shelf_books.settled || pool->shelf.count == 0;
+}
+
+bool
+qp_shelf_is_pinned(const qpool *pool)
+{
+	return pool->shelf_books.pins > 0;
+}
+
+/* Once settled, a cell is idle only until the one who put it there takes it back: and with waiters
+ * in line, nobody may make a slot idle without settle.  So then this does nothing. */
+void
+qp_shelf_gather_locked(qpool *pool)
+{
+	if (pool->shelf_books.settled)
+		return;
+	for (uint32_t i = 0; i < pool->shelf.count; i++) {
+		qp_cell *cell = &pool->shelf.cells[i];
+		uint64_t held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
+		if (!(held & IDLE) || !swap(cell, held, 0))
+			continue;
+		slot_of(held)->cell = NULL;
+		pool->owned--;
+		qp_idle_push(&pool->idle, slot_of(held));
+	}
+}
+
+static void
+open_locked(qpool *pool)
+{
+	pool->shelf_books.settled = pool->shelf_books.exact = false;
+	/* release, pairs with the acquire in is_shut. */
+	qp_store_release(&pool->shelf.shut, 0);
+}
+
+void
+qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
+{
+	qp_shelf_books *books = &pool->shelf_books;
+	qp_cell *cell = pool->shelf.cells;
+
+	if (pool->shelf.count == 0)
+		return;
+	if (books->settled) {
+		int64_t now_ns = qp_clock_coarse();
+		if (somebody_relies(pool) || books->pins > 0) {
+			books->since_ns = now_ns;
+			return;
+		}
+		if (books->since_ns != 0 && now_ns - books->since_ns < QUIET_NS)
+			return;
+		open_locked(pool);
+	}
+	if (is_shut(pool) || qp_load64_relaxed(&cell->held) != 0 || qp_hazard_own() == NULL)
+		return;
+	slot->cell = cell;
+	/* release: as in qp_shelf_put, though nobody may take it yet. */
+	qp_store64_release(&cell->held, word_of(slot));
+}
+
+void
+qp_shelf_leave_locked(qp_slot *slot)
+{
+	if (slot->cell == NULL)
+		return;
+	qp_store64_release(&slot->cell->held, 0);
+	slot->cell = NULL;
+}
+
+bool
+qp_shelf_is_valid_locked(const qpool *pool)
+{
+	const qp_shelf_books *books = &pool->shelf_books;
+
+	if (pool->shelf.count == 0)
+		return true;
+	if ((books->exact && !books->settled) || (books->settled && !is_shut(pool)) ||
+	    (!books->settled && somebody_relies(pool)))
+		return false;
+	for (uint32_t i = 0; i < pool->shelf.count; i++) {
+		const qp_cell *cell = &pool->shelf.cells[i];
+		uint64_t held = qp_load64_relaxed(&cell->held);
+		if (held != 0 && slot_of(held)->cell != cell)
+			return false;
+	}
+	return true;
+}
+
+#endif

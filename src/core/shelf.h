@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * shelf: a few slots in front of the lock.  What lies on it is taken by one compare-and-swap, and put
+ * back by a plain store, as long as nobody needs to be told.  Whoever does shuts it first; then all
+ * goes by the lock, and the pool is the plain engine.  acquire, release and open take and put; the
+ * rooms that decide shut it, or gather what lies on it.  shelf never decides who gets a slot.
+ * Proofs: docs/decisions/0013-fast.md.
+ *
+ *            lay (under the lock)           put: a store
+ *   EMPTY ─────────────────────→ BUSY ────────────────→ IDLE
+ *     ↑                           │ ↑                   │ │
+ *     ├───────── leave ───────────┘ └──── take: CAS ────┘ │
+ *     └─────────────── gather: CAS, under the lock ───────┘
+ *
+ *             shut: somebody relies      a membarrier, then one gather
+ *   OPEN ───────────────────────→ SHUTTING ───────────────────→ SETTLED
+ *     ↑                                                           │
+ *     └──── lay: nobody relies, nor did for a while, no pins ─────┘
+ *
+ * The plain engine is compiled without a shelf: then these functions are empty.
+ */
+#ifndef QP_CORE_SHELF_H
+#define QP_CORE_SHELF_H
+
+#include "core/slot.h"
+
+struct qpool;
+
+#if QP_FAST
+
+/* In lines of its own: two, because processors fetch lines in pairs. */
+#define QP_CELL_BYTES 128u
+
+typedef struct qp_cell {
+	/* atomic: 0 EMPTY, the slot's address BUSY, that + 1 IDLE.  From BUSY only the slot's
+	 * owner changes it, from IDLE only a compare-and-swap, from EMPTY only the lock's holder.
+	 * IDLE is stored by release, which pairs with the acquire of the swaps: the next owner sees
+	 * what the last one wrote. */
+	qp_atomic_u64 held;
+	char apart[QP_CELL_BYTES - sizeof(qp_atomic_u64)];
+} qp_cell;
+
+/*
+ * A slot that lies in a cell counts as owned, even while it is IDLE:
+ *     cell.held is the slot, BUSY or IDLE  <=>  slot->cell is the cell
+ *     exact => settled => shut;  no cells => settled and exact
+ *     a waiter is in line, or qpool_wait_ready waits, or the pool is paused, closing or over its
+ *     size, or has workers  =>  settled.  While there are pins, too, it is not opened.
+ */
+typedef struct qp_shelf {
+	/* atomic: 1: shut.  Written under the lock, by release; read by anyone, by acquire: who sees
+	 * it open sees what was told of leases while it was shut. */
+	qp_atomic_u32 shut;
+	/* fixed after create */
+	uint32_t count; /* of cells; 0: there is no shelf */
+	qp_cell *cells;
+	void *block; /* what to free */
+} qp_shelf;
+
+/* guarded by the lock, and in lines that others may write */
+typedef struct qp_shelf_books {
+	bool settled; /* shut, and all who saw it open have finished or will take their slot back */
+	bool exact;   /* and all who saw it open have finished */
+	uint32_t pins;    /* threads on their way to one of these, with the lock left */
+	int64_t since_ns; /* when somebody last relied on it; coarse */
+} qp_shelf_books;
+
+/* A pool without a shelf. */
+void qp_shelf_begin(struct qpool *pool);
+/* Give it one, shut.  Where the system has no membarrier there is none.  false: no memory. */
+bool qp_shelf_make(struct qpool *pool);
+/* Free it, once nobody touches it. */
+void qp_shelf_dispose(struct qpool *pool);
+/* In a forked child: empty and shut.  The slots forget their cells themselves. */
+void qp_shelf_anew(struct qpool *pool);
+/* Before a thread uses the shelf for the first time; no lock held. */
+void qp_shelf_greet(const struct qpool *pool);
+
+/* A slot from the shelf, CHECKING and the caller's; or NULL. */
+qp_slot *qp_shelf_take(struct qpool *pool);
+/* The owner puts a slot back.  false: it must go by the lock; it is still the caller's, and *from is its state. */
+bool qp_shelf_put(struct qpool *pool, qp_slot *slot, qp_state *from);
+/* As qp_slot_end and qp_slot_watch, which alone are not enough while leases may end by a plain store. */
+qp_ended qp_shelf_end(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told);
+bool qp_shelf_watch(qp_slot *slot, uint64_t turn, unsigned what);
+
+/* From here until the lock is left, and as long as somebody relies: every return goes by the lock,
+ * and nothing idle lies on the shelf.  May leave the lock meanwhile and take it again. */
+void qp_shelf_shut_locked(struct qpool *pool);
+/* Is it so already? */
+bool qp_shelf_is_settled(const struct qpool *pool);
+/* Put what lies idle on the shelf onto the idle list. */
+void qp_shelf_gather_locked(struct qpool *pool);
+/* A slot that was just taken from the idle list may be put back to the shelf, if it is open, or may be
+ * opened now. */
+void qp_shelf_lay_locked(struct qpool *pool, qp_slot *slot);
+/* The owner's slot leaves its cell, if it has one. */
+void qp_shelf_leave_locked(qp_slot *slot);
+/* Does it lie in a cell? */
+static inline bool
+qp_shelf_has(const qp_slot *slot)
+{
+	return slot->cell != NULL;
+}
+/* In a forked child, where the cells are empty. */
+static inline void
+qp_shelf_forget(qp_slot *slot)
+{
+	slot->cell = NULL;
+}
+/* Is a thread on its way to shut it? */
+bool qp_shelf_is_pinned(const struct qpool *pool);
+/* The equations above. */
+bool qp_shelf_is_valid_locked(const struct qpool *pool);
+
+#else
+
+static inline void
+qp_shelf_begin(struct qpool *pool)
+{
+	(void)pool;
+}
+
+static inline bool
+qp_shelf_make(struct qpool *pool)
+{
+	(void)pool;
+	return true;
+}
+
+static inline void
+qp_shelf_dispose(struct qpool *pool)
+{
+	(void)pool;
+}
+
+static inline void
+qp_shelf_anew(struct qpool *pool)
+{
+	(void)pool;
+}
+
+static inline void
+qp_shelf_greet(const struct qpool *pool)
+{
+	(void)pool;
+}
+
+static inline qp_slot *
+qp_shelf_take(struct qpool *pool)
+{
+	(void)pool;
+	return NULL;
+}
+
+static inline bool
+qp_shelf_put(struct qpool *pool, qp_slot *slot, qp_state *from)
+{
+	(void)pool;
+	(void)slot;
+	(void)from;
+	return false;
+}
+
+static inline qp_ended
+qp_shelf_end(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told)
+{
+	return qp_slot_end(slot, turn, how, told);
+}
+
+static inline bool
+qp_shelf_watch(qp_slot *slot, uint64_t turn, unsigned what)
+{
+	return qp_slot_watch(slot, turn, what);
+}
+
+static inline void
+qp_shelf_shut_locked(struct qpool *pool)
+{
+	(void)pool;
+}
+
+static inline bool
+qp_shelf_is_settled(const struct qpool *pool)
+{
+	(void)pool;
+	return true;
+}
+
+static inline void
+qp_shelf_gather_locked(struct qpool *pool)
+{
+	(void)pool;
+}
+
+static inline void
+qp_shelf_lay_locked(struct qpool *pool, qp_slot *slot)
+{
+	(void)pool;
+	(void)slot;
+}
+
+static inline void
+qp_shelf_leave_locked(qp_slot *slot)
+{
+	(void)slot;
+}
+
+static inline bool
+qp_shelf_has(const qp_slot *slot)
+{
+	(void)slot;
+	return false;
+}
+
+static inline void
+qp_shelf_forget(qp_slot *slot)
+{
+	(void)slot;
+}
+
+static inline bool
+qp_shelf_is_pinned(const struct qpool *pool)
+{
+	(void)pool;
+	return false;
+}
+
+static inline bool
+qp_shelf_is_valid_locked(const struct qpool *pool)
+{
+	(void)pool;
+	return true;
+}
+
+#endif
+#endif
