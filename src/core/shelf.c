@@ -22,7 +22,9 @@
 #define IDLE 1u
 /* Until so long after somebody relied on it, the shelf stays shut: a membarrier costs as much as
  * a thousand leases, and who waited once often waits again. */
-#define QUIET_NS 8000000
+#ifndef QP_SHELF_QUIET_NS
+#define QP_SHELF_QUIET_NS 8000000
+#endif
 /* Instead of a membarrier that is refused later on; see the decision. */
 #define DRAINED_NS 10000000
 
@@ -335,7 +337,7 @@ qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 			books->since_ns = now_ns;
 			return;
 		}
-		if (books->since_ns != 0 && now_ns - books->since_ns < QUIET_NS)
+		if (books->since_ns != 0 && now_ns - books->since_ns < QP_SHELF_QUIET_NS)
 			return;
 		open_locked(pool);
 	}

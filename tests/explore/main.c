@@ -39,6 +39,7 @@ static const struct part {
     {"lease", scenes_lease},
     {"keyed", scenes_keyed},
     {"any", scenes_any},
+    {"shelf", scenes_shelf},
     {"litmus", scenes_litmus},
 };
 

@@ -17,6 +17,6 @@ typedef struct scene {
 
 /* Tables, each ended by a scene without a name. */
 extern const scene scenes_line[], scenes_end[], scenes_open[], scenes_crew[], scenes_lease[],
-    scenes_keyed[], scenes_any[], scenes_litmus[];
+    scenes_keyed[], scenes_any[], scenes_shelf[], scenes_litmus[];
 
 #endif

@@ -206,13 +206,18 @@ qp_hazard_join(void)
 	return true;
 }
 
+/* A store may be late, but not for ever: it arrives while somebody waits for it. */
 void
 qp_hazard_await(const void *thing)
 {
-	for (unsigned i = 0; i < WORLD_ACTORS; i++)
-		while (world_actors()[i].state != UNUSED &&
-		       qp_loadptr_acquire(&world_actors()[i].hazard.inside) == thing)
+	for (unsigned i = 0; i < WORLD_ACTORS; i++) {
+		actor *a = &world_actors()[i];
+		while (a->state != UNUSED && qp_loadptr_acquire(&a->hazard.inside) == thing) {
 			world_yield();
+			if (a->stored > 0)
+				memory_drain_one(a);
+		}
+	}
 }
 
 /* ---- clock ---- */
