@@ -16,6 +16,7 @@
 #include "core/hist.h"
 #include "core/notice.h"
 #include "core/open.h"
+#include "core/quick.h"
 #include "core/steps.h"
 #include "core/suspect.h"
 #include "core/watch.h"
@@ -515,9 +516,10 @@ begin(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_lease *out, qpoo
 	return prepare(asking, pool, timeout, error);
 }
 
-qpool_err
-qpool_acquire_at(
-    qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site)
+/* `slot` is CHECKING and ours, or NULL; with a slot nothing that is read here can be wrong. */
+static qpool_err
+acquire_at(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site,
+    qp_slot *slot)
 {
 	qp_asking asking;
 	qpool_err err = begin(&asking, pool, timeout, out, error);
@@ -525,7 +527,21 @@ qpool_acquire_at(
 	if (err != QPOOL_OK)
 		return err;
 	asking.site = site;
+	if (QP_FAST && slot != NULL)
+		return qp_acquire_go_on(&asking, slot, out, error);
 	return acquire(&asking, out, error);
+}
+
+qpool_err
+qpool_acquire_at(
+    qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site)
+{
+	qp_slot *slot = NULL;
+
+	if (QP_FAST && out != NULL && timeout >= QPOOL_DEFAULT &&
+	    qp_quick_acquire(pool, out, site, &slot))
+		return QPOOL_OK;
+	return acquire_at(pool, timeout, out, error, site, slot);
 }
 
 qpool_err(qpool_acquire)(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error)

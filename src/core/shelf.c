@@ -12,14 +12,16 @@
 #if QP_FAST
 
 #include "core/fork.h"
+#include "core/notice.h"
 #include "core/pool.h"
+#include "core/shelf_words.h"
 #include "platform/alloc.h"
 #include "platform/assert.h"
 #include "platform/hazard.h"
 #include "platform/membarrier.h"
 #include "platform/park.h"
 
-#define IDLE 1u
+#define IDLE QP_CELL_IDLE
 /* Until so long after somebody relied on it, the shelf stays shut: a membarrier costs as much as
  * a thousand leases, and who waited once often waits again. */
 #ifndef QP_SHELF_QUIET_NS
@@ -35,7 +37,7 @@ qp_shelf_begin(qpool *pool)
 {
 	pool->shelf_books.settled = pool->shelf_books.exact = true;
 	/* relaxed: nobody else knows the pool yet. */
-	qp_store_relaxed(&pool->shelf.shut, 1);
+	qp_store_relaxed(&pool->shelf.ctl, QP_SHELF_SHUT);
 }
 
 bool
@@ -68,9 +70,10 @@ qp_shelf_anew(qpool *pool)
 {
 	const qp_shelf *shelf = &pool->shelf;
 
-	pool->shelf_books = (qp_shelf_books){.settled = true, .exact = true};
+	pool->shelf_books =
+	    (qp_shelf_books){.settled = true, .exact = true, .opened = pool->shelf_books.opened};
 	/* relaxed, both: published with the pool. */
-	qp_store_relaxed(&pool->shelf.shut, 1);
+	qp_store_relaxed(&pool->shelf.ctl, QP_SHELF_SHUT);
 	for (uint32_t i = 0; i < shelf->count; i++)
 		qp_store64_relaxed(&shelf->cells[i].held, 0);
 }
@@ -88,27 +91,7 @@ static bool
 is_shut(const qpool *pool)
 {
 	/* acquire, pairs with the release in open_locked. */
-	return qp_load_acquire(&pool->shelf.shut) != 0;
-}
-
-static qp_slot *
-slot_of(uint64_t held)
-{
-	return (qp_slot *)(uintptr_t)(held & ~(uint64_t)IDLE);
-}
-
-static uint64_t
-word_of(const qp_slot *slot)
-{
-	return (uint64_t)(uintptr_t)slot;
-}
-
-/* Take what lies idle in this cell: `after` is BUSY or EMPTY. */
-static bool
-swap(qp_cell *cell, uint64_t idle, uint64_t after)
-{
-	/* acq_rel, pairs with the release in qp_shelf_put. */
-	return qp_cas64_acq_rel(&cell->held, idle, after);
+	return qp_load_acquire(&pool->shelf.ctl) & QP_SHELF_SHUT;
 }
 
 qp_slot *
@@ -121,9 +104,9 @@ qp_shelf_take(qpool *pool)
 	if (is_shut(pool))
 		return NULL;
 	held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
-	if (!(held & IDLE) || !swap(cell, held, held - IDLE))
+	if (!(held & IDLE) || !qp_shelf_swap(cell, held, held - IDLE))
 		return NULL;
-	slot = slot_of(held);
+	slot = qp_shelf_slot(held);
 	qp_slot_move(slot, QP_IDLE, QP_CHECKING);
 	return slot;
 }
@@ -138,28 +121,35 @@ may_put(const qpool *pool, const qp_slot *slot)
 	return qp_hazard_own();
 }
 
+/* Both limits that come with time, in one instant. */
+static void
+set_until(const qpool *pool, qp_slot *slot)
+{
+	int64_t idle_ns = qp_loadi64_relaxed(&pool->dials.bounds.max_idle_ns);
+	int64_t until_ns = qp_clock_after(qp_loadi64_relaxed(&slot->used_ns), idle_ns);
+
+	slot->until_ns = until_ns < slot->age_last_ns ? until_ns : slot->age_last_ns;
+}
+
 bool
 qp_shelf_put(qpool *pool, qp_slot *slot, qp_state *from)
 {
 	qp_hazard *own = may_put(pool, slot);
-	uint64_t idle = word_of(slot) + IDLE;
-	qp_cell *cell = slot->cell;
-	bool is_back;
+	bool is_there;
 
 	if (own == NULL)
 		return false;
 	qp_hazard_enter(own, pool);
-	if (QP_UNLIKELY(is_shut(pool))) {
+	if (QP_UNLIKELY(qp_load_acquire(&pool->shelf.ctl) != slot->laid)) {
 		qp_hazard_leave(own);
 		return false;
 	}
+	set_until(pool, slot);
 	qp_slot_move(slot, *from, QP_IDLE);
-	qp_store64_release(&cell->held, idle);
-	qp_fence_compiler(); /* the other half is the membarrier in shut */
-	is_back = QP_UNLIKELY(is_shut(pool)) && swap(cell, idle, idle - IDLE);
+	is_there = qp_shelf_let_lie(pool, slot);
 	qp_hazard_leave(own);
-	if (QP_LIKELY(!is_back))
-		return true; /* it lies there, or somebody else has it */
+	if (QP_LIKELY(is_there))
+		return true;
 	qp_slot_move(slot, QP_IDLE, QP_CHECKING);
 	*from = QP_CHECKING;
 	return false;
@@ -253,7 +243,7 @@ make_sure_locked(qpool *pool, bool exactly)
 	qp_shelf_books *books = &pool->shelf_books;
 	bool was_settled = books->settled;
 
-	qp_store_release(&pool->shelf.shut, 1);
+	qp_store_release(&pool->shelf.ctl, books->opened | QP_SHELF_SHUT);
 	books->pins++;
 	qp_pool_unlock(pool, NULL);
 	if (!was_settled)
@@ -307,20 +297,42 @@ qp_shelf_gather_locked(qpool *pool)
 	for (uint32_t i = 0; i < pool->shelf.count; i++) {
 		qp_cell *cell = &pool->shelf.cells[i];
 		uint64_t held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
-		if (!(held & IDLE) || !swap(cell, held, 0))
+		if (!(held & IDLE) || !qp_shelf_swap(cell, held, 0))
 			continue;
-		slot_of(held)->cell = NULL;
+		qp_shelf_forget(qp_shelf_slot(held));
 		pool->owned--;
-		qp_idle_push(&pool->idle, slot_of(held));
+		qp_idle_push(&pool->idle, qp_shelf_slot(held));
 	}
+}
+
+/* Must a lease of this pool be asked, reset or told of? */
+static bool
+is_whole(const qpool *pool)
+{
+	return pool->ops.peek != NULL || pool->ops.check != NULL || pool->ops.reset != NULL ||
+	       qp_notice_is_wanted(pool, QPOOL_EV_ACQUIRED) ||
+	       qp_notice_is_wanted(pool, QPOOL_EV_RELEASED);
 }
 
 static void
 open_locked(qpool *pool)
 {
-	pool->shelf_books.settled = pool->shelf_books.exact = false;
+	qp_shelf_books *books = &pool->shelf_books;
+
+	books->settled = books->exact = false;
+	books->opened += QP_SHELF_ONCE;
 	/* release, pairs with the acquire in is_shut. */
-	qp_store_release(&pool->shelf.shut, 0);
+	qp_store_release(&pool->shelf.ctl, books->opened | (is_whole(pool) ? QP_SHELF_WHOLE : 0u));
+}
+
+static void
+set_age(const qpool *pool, qp_slot *slot)
+{
+	int64_t age_ns = qp_expiry_age(&pool->dials.bounds, slot->age_draw);
+	int64_t opened_ns = qp_loadi64_relaxed(&slot->opened_ns);
+
+	slot->age_last_ns =
+	    age_ns == QPOOL_FOREVER ? QP_TIME_NEVER : qp_clock_after(opened_ns, age_ns) - 1;
 }
 
 void
@@ -344,8 +356,10 @@ qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 	if (is_shut(pool) || qp_load64_relaxed(&cell->held) != 0 || qp_hazard_own() == NULL)
 		return;
 	slot->cell = cell;
+	slot->laid = qp_load_relaxed(&pool->shelf.ctl); /* relaxed: under the lock */
+	set_age(pool, slot);
 	/* release: as in qp_shelf_put, though nobody may take it yet. */
-	qp_store64_release(&cell->held, word_of(slot));
+	qp_store64_release(&cell->held, qp_shelf_word(slot));
 }
 
 void
@@ -354,7 +368,7 @@ qp_shelf_leave_locked(qp_slot *slot)
 	if (slot->cell == NULL)
 		return;
 	qp_store64_release(&slot->cell->held, 0);
-	slot->cell = NULL;
+	qp_shelf_forget(slot);
 }
 
 bool
@@ -370,7 +384,7 @@ qp_shelf_is_valid_locked(const qpool *pool)
 	for (uint32_t i = 0; i < pool->shelf.count; i++) {
 		const qp_cell *cell = &pool->shelf.cells[i];
 		uint64_t held = qp_load64_relaxed(&cell->held);
-		if (held != 0 && slot_of(held)->cell != cell)
+		if (held != 0 && qp_shelf_slot(held)->cell != cell)
 			return false;
 	}
 	return true;

@@ -28,6 +28,13 @@ struct qpool;
 
 #if QP_FAST
 
+enum {
+	QP_SHELF_SHUT = 1,
+	QP_SHELF_WHOLE = 2, /* leases go the whole way: they are asked, reset or told of */
+	QP_SHELF_ONCE = 4   /* one opening */
+};
+#define QP_SHELF_NEVER UINT32_MAX /* the ctl of no time */
+
 /* In lines of its own: two, because processors fetch lines in pairs. */
 #define QP_CELL_BYTES 128u
 
@@ -48,9 +55,11 @@ typedef struct qp_cell {
  *     size, or has workers  =>  settled.  While there are pins, too, it is not opened.
  */
 typedef struct qp_shelf {
-	/* atomic: 1: shut.  Written under the lock, by release; read by anyone, by acquire: who sees
-	 * it open sees what was told of leases while it was shut. */
-	qp_atomic_u32 shut;
+	/* atomic: SHUT, WHOLE, and above them how often it was opened: a slot that was laid under
+	 * another ctl goes by the lock, where it is judged anew.  Written under the lock, by
+	 * release; read by anyone, by acquire: who sees the shelf open sees what was told of leases while it
+	 * was shut. */
+	qp_atomic_u32 ctl;
 	/* fixed after create */
 	uint32_t count; /* of cells; 0: there is no shelf */
 	qp_cell *cells;
@@ -62,6 +71,7 @@ typedef struct qp_shelf_books {
 	bool settled; /* shut, and all who saw it open have finished or will take their slot back */
 	bool exact;   /* and all who saw it open have finished */
 	uint32_t pins;    /* threads on their way to one of these, with the lock left */
+	uint32_t opened;  /* how often, in the place it has in ctl */
 	int64_t since_ns; /* when somebody last relied on it; coarse */
 } qp_shelf_books;
 
@@ -107,6 +117,7 @@ static inline void
 qp_shelf_forget(qp_slot *slot)
 {
 	slot->cell = NULL;
+	slot->laid = QP_SHELF_NEVER;
 }
 /* Is a thread on its way to shut it? */
 bool qp_shelf_is_pinned(const struct qpool *pool);

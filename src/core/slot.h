@@ -75,6 +75,10 @@ typedef struct qp_slot {
 	struct qp_slot *victim; /* in OPENING: close it first, same owner; or NULL */
 #if QP_FAST
 	struct qp_cell *cell; /* where it lies on the shelf, or NULL; changed under the lock */
+	/* in a cell: */
+	uint32_t laid;       /* the shelf's ctl when it was laid there; fixed */
+	int64_t age_last_ns; /* the last instant at which it is not too old; fixed */
+	int64_t until_ns;    /* IDLE: the last instant at which it may still be lent; the owner's */
 #endif
 	/* the owner's */
 	void *resource;
@@ -113,6 +117,16 @@ void qp_slot_init(qp_slot *slot, struct qpool *pool);
 /* The only way to change the state; aborts on a move that is not in the drawing. */
 void qp_slot_move(qp_slot *slot, qp_state from, qp_state to);
 qp_state qp_slot_state(const qp_slot *slot);
+#if QP_FAST
+/* The same for a legal move of a slot whose state the owner is sure of. */
+static inline void
+qp_slot_hop(qp_slot *slot, qp_state from, qp_state to)
+{
+	/* relaxed, and release: as in qp_slot_move. */
+	qp_store_release(
+	    &slot->moved, qp_load_relaxed(&slot->moved) + 8u + (uint32_t)to - (uint32_t)from);
+}
+#endif
 /* State and number of moves in one word.  Two equal readings mean that the slot did not move in
  * between (unless it moved 2^29 times). */
 uint32_t qp_slot_moved(const qp_slot *slot);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * shelf_words: what a cell's word says, and the few instructions of the fast engine in which a slot
+ * changes hands.  shelf and quick call in, nobody else.
+ */
+#ifndef QP_CORE_SHELF_WORDS_H
+#define QP_CORE_SHELF_WORDS_H
+
+#include "core/pool.h"
+#include "platform/compiler.h"
+
+#if QP_FAST
+
+#define QP_CELL_IDLE 1u
+
+static inline qp_slot *
+qp_shelf_slot(uint64_t held)
+{
+	return (qp_slot *)(uintptr_t)(held & ~(uint64_t)QP_CELL_IDLE);
+}
+
+static inline uint64_t
+qp_shelf_word(const qp_slot *slot)
+{
+	return (uint64_t)(uintptr_t)slot;
+}
+
+/* Take what lies idle in this cell: `after` is BUSY or EMPTY. */
+static inline bool
+qp_shelf_swap(qp_cell *cell, uint64_t idle, uint64_t after)
+{
+	/* acq_rel, pairs with the release in qp_shelf_let_lie. */
+	return qp_cas64_acq_rel(&cell->held, idle, after);
+}
+
+/* The slot, IDLE by now, is its owner's no longer.  false: the shelf was shut meanwhile, and the slot has
+ * been taken back.  Inside the hazard, after a look at ctl. */
+static inline bool
+qp_shelf_let_lie(const qpool *pool, qp_slot *slot)
+{
+	uint64_t busy = qp_shelf_word(slot);
+	qp_cell *cell = slot->cell;
+	uint32_t laid = slot->laid;
+
+	qp_store64_release(&cell->held, busy + QP_CELL_IDLE);
+	qp_fence_compiler(); /* the other half is the membarrier of who shuts it */
+	/* acquire: as ever.  False too when somebody else took it: whoever it was is told. */
+	return QP_LIKELY(qp_load_acquire(&pool->shelf.ctl) == laid) ||
+	       !qp_shelf_swap(cell, busy + QP_CELL_IDLE, busy);
+}
+
+#endif
+#endif
