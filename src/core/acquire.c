@@ -439,7 +439,8 @@ take_newest_locked(qpool *pool, qp_wakes *wakes)
 {
 	qp_slot *slot;
 
-	qp_shelf_gather_locked(pool);
+	if (pool->idle.count == 0 || !qp_shelf_is_spread_locked(pool))
+		qp_shelf_gather_locked(pool);
 	slot = qp_exchange_take_locked(pool, wakes);
 	if (slot != NULL)
 		qp_shelf_lay_locked(pool, slot);

@@ -51,14 +51,16 @@ lend(qp_slot *slot, int64_t now_ns, const char *site, uint32_t thread, qpool_lea
 bool
 qp_quick_acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot)
 {
+	const qp_hazard *own = qp_hazard_own();
 	qp_cell *cell;
 	uint64_t held;
 	int64_t now_ns;
+	uint32_t ctl;
 
 	*slot = NULL;
-	if (!is_ours(pool) || !is_quick(qp_load_acquire(&pool->shelf.ctl)))
+	if (own == NULL || !is_ours(pool) || !is_quick(ctl = qp_load_acquire(&pool->shelf.ctl)))
 		return false;
-	cell = pool->shelf.cells;
+	cell = qp_shelf_home(pool, own, ctl);
 	held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
 	if (QP_UNLIKELY(!(held & QP_CELL_IDLE)) ||
 	    QP_UNLIKELY(!qp_shelf_swap(cell, held, held - QP_CELL_IDLE)))

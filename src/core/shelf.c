@@ -27,6 +27,15 @@
 #ifndef QP_SHELF_QUIET_NS
 #define QP_SHELF_QUIET_NS 8000000
 #endif
+/* More takes by the lock than this in a tick, though the shelf is open: then threads get cells of their own, for
+ * a while. */
+#ifndef QP_SHELF_CROWD
+#define QP_SHELF_CROWD 1024u
+#endif
+#define TICK_NS       4000000
+#define PAUSE_NS      8000000
+#define PAUSE_MOST_NS 1000000000
+#define SOON_NS       20000000
 /* Instead of a membarrier that is refused later on; see the decision. */
 #define DRAINED_NS 10000000
 
@@ -38,6 +47,7 @@ qp_shelf_begin(qpool *pool)
 	pool->shelf_books.settled = pool->shelf_books.exact = true;
 	/* relaxed: nobody else knows the pool yet. */
 	qp_store_relaxed(&pool->shelf.ctl, QP_SHELF_SHUT);
+	qp_storei64_relaxed(&pool->shelf.narrow_ns, QP_TIME_NEVER);
 }
 
 bool
@@ -47,12 +57,16 @@ qp_shelf_make(qpool *pool)
 
 	if (pool->config.oldest_first || !qp_membarrier_begin())
 		return true;
-	shelf->block = qp_alloc_zero(2, QP_CELL_BYTES);
-	if (shelf->block == NULL)
+	shelf->count = 1;
+	while (shelf->count <= QP_SHELF_SPREADS && shelf->count < pool->config.max_size)
+		shelf->count *= 2;
+	shelf->block = qp_alloc_zero(shelf->count + 1, QP_CELL_BYTES);
+	if (shelf->block == NULL) {
+		shelf->count = 0;
 		return false;
+	}
 	shelf->cells = (qp_cell *)(((uintptr_t)shelf->block + QP_CELL_BYTES - 1) &
 				   ~(uintptr_t)(QP_CELL_BYTES - 1));
-	shelf->count = 1;
 	return true;
 }
 
@@ -71,7 +85,7 @@ qp_shelf_anew(qpool *pool)
 	const qp_shelf *shelf = &pool->shelf;
 
 	pool->shelf_books =
-	    (qp_shelf_books){.settled = true, .exact = true, .opened = pool->shelf_books.opened};
+	    (qp_shelf_books){.settled = true, .exact = true, .changes = pool->shelf_books.changes};
 	/* relaxed, both: published with the pool. */
 	qp_store_relaxed(&pool->shelf.ctl, QP_SHELF_SHUT);
 	for (uint32_t i = 0; i < shelf->count; i++)
@@ -97,12 +111,15 @@ is_shut(const qpool *pool)
 qp_slot *
 qp_shelf_take(qpool *pool)
 {
-	qp_cell *cell = pool->shelf.cells;
+	uint32_t ctl = qp_load_acquire(&pool->shelf.ctl);
+	const qp_hazard *own = ctl & QP_SHELF_SHUT ? NULL : qp_hazard_own();
+	qp_cell *cell;
 	uint64_t held;
 	qp_slot *slot;
 
-	if (is_shut(pool))
+	if (own == NULL)
 		return NULL;
+	cell = qp_shelf_home(pool, own, ctl);
 	held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
 	if (!(held & IDLE) || !qp_shelf_swap(cell, held, held - IDLE))
 		return NULL;
@@ -116,8 +133,9 @@ static qp_hazard *
 may_put(const qpool *pool, const qp_slot *slot)
 {
 	if (slot->cell == NULL || is_shut(pool) || slot->unanswered_ns > 0 ||
-	    qp_pool_is_renewed(pool, slot) || qp_fork_is_inherited(slot))
-		return NULL;
+	    qp_pool_is_renewed(pool, slot) || qp_fork_is_inherited(slot) ||
+	    qp_loadi64_relaxed(&slot->used_ns) >= qp_loadi64_relaxed(&pool->shelf.narrow_ns))
+		return NULL; /* in the last case the next acquire narrows it */
 	return qp_hazard_own();
 }
 
@@ -243,7 +261,7 @@ make_sure_locked(qpool *pool, bool exactly)
 	qp_shelf_books *books = &pool->shelf_books;
 	bool was_settled = books->settled;
 
-	qp_store_release(&pool->shelf.ctl, books->opened | QP_SHELF_SHUT);
+	qp_store_release(&pool->shelf.ctl, books->changes | QP_SHELF_SHUT);
 	books->pins++;
 	qp_pool_unlock(pool, NULL);
 	if (!was_settled)
@@ -314,15 +332,79 @@ is_whole(const qpool *pool)
 	       qp_notice_is_wanted(pool, QPOOL_EV_RELEASED);
 }
 
+/* Open it, or change how it is spread.  What was laid before goes by the lock once more. */
 static void
-open_locked(qpool *pool)
+set_ctl_locked(qpool *pool)
 {
 	qp_shelf_books *books = &pool->shelf_books;
 
 	books->settled = books->exact = false;
-	books->opened += QP_SHELF_ONCE;
+	books->changes += QP_SHELF_ONCE;
 	/* release, pairs with the acquire in is_shut. */
-	qp_store_release(&pool->shelf.ctl, books->opened | (is_whole(pool) ? QP_SHELF_WHOLE : 0u));
+	qp_store_release(&pool->shelf.ctl, books->changes | books->mask * QP_SHELF_SPREAD |
+					       (is_whole(pool) ? QP_SHELF_WHOLE : 0u));
+}
+
+static void
+set_narrow_locked(qpool *pool, int64_t now_ns)
+{
+	qp_shelf_books *books = &pool->shelf_books;
+
+	/* relaxed: see shelf.h. */
+	qp_storei64_relaxed(&pool->shelf.narrow_ns,
+	    books->mask > 0 ? qp_clock_after(now_ns, books->pause_ns) : QP_TIME_NEVER);
+}
+
+/* Threads get in each other's way: spread more, for a while, and for longer if that was tried before. */
+static void
+widen_locked(qpool *pool, int64_t now_ns)
+{
+	qp_shelf_books *books = &pool->shelf_books;
+
+	books->crowd = 0;
+	if (2 * books->mask + 1 >= pool->shelf.count)
+		return;
+	if (now_ns - books->narrowed_ns >= SOON_NS || books->pause_ns == 0)
+		books->pause_ns = PAUSE_NS;
+	else if (books->pause_ns < PAUSE_MOST_NS)
+		books->pause_ns *= 2;
+	books->mask = 2 * books->mask + 1;
+	set_narrow_locked(pool, now_ns);
+	set_ctl_locked(pool);
+}
+
+static void
+narrow_locked(qpool *pool, int64_t now_ns)
+{
+	qp_shelf_books *books = &pool->shelf_books;
+
+	books->mask /= 2;
+	books->narrowed_ns = now_ns;
+	qp_shelf_gather_locked(pool); /* nobody's cells are among them now */
+	set_narrow_locked(pool, now_ns);
+	set_ctl_locked(pool);
+}
+
+/* An acquire came by the lock although the shelf is open. */
+static void
+count_locked(qpool *pool, int64_t now_ns)
+{
+	qp_shelf_books *books = &pool->shelf_books;
+
+	if (books->mask > 0 && now_ns >= qp_loadi64_relaxed(&pool->shelf.narrow_ns))
+		narrow_locked(pool, now_ns);
+	if (now_ns - books->tick_ns >= TICK_NS) {
+		books->tick_ns = now_ns;
+		books->crowd = 0;
+	}
+	if (++books->crowd > QP_SHELF_CROWD)
+		widen_locked(pool, now_ns);
+}
+
+bool
+qp_shelf_is_spread_locked(const qpool *pool)
+{
+	return pool->shelf_books.mask > 0;
 }
 
 static void
@@ -335,30 +417,48 @@ set_age(const qpool *pool, qp_slot *slot)
 	    age_ns == QPOOL_FOREVER ? QP_TIME_NEVER : qp_clock_after(opened_ns, age_ns) - 1;
 }
 
+/* May the slot that was just taken lie on the shelf?  Opens it, if it is time. */
+static bool
+is_open_locked(qpool *pool, int64_t now_ns)
+{
+	qp_shelf_books *books = &pool->shelf_books;
+
+	if (!books->settled)
+		return !is_shut(pool);
+	if (somebody_relies(pool) || books->pins > 0) {
+		books->since_ns = now_ns;
+		return false;
+	}
+	if (books->since_ns != 0 && now_ns - books->since_ns < QP_SHELF_QUIET_NS)
+		return false;
+	set_narrow_locked(pool, now_ns);
+	set_ctl_locked(pool);
+	return true;
+}
+
 void
 qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 {
-	qp_shelf_books *books = &pool->shelf_books;
-	qp_cell *cell = pool->shelf.cells;
+	const qp_hazard *own = pool->shelf.count > 0 ? qp_hazard_own() : NULL;
+	int64_t now_ns;
+	qp_cell *cell;
 
-	if (pool->shelf.count == 0)
+	if (own == NULL)
 		return;
-	if (books->settled) {
-		int64_t now_ns = qp_clock_coarse();
-		if (somebody_relies(pool) || books->pins > 0) {
-			books->since_ns = now_ns;
-			return;
-		}
-		if (books->since_ns != 0 && now_ns - books->since_ns < QP_SHELF_QUIET_NS)
-			return;
-		open_locked(pool);
+	now_ns = qp_clock_coarse();
+	if (!is_open_locked(pool, now_ns))
+		return;
+	count_locked(pool, now_ns);
+	/* relaxed, both: under the lock nobody lays another slot there. */
+	slot->laid = qp_load_relaxed(&pool->shelf.ctl);
+	cell = qp_shelf_home(pool, own, slot->laid);
+	if (qp_load64_relaxed(&cell->held) != 0) {
+		slot->laid = QP_SHELF_NEVER;
+		return;
 	}
-	if (is_shut(pool) || qp_load64_relaxed(&cell->held) != 0 || qp_hazard_own() == NULL)
-		return;
 	slot->cell = cell;
-	slot->laid = qp_load_relaxed(&pool->shelf.ctl); /* relaxed: under the lock */
 	set_age(pool, slot);
-	/* release: as in qp_shelf_put, though nobody may take it yet. */
+	/* release: as in qp_shelf_let_lie, though nobody may take it yet. */
 	qp_store64_release(&cell->held, qp_shelf_word(slot));
 }
 

@@ -31,7 +31,10 @@ struct qpool;
 enum {
 	QP_SHELF_SHUT = 1,
 	QP_SHELF_WHOLE = 2, /* leases go the whole way: they are asked, reset or told of */
-	QP_SHELF_ONCE = 4   /* one opening */
+	QP_SHELF_SPREAD =
+	    4, /* times a mask of 0, 1, 3, 7 or 15: which bits of a thread's number say which cell is its own */
+	QP_SHELF_SPREADS = 15, /* the most */
+	QP_SHELF_ONCE = 64     /* one change */
 };
 #define QP_SHELF_NEVER UINT32_MAX /* the ctl of no time */
 
@@ -64,6 +67,9 @@ typedef struct qp_shelf {
 	uint32_t count; /* of cells; 0: there is no shelf */
 	qp_cell *cells;
 	void *block; /* what to free */
+	/* atomic: when to spread less; coarse.  Written under the lock, read by anyone, relaxed: it may be
+	 * late. */
+	qp_atomic_i64 narrow_ns;
 } qp_shelf;
 
 /* guarded by the lock, and in lines that others may write */
@@ -71,8 +77,13 @@ typedef struct qp_shelf_books {
 	bool settled; /* shut, and all who saw it open have finished or will take their slot back */
 	bool exact;   /* and all who saw it open have finished */
 	uint32_t pins;    /* threads on their way to one of these, with the lock left */
-	uint32_t opened;  /* how often, in the place it has in ctl */
-	int64_t since_ns; /* when somebody last relied on it; coarse */
+	uint32_t changes; /* of ctl, in the place that they have in it */
+	uint32_t mask;
+	uint32_t crowd; /* takes by the lock since tick_ns, while open */
+	int64_t tick_ns;
+	int64_t narrowed_ns; /* when it was last spread less */
+	int64_t pause_ns;    /* from spreading to spreading less */
+	int64_t since_ns;    /* when somebody last relied on it; coarse */
 } qp_shelf_books;
 
 /* A pool without a shelf. */
@@ -99,6 +110,8 @@ bool qp_shelf_watch(qp_slot *slot, uint64_t turn, unsigned what);
 void qp_shelf_shut_locked(struct qpool *pool);
 /* Is it so already? */
 bool qp_shelf_is_settled(const struct qpool *pool);
+/* Do threads have cells of their own? */
+bool qp_shelf_is_spread_locked(const struct qpool *pool);
 /* Put what lies idle on the shelf onto the idle list. */
 void qp_shelf_gather_locked(struct qpool *pool);
 /* A slot that was just taken from the idle list may be put back to the shelf, if it is open, or may be
@@ -196,6 +209,13 @@ qp_shelf_is_settled(const struct qpool *pool)
 {
 	(void)pool;
 	return true;
+}
+
+static inline bool
+qp_shelf_is_spread_locked(const struct qpool *pool)
+{
+	(void)pool;
+	return false;
 }
 
 static inline void

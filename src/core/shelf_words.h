@@ -8,6 +8,7 @@
 
 #include "core/pool.h"
 #include "platform/compiler.h"
+#include "platform/hazard.h"
 
 #if QP_FAST
 
@@ -23,6 +24,13 @@ static inline uint64_t
 qp_shelf_word(const qp_slot *slot)
 {
 	return (uint64_t)(uintptr_t)slot;
+}
+
+/* The cell of the calling thread. */
+static inline qp_cell *
+qp_shelf_home(const qpool *pool, const qp_hazard *own, uint32_t ctl)
+{
+	return &pool->shelf.cells[own->number & (ctl / QP_SHELF_SPREAD & QP_SHELF_SPREADS)];
 }
 
 /* Take what lies idle in this cell: `after` is BUSY or EMPTY. */

@@ -28,6 +28,7 @@ static struct {
 	qp_atomic_u32 generation, maker;
 	qp_lock lock;
 	qp_hazard *first;
+	uint32_t numbers; /* given so far */
 } roll;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -42,6 +43,7 @@ make_anew(uint32_t now)
 	if (maker != now && qp_cas_acq_rel(&roll.maker, maker, now)) {
 		qp_lock_init(&roll.lock);
 		roll.first = NULL;
+		roll.numbers = 0;
 		/* release, pairs with the acquire in lock_roll. */
 		qp_store_release(&roll.generation, now);
 		return;
@@ -126,6 +128,7 @@ qp_hazard_join(void)
 		roll.first->previous = own;
 	roll.first = own;
 	own->generation = qp_forkmark_now();
+	own->number = roll.numbers++;
 	qp_lock_release(&roll.lock);
 	return true;
 }

@@ -21,6 +21,7 @@ typedef struct qp_hazard {
 	qp_atomic_ptr inside;
 	/* the thread's own: of the process in which it joined; 0: it is on no roll */
 	uint32_t generation;
+	uint32_t number; /* small: threads that joined one after the other have different ones */
 	bool has_exited; /* its thread runs its last destructors and joins no more */
 	/* guarded by the roll's lock */
 	struct qp_hazard *next, *previous;

@@ -197,7 +197,10 @@ qp_membarrier(void)
 qp_hazard *
 qp_hazard_own(void)
 {
-	return &world_self()->hazard;
+	actor *self = world_self();
+
+	self->hazard.number = (uint32_t)(self - world_actors());
+	return &self->hazard;
 }
 
 bool
