@@ -20,6 +20,7 @@
 #include "core/steps.h"
 #include "core/suspect.h"
 #include "core/watch.h"
+#include "core/worker.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -442,8 +443,10 @@ take_newest_locked(qpool *pool, qp_wakes *wakes)
 	if (pool->idle.count == 0 || !qp_shelf_is_spread_locked(pool))
 		qp_shelf_gather_locked(pool);
 	slot = qp_exchange_take_locked(pool, wakes);
-	if (slot != NULL)
+	if (slot != NULL) {
 		qp_shelf_lay_locked(pool, slot);
+		qp_crew_call_locked(pool, wakes); /* to mind the shelf */
+	}
 	return slot;
 }
 
@@ -517,32 +520,19 @@ begin(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_lease *out, qpoo
 	return prepare(asking, pool, timeout, error);
 }
 
-/* `slot` is CHECKING and ours, or NULL; with a slot nothing that is read here can be wrong. */
-static qpool_err
-acquire_at(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site,
-    qp_slot *slot)
+qpool_err
+qp_acquire_whole(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error,
+    const char *site, qp_slot *slot)
 {
 	qp_asking asking;
 	qpool_err err = begin(&asking, pool, timeout, out, error);
 
 	if (err != QPOOL_OK)
-		return err;
+		return err; /* not with a slot: whoever took it has looked */
 	asking.site = site;
 	if (QP_FAST && slot != NULL)
 		return qp_acquire_go_on(&asking, slot, out, error);
 	return acquire(&asking, out, error);
-}
-
-qpool_err
-qpool_acquire_at(
-    qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site)
-{
-	qp_slot *slot = NULL;
-
-	if (QP_FAST && out != NULL && timeout >= QPOOL_DEFAULT &&
-	    qp_quick_acquire(pool, out, site, &slot))
-		return QPOOL_OK;
-	return acquire_at(pool, timeout, out, error, site, slot);
 }
 
 qpool_err(qpool_acquire)(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error)

@@ -397,18 +397,13 @@ settle_family(qpool *pool, const qp_waiter *self, qp_wakes *wakes)
 	}
 }
 
-void
-qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
+/* Serve heads until one stays: there is nothing for it, or it was woken to look. */
+static void
+serve_line(qpool *pool, qp_waiter *self, int64_t now_ns, qp_wakes *wakes)
 {
 	qp_waiter *head;
-	int64_t now_ns;
 	bool done = false;
 
-	if (pool->share != NULL) {
-		settle_family(pool, self, wakes);
-		return;
-	}
-	now_ns = pool->waitq.head != NULL ? qp_clock_now() : 0;
 	while (!done && (head = qp_waitq_first(&pool->waitq)) != NULL) {
 		if (turn_away(pool, head, self, now_ns, wakes))
 			continue;
@@ -419,6 +414,23 @@ qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
 		else
 			done = !offer_open(pool, head, self, now_ns, wakes);
 	}
+}
+
+void
+qp_exchange_settle_locked(qpool *pool, qp_waiter *self, qp_wakes *wakes)
+{
+	int64_t now_ns;
+
+	if (pool->share != NULL) {
+		settle_family(pool, self, wakes);
+		return;
+	}
+	now_ns = pool->waitq.head != NULL ? qp_clock_now() : 0;
+	if (pool->waitq.head != NULL)
+		qp_shelf_gather_locked(pool);
+	do
+		serve_line(pool, self, now_ns, wakes);
+	while (qp_shelf_mind_line_locked(pool));
 	qp_crew_call_locked(pool, wakes);
 }
 

@@ -23,7 +23,7 @@ void
 qp_crew_none(qp_crew *crew)
 {
 	memset(crew, 0, sizeof *crew);
-	crew->alarm_ns = crew->maintain_ns = crew->watch_ns = QP_TIME_NEVER;
+	crew->alarm_ns = crew->maintain_ns = crew->watch_ns = crew->shelf_ns = QP_TIME_NEVER;
 }
 
 void

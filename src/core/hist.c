@@ -58,12 +58,6 @@ qp_hist_report(const qp_hist *hist, qpool_hist *out)
 	}
 }
 
-bool
-qp_hist_samples(uint64_t nth)
-{
-	return (nth - 1) % QP_HIST_EVERY == 0;
-}
-
 /* The rank, from 1 to `count`, of the shortest duration that a share q does not exceed. */
 static uint64_t
 rank_of(double q, uint64_t count)

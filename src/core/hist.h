@@ -35,6 +35,10 @@ void qp_hist_add(qp_hist *hist, int64_t took_ns);
 /* What was added so far; count is the sum of the buckets read, even while others add. */
 void qp_hist_report(const qp_hist *hist, qpool_hist *out);
 /* Is a slot's nth lease (from 1) measured exactly? */
-bool qp_hist_samples(uint64_t nth);
+static inline bool
+qp_hist_samples(uint64_t nth)
+{
+	return (nth - 1) % QP_HIST_EVERY == 0;
+}
 
 #endif

@@ -324,6 +324,20 @@ cancelled(void *argument)
 	qp_line_leave(w->asking, QPOOL_ECANCEL);
 }
 
+/* The waiter was woken to look, and has the processor; but whoever gave back took it again at once.  Others
+ * may be about to give back on this processor, so it gives way to them once: as long as it is on its
+ * way nobody else is woken.  Not if it is so old that what comes back is its own. */
+static void
+give_way_locked(qpool *pool, const qp_waiter *waiter)
+{
+	if (pool->waitq.woken != waiter || pool->idle.count > 0 || qp_shelf_has_idle(pool) ||
+	    qp_clock_now() - waiter->since_ns >= pool->config.max_overtake_ns)
+		return;
+	qp_pool_unlock(pool, NULL);
+	qp_yield();
+	qp_pool_lock(pool);
+}
+
 /* Join the line and wait.  The lock is held at entry and released at exit. */
 static qpool_err
 wait_and_unlock(wait *w, qp_wakes *wakes)
@@ -357,6 +371,7 @@ wait_and_unlock(wait *w, qp_wakes *wakes)
 			return waiter->err;
 		*wakes = (qp_wakes)QP_WAKES_INIT;
 		qp_pool_lock(pool);
+		give_way_locked(pool, waiter);
 		if (is_final(qp_waitq_outcome(waiter)))
 			break;
 		qp_waitq_looked(&pool->waitq, waiter);

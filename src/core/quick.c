@@ -5,30 +5,30 @@
  */
 #include "core/quick.h"
 
-#if QP_FAST
-
 #include "core/fork.h"
 #include "core/hist.h"
 #include "core/open.h"
+#include "core/release.h"
 #include "core/shelf_words.h"
-#include "platform/hazard.h"
 
-static bool
-is_quick(uint32_t ctl)
+#if QP_FAST
+
+static inline bool
+is_quick(uint64_t ctl)
 {
 	return QP_LIKELY((ctl & (QP_SHELF_SHUT | QP_SHELF_WHOLE)) == 0);
 }
 
-static bool
+static inline bool
 is_ours(const qpool *pool)
 {
 	/* acquire: as in qp_fork_look.  A key's pool has no shelf: its ctl stays SHUT. */
-	return pool != NULL && pool->magic == QP_POOL_MAGIC &&
-	       qp_load_acquire(&pool->generation) == qp_forkmark_now();
+	return QP_LIKELY(pool != NULL) && QP_LIKELY(pool->magic == QP_POOL_MAGIC) &&
+	       QP_LIKELY(qp_load_acquire(&pool->generation) == qp_forkmark_now());
 }
 
 /* As qp_acquire_lend and qp_slot_begin. */
-static void
+static inline void
 lend(qp_slot *slot, int64_t now_ns, const char *site, uint32_t thread, qpool_lease *out)
 {
 	uint64_t turn = qp_load64_relaxed(&slot->turn) + 1; /* relaxed: only the owner begins it */
@@ -48,107 +48,158 @@ lend(qp_slot *slot, int64_t now_ns, const char *site, uint32_t thread, qpool_lea
 	out->turn_ = turn;
 }
 
-bool
-qp_quick_acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot)
+/* What lies idle in the cell of this thread, now its own; NULL: nothing, or the line forbids it. */
+static inline qp_slot *
+take(qpool *pool, const qp_hazard *own, uint64_t ctl)
 {
-	const qp_hazard *own = qp_hazard_own();
-	qp_cell *cell;
-	uint64_t held;
-	int64_t now_ns;
-	uint32_t ctl;
+	qp_cell *cell = qp_shelf_home(pool, own, ctl);
+	uint64_t held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
 
-	*slot = NULL;
-	if (own == NULL || !is_ours(pool) || !is_quick(ctl = qp_load_acquire(&pool->shelf.ctl)))
-		return false;
-	cell = qp_shelf_home(pool, own, ctl);
-	held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
+	if (QP_UNLIKELY(ctl & QP_SHELF_FENCED) && qp_shelf_is_stopped(pool))
+		return NULL;
 	if (QP_UNLIKELY(!(held & QP_CELL_IDLE)) ||
 	    QP_UNLIKELY(!qp_shelf_swap(cell, held, held - QP_CELL_IDLE)))
-		return false;
-	*slot = qp_shelf_slot(held);
-	now_ns = qp_clock_coarse();
-	if (QP_LIKELY(now_ns <= (*slot)->until_ns)) {
-		lend(*slot, now_ns, site, qp_thread_id(), out);
-		return true;
+		held = qp_shelf_await(pool, cell, ctl);
+	return qp_shelf_slot(held);
+}
+
+qpool_err
+qpool_acquire_at(
+    qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site)
+{
+	qp_hazard *own = qp_hazard_own();
+	qp_slot *slot = NULL;
+	uint64_t ctl;
+
+	if (own != NULL && is_ours(pool) && is_quick(ctl = qp_load64_acquire(&pool->shelf.ctl)) &&
+	    QP_LIKELY(out != NULL) && QP_LIKELY(timeout >= QPOOL_DEFAULT)) {
+		slot = take(pool, own, ctl);
+		if (QP_LIKELY(slot != NULL)) {
+			int64_t now_ns = qp_clock_coarse();
+			if (QP_LIKELY(now_ns <= slot->until_ns)) {
+				lend(slot, now_ns, site, own->thread, out);
+				return QPOOL_OK;
+			}
+			qp_slot_move(slot, QP_IDLE, QP_CHECKING);
+		}
 	}
-	qp_slot_move(*slot, QP_IDLE, QP_CHECKING);
-	return false;
+	return qp_acquire_whole(pool, timeout, out, error, site, slot);
 }
 
 /* The slot of a lease that was taken by this thread in this process, as far as can be told. */
-static qp_slot *
-slot_of(const qpool_lease *lease)
+static inline qp_slot *
+slot_of(const qpool_lease *lease, const qp_hazard *own)
 {
 	qp_slot *slot = lease->slot_;
 
-	if (slot == NULL || (uintptr_t)slot % _Alignof(qp_slot) != 0 ||
-	    slot->magic != QP_SLOT_MAGIC || qp_fork_is_inherited(slot) ||
-	    qp_load64_relaxed(&slot->thread) != qp_thread_id())
+	if (QP_UNLIKELY(slot == NULL) || QP_UNLIKELY((uintptr_t)slot % _Alignof(qp_slot) != 0) ||
+	    QP_UNLIKELY(slot->magic != QP_SLOT_MAGIC) ||
+	    QP_UNLIKELY(qp_fork_is_inherited(slot)) ||
+	    QP_UNLIKELY(qp_load64_relaxed(&slot->thread) != own->thread))
 		return NULL;
 	return slot;
 }
 
-/* Is it ours to end plainly, may it lie down again, and is it not one of those that are measured?  The turn comes
- * first: if it is out, and this thread took it, the rest is the caller's to read. */
-static bool
-may_end(const qpool *pool, const qp_slot *slot, uint64_t turn, uint32_t ctl, int64_t now_ns)
+/* End the lease.  false: it is not out, or something was told of it, or somebody else ends it, or tells of it, at
+ * the same moment. */
+static inline bool
+end(qp_slot *slot, uint64_t turn, uint64_t ctl)
 {
-	return (turn & (~QP_TURN_MOST | 1)) == 1 && turn == qp_load64_relaxed(&slot->turn) &&
-	       ctl == slot->laid && now_ns <= slot->age_last_ns && !slot->spoiled &&
-	       qp_load64_relaxed(&slot->uses) < qp_load_relaxed(&pool->dials.bounds.max_uses) &&
-	       !qp_hist_samples((turn + 1) / 2);
+	/* relaxed: if it is out, and this thread took it, it is this thread's own. */
+	if (QP_UNLIKELY((turn & (~QP_TURN_MOST | 1)) != 1) ||
+	    QP_UNLIKELY(turn != qp_load64_relaxed(&slot->turn)))
+		return false;
+	if (QP_UNLIKELY(ctl & QP_SHELF_FENCED))
+		return qp_cas64_acq_rel(&slot->turn, turn, turn + 1);
+	qp_store64_release(&slot->turn, turn + 1); /* as qp_slot_end_plainly */
+	return true;
 }
 
-/* The shelf was shut at the same moment. */
-static QP_COLD qpool_err
-go_by_the_lock(qpool *pool, qp_slot *slot)
+/* May it lie down again, and is it not one of those that are measured?  Asked by the owner. */
+static inline bool
+may_lie(const qpool *pool, const qp_slot *slot, uint64_t turn, uint64_t ctl, int64_t now_ns)
 {
-	uint32_t here = qp_forkmark_now();
-
-	qp_slot_move(slot, QP_IDLE, QP_CHECKING);
-	qp_open_keep(pool, slot, QP_CHECKING);
-	return here == qp_forkmark_now() ? QPOOL_OK : QPOOL_EFORKED; /* a close may have forked */
+	if (QP_UNLIKELY(ctl & QP_SHELF_FENCED) &&
+	    now_ns >= qp_loadi64_relaxed(&pool->shelf.review_ns))
+		return false;
+	return QP_LIKELY(ctl == slot->laid) && QP_LIKELY(now_ns <= slot->age_last_ns) &&
+	       QP_LIKELY(!slot->spoiled) &&
+	       QP_LIKELY(qp_load64_relaxed(&slot->uses) <
+			 qp_load_relaxed(&pool->dials.bounds.max_uses)) &&
+	       QP_LIKELY(!qp_hist_samples((turn + 1) / 2));
 }
 
-/* As qp_slot_end_plainly, give_back and qp_shelf_put, in one hazard. */
-static bool
-end_and_put(qpool *pool, qp_slot *slot, uint64_t turn, int64_t now_ns)
+/* As give_back and qp_shelf_put, in the hazard in which the lease ended. */
+static inline bool
+put(qpool *pool, qp_slot *slot, int64_t now_ns)
 {
-	int64_t until_ns =
-	    qp_clock_after(now_ns, qp_loadi64_relaxed(&pool->dials.bounds.max_idle_ns));
+	int64_t idle_ns = qp_loadi64_relaxed(&pool->dials.bounds.max_idle_ns);
+	int64_t left_ns = slot->age_last_ns - now_ns; /* not negative: may_lie */
 
-	qp_store64_release(&slot->turn, turn + 1);
 	qp_storei64_release(&slot->used_ns, now_ns);
-	slot->until_ns = until_ns < slot->age_last_ns ? until_ns : slot->age_last_ns;
+	slot->until_ns = now_ns + (idle_ns < left_ns ? idle_ns : left_ns);
 	qp_slot_hop(slot, QP_LEASED, QP_IDLE);
 	return qp_shelf_let_lie(pool, slot);
 }
 
-qpool_err
-qp_quick_release(qpool_lease *lease)
+/* The lease has ended, and the rest goes the whole way: from LEASED, or, if the shelf was shut at the same moment,
+ * from IDLE. */
+static QP_COLD qpool_err
+finish(qp_slot *slot, bool was_idle)
 {
-	qp_slot *slot = slot_of(lease);
+	uint32_t here = qp_forkmark_now();
+
+	if (was_idle) {
+		qp_slot_move(slot, QP_IDLE, QP_CHECKING);
+		qp_open_keep(slot->pool, slot, QP_CHECKING);
+	} else {
+		qp_release_finish(slot, QP_END_RELEASE, 0);
+	}
+	return here == qp_forkmark_now() ? QPOOL_OK : QPOOL_EFORKED; /* a close may have forked */
+}
+
+qpool_err
+qpool_release(qpool_lease *lease)
+{
 	qp_hazard *own = qp_hazard_own();
-	uint64_t turn = lease->turn_;
+	qp_slot *slot;
 	int64_t now_ns;
 	qpool *pool;
-	uint32_t ctl;
-	bool is_there;
+	uint64_t turn, ctl;
+	bool lies, is_there = false;
 
-	if (slot == NULL || own == NULL)
-		return QP_QUICK_NOTHING;
+	if (own == NULL || QP_UNLIKELY(lease == NULL) || (slot = slot_of(lease, own)) == NULL)
+		return qp_release_whole(lease);
 	pool = slot->pool;
+	turn = lease->turn_;
 	now_ns = qp_clock_coarse();
 	qp_hazard_enter(own, pool);
-	ctl = qp_load_acquire(&pool->shelf.ctl);
-	if (!is_quick(ctl) || QP_UNLIKELY(!may_end(pool, slot, turn, ctl, now_ns))) {
+	ctl = qp_load64_acquire(&pool->shelf.ctl);
+	if (!is_quick(ctl) || QP_UNLIKELY(!end(slot, turn, ctl))) {
 		qp_hazard_leave(own);
-		return QP_QUICK_NOTHING;
+		return qp_release_whole(lease);
 	}
-	is_there = end_and_put(pool, slot, turn, now_ns);
+	lies = may_lie(pool, slot, turn, ctl, now_ns);
+	if (QP_LIKELY(lies))
+		is_there = put(pool, slot, now_ns);
 	qp_hazard_leave(own);
 	*lease = (qpool_lease)QPOOL_LEASE_INIT;
-	return QP_LIKELY(is_there) ? QPOOL_OK : go_by_the_lock(pool, slot);
+	return QP_LIKELY(is_there) ? QPOOL_OK : finish(slot, lies);
+}
+
+#else
+
+qpool_err
+qpool_acquire_at(
+    qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site)
+{
+	return qp_acquire_whole(pool, timeout, out, error, site, NULL);
+}
+
+qpool_err
+qpool_release(qpool_lease *lease)
+{
+	return qp_release_whole(lease);
 }
 
 #endif

@@ -1,43 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * quick: the common lease from one end to the other, in as few instructions as it takes: a resource from the
- * shelf that nobody asks, resets or hears of, taken and given back by one thread.  acquire and
- * release call in first.  It does what they would do, and leaves whatever is not common to them,
- * before it has changed anything.  Part of the fast engine.
+ * quick: the door of the two verbs that everybody calls.  The common lease goes through it from one end to the other,
+ * in as few instructions as it takes: a resource from the shelf that nobody asks, resets or hears of, taken and
+ * given back by one thread.  Whatever is not common it leaves to acquire and release, before it has changed
+ * anything.  With the plain engine nothing is common, and all goes there.
  */
 #ifndef QP_CORE_QUICK_H
 #define QP_CORE_QUICK_H
 
-#include "core/pool.h"
+#include "core/slot.h"
 
-/* What qp_quick_release returns when it has done nothing; no qpool_err. */
-#define QP_QUICK_NOTHING ((qpool_err)-1)
+/* The whole way of qpool_acquire_at, in acquire.c.  `slot` is CHECKING and the caller's, or NULL. */
+qpool_err qp_acquire_whole(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error,
+    const char *site, qp_slot *slot);
+/* The whole way of qpool_release, in release.c. */
+qpool_err qp_release_whole(qpool_lease *lease);
 
-#if QP_FAST
-
-/* True: *out is the lease.  False: go the whole way, with *slot, CHECKING and the caller's, unless it is NULL. */
-bool qp_quick_acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot);
-/* End the lease and empty it; or QP_QUICK_NOTHING. */
-qpool_err qp_quick_release(qpool_lease *lease);
-
-#else
-
-static inline bool
-qp_quick_acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot)
-{
-	(void)pool;
-	(void)out;
-	(void)site;
-	*slot = NULL;
-	return false;
-}
-
-static inline qpool_err
-qp_quick_release(qpool_lease *lease)
-{
-	(void)lease;
-	return QP_QUICK_NOTHING;
-}
-
-#endif
 #endif

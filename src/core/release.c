@@ -121,12 +121,8 @@ give(qpool_lease *lease, qp_end how)
 }
 
 qpool_err
-qpool_release(qpool_lease *lease)
+qp_release_whole(qpool_lease *lease)
 {
-	qpool_err err = QP_FAST && lease != NULL ? qp_quick_release(lease) : QP_QUICK_NOTHING;
-
-	if (QP_FAST && err != QP_QUICK_NOTHING)
-		return err;
 	return give(lease, QP_END_RELEASE);
 }
 

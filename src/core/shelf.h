@@ -12,10 +12,14 @@
  *     ├───────── leave ───────────┘ └──── take: CAS ────┘ │
  *     └─────────────── gather: CAS, under the lock ───────┘
  *
- *             shut: somebody relies      a membarrier, then one gather
- *   OPEN ───────────────────────→ SHUTTING ───────────────────→ SETTLED
- *     ↑                                                           │
- *     └──── lay: nobody relies, nor did for a while, no pins ─────┘
+ *                 shut: a membarrier, then one gather
+ *   OPEN ──────────→ SHUTTING ──────────→ SETTLED ←─────────┐
+ *     ↑                                    │  │             │ shut: a fence and one gather
+ *     │ lay: nobody relied on it lately    │  └→ FENCED ────┘
+ *     └────────────────────────────────────┴───────┘   lay: nobody relies on it now
+ *
+ * FENCED is open, too, but each return makes a fence of its own and each end a swap: so it is shut without
+ * a membarrier, and without leaving the lock.
  *
  * The plain engine is compiled without a shelf: then these functions are empty.
  */
@@ -30,13 +34,21 @@ struct qpool;
 
 enum {
 	QP_SHELF_SHUT = 1,
-	QP_SHELF_WHOLE = 2, /* leases go the whole way: they are asked, reset or told of */
+	QP_SHELF_WHOLE = 2,  /* leases go the whole way: they are asked, reset or told of */
+	QP_SHELF_FENCED = 4, /* returns make a fence, ends swap */
 	QP_SHELF_SPREAD =
-	    4, /* times a mask of 0, 1, 3, 7 or 15: which bits of a thread's number say which cell is its own */
+	    8, /* times a mask of 0, 1, 3, 7 or 15: which bits of a thread's number say which cell is its own */
 	QP_SHELF_SPREADS = 15, /* the most */
-	QP_SHELF_ONCE = 64     /* one change */
+	QP_SHELF_ONCE = 128    /* one change */
 };
-#define QP_SHELF_NEVER UINT32_MAX /* the ctl of no time */
+#define QP_SHELF_NEVER UINT64_MAX /* the ctl of no time */
+
+typedef enum qp_shelf_phase {
+	QP_SHELF_SETTLED = 0, /* shut, and whoever saw it open will take their slot back */
+	QP_SHELF_FENCED_OPEN,
+	QP_SHELF_OPEN,
+	QP_SHELF_SHUTTING /* shut, but a put that saw it open may have stored unseen */
+} qp_shelf_phase;
 
 /* In lines of its own: two, because processors fetch lines in pairs. */
 #define QP_CELL_BYTES 128u
@@ -53,42 +65,54 @@ typedef struct qp_cell {
 /*
  * A slot that lies in a cell counts as owned, even while it is IDLE:
  *     cell.held is the slot, BUSY or IDLE  <=>  slot->cell is the cell
- *     exact => settled => shut;  no cells => settled and exact
- *     a waiter is in line, or qpool_wait_ready waits, or the pool is paused, closing or over its
- *     size, or has workers  =>  settled.  While there are pins, too, it is not opened.
+ *     SETTLED or SHUTTING  <=>  ctl says SHUT;  FENCED_OPEN  <=>  it says FENCED
+ *     exact  =>  not OPEN;  no cells  =>  SETTLED and exact
+ *     the pool is paused, closing or over its size, or qpool_wait_ready waits, or somebody is in line
+ *     and nobody was woken to look  =>  SETTLED
+ *     somebody is in line  =>  SETTLED, or FENCED_OPEN with stop_ns the end of the head's patience
+ *     it is open, and there are workers  =>  one of them comes to shut it at crew.shelf_ns
+ * While there are pins it is not opened.
  */
 typedef struct qp_shelf {
-	/* atomic: SHUT, WHOLE, and above them how often it was opened: a slot that was laid under
+	/* atomic: SHUT, WHOLE, FENCED, and above them how often it was changed: a slot that was laid under
 	 * another ctl goes by the lock, where it is judged anew.  Written under the lock, by
 	 * release; read by anyone, by acquire: who sees the shelf open sees what was told of leases while it
 	 * was shut. */
-	qp_atomic_u32 ctl;
+	qp_atomic_u64 ctl;
 	/* fixed after create */
 	uint32_t count; /* of cells; 0: there is no shelf */
 	qp_cell *cells;
 	void *block; /* what to free */
-	/* atomic: when to spread less; coarse.  Written under the lock, read by anyone, relaxed: it may be
-	 * late. */
-	qp_atomic_i64 narrow_ns;
+	/* atomic: written under the lock, read by anyone, relaxed: all may be seen late.  When the next put
+	 * goes by the lock, so that the shelf is looked after; coarse. */
+	qp_atomic_i64 review_ns;
+	/* FENCED: from when on nobody may take from it, because the head of the line is old. */
+	qp_atomic_i64 stop_ns;
+	/* 1: what does not lie here is lent, so waiting for it here may pay */
+	qp_atomic_u32 dry;
+	/* atomic: how often that has paid lately; written by those who waited, relaxed: a guess */
+	qp_atomic_u32 luck;
 } qp_shelf;
 
 /* guarded by the lock, and in lines that others may write */
 typedef struct qp_shelf_books {
-	bool settled; /* shut, and all who saw it open have finished or will take their slot back */
-	bool exact;   /* and all who saw it open have finished */
-	uint32_t pins;    /* threads on their way to one of these, with the lock left */
-	uint32_t changes; /* of ctl, in the place that they have in it */
+	qp_shelf_phase phase;
+	bool exact;       /* all who ended a lease by a plain store have finished */
+	bool only_fenced; /* this system has no membarrier, or refused one */
+	uint32_t pins;    /* threads that left the lock on their way to SETTLED, or to exact */
 	uint32_t mask;
-	uint32_t crowd; /* takes by the lock since tick_ns, while open */
+	uint32_t crowd;   /* takes by the lock since tick_ns, while open */
+	uint64_t changes; /* of ctl, in the place that they have in it */
 	int64_t tick_ns;
 	int64_t narrowed_ns; /* when it was last spread less */
+	int64_t narrow_ns;   /* when to spread less; QP_TIME_NEVER: it is not spread */
 	int64_t pause_ns;    /* from spreading to spreading less */
-	int64_t since_ns;    /* when somebody last relied on it; coarse */
+	int64_t since_ns;    /* when somebody last relied on it; coarse; 0: never */
 } qp_shelf_books;
 
 /* A pool without a shelf. */
 void qp_shelf_begin(struct qpool *pool);
-/* Give it one, shut.  Where the system has no membarrier there is none.  false: no memory. */
+/* Give it one, shut.  Where the system has no membarrier it is FENCED when it opens.  false: no memory. */
 bool qp_shelf_make(struct qpool *pool);
 /* Free it, once nobody touches it. */
 void qp_shelf_dispose(struct qpool *pool);
@@ -108,6 +132,13 @@ bool qp_shelf_watch(qp_slot *slot, uint64_t turn, unsigned what);
 /* From here until the lock is left, and as long as somebody relies: every return goes by the lock,
  * and nothing idle lies on the shelf.  May leave the lock meanwhile and take it again. */
 void qp_shelf_shut_locked(struct qpool *pool);
+/* From here until the lock is left, every end of a lease is a swap.  Likewise. */
+void qp_shelf_make_exact_locked(struct qpool *pool);
+/* The line has changed.  If nobody who waits is on the way to look, shut the shelf, without leaving the
+ * lock.  True: something lay on it and is on the idle list now. */
+bool qp_shelf_mind_line_locked(struct qpool *pool);
+/* Is something idle there?  It may be gone at once. */
+bool qp_shelf_has_idle(const struct qpool *pool);
 /* Is it so already? */
 bool qp_shelf_is_settled(const struct qpool *pool);
 /* Do threads have cells of their own? */
@@ -202,6 +233,26 @@ static inline void
 qp_shelf_shut_locked(struct qpool *pool)
 {
 	(void)pool;
+}
+
+static inline void
+qp_shelf_make_exact_locked(struct qpool *pool)
+{
+	(void)pool;
+}
+
+static inline bool
+qp_shelf_mind_line_locked(struct qpool *pool)
+{
+	(void)pool;
+	return false;
+}
+
+static inline bool
+qp_shelf_has_idle(const struct qpool *pool)
+{
+	(void)pool;
+	return false;
 }
 
 static inline bool

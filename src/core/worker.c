@@ -43,6 +43,27 @@ set_maintenance_locked(qpool *pool)
 		    qp_clock_after(qp_clock_coarse(), pool->config.maintain_every_ns);
 }
 
+/* How long the shelf may stay open: what lies there is seen by no pass, and what is lent from there sets no time to
+ * look.  QP_TIME_NEVER: for ever, because nothing can expire and nobody looks. */
+static int64_t
+shelf_span(const qpool *pool)
+{
+	int64_t pass_ns = qp_expiry_is_timed(&pool->config.limits) ? pool->config.maintain_every_ns
+								   : QP_TIME_NEVER;
+	int64_t watch_ns = qp_watch_after(pool);
+
+	return watch_ns < pass_ns ? watch_ns : pass_ns;
+}
+
+void
+qp_crew_mind_shelf_locked(qpool *pool, int64_t now_ns)
+{
+	qp_crew *crew = &pool->crew;
+
+	if (qp_crew_serves(crew) && crew->shelf_ns == QP_TIME_NEVER)
+		crew->shelf_ns = qp_clock_after(now_ns, shelf_span(pool));
+}
+
 static bool
 somebody_asks(const qpool *pool)
 {
@@ -56,6 +77,7 @@ due_locked(const qpool *pool)
 	const qp_crew *crew = &pool->crew;
 	int64_t due_ns = crew->watch_ns < crew->maintain_ns ? crew->watch_ns : crew->maintain_ns;
 
+	due_ns = crew->shelf_ns < due_ns ? crew->shelf_ns : due_ns;
 	if (pool->resets.first != NULL || pool->closes.first != NULL ||
 	    pool->checks.first != NULL || crew->passing)
 		return 0;
@@ -242,6 +264,29 @@ work(qpool *pool, qp_slot *slot)
 	}
 }
 
+/* Shut the shelf if it is time: from then on the lists say what is idle, and a pass looks at it.  The leases
+ * that were taken from the shelf are looked at, too, which sets the time of the next look. */
+static bool
+shut_shelf_locked(qpool *pool)
+{
+	qp_wakes wakes = QP_WAKES_INIT;
+	qp_crew *crew = &pool->crew;
+
+	if (crew->stopping || qp_clock_now() < crew->shelf_ns)
+		return false;
+	crew->shelf_ns = QP_TIME_NEVER;
+	qp_shelf_shut_locked(pool);
+	set_maintenance_locked(pool);
+	if (crew->maintain_ns != QP_TIME_NEVER)
+		crew->maintain_ns = qp_clock_coarse();
+	if (qp_watch_after(pool) != QP_TIME_NEVER && qp_pool_lent_locked(pool) > 0)
+		crew->watch_ns = qp_clock_now();
+	qp_exchange_settle_locked(pool, NULL, &wakes);
+	qp_pool_unlock(pool, &wakes);
+	qp_pool_lock(pool);
+	return true;
+}
+
 /* Look at the leases if it is time.  This comes before any job, or a crew that is
  * never idle would never look.  But not twice in a row, or a crew whose looks take
  * longer than their interval would do nothing else. */
@@ -369,7 +414,7 @@ qp_crew_live(void *argument)
 		}
 		set_maintenance_locked(pool);
 		has_looked = !has_looked && watch_locked(pool);
-		if (has_looked || work_locked(pool))
+		if (has_looked || shut_shelf_locked(pool) || work_locked(pool))
 			continue;
 		if (pool->crew.stopping)
 			break;

@@ -21,6 +21,9 @@ bool qp_crew_serves(const qp_crew *crew);
 /* Call one worker if there is work, or an earlier alarm to set, and none has been
  * called for it yet. */
 void qp_crew_call_locked(qpool *pool, qp_wakes *wakes);
+/* The shelf is open: a worker is to come and shut it, so that nothing lies there unseen for long.  The
+ * caller calls the crew before it leaves the lock. */
+void qp_crew_mind_shelf_locked(qpool *pool, int64_t now_ns);
 /* Begin a maintenance pass at once; false: there is no crew. */
 bool qp_crew_pass_locked(qpool *pool, qp_wakes *wakes);
 /* maintain_every or a limit has changed: the next pass may come earlier, never later, and the

@@ -180,6 +180,17 @@ qp_fence_seq_cst(void)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+/* Between two looks at a word that another processor is about to write. */
+static inline void
+qp_pause(void)
+{
+#if defined __x86_64__ || defined __i386__
+	__builtin_ia32_pause();
+#elif defined __aarch64__
+	__asm__ __volatile__("isb");
+#endif
+}
+
 /* The compiler moves no access across it; the processor may.  The cheap half of a pair whose other
  * half is qp_membarrier. */
 static inline void

@@ -59,9 +59,3 @@ qp_clock_frozen(void)
 	return 0;
 #endif
 }
-
-int64_t
-qp_clock_after(int64_t now, int64_t span)
-{
-	return span >= QP_TIME_NEVER - now ? QP_TIME_NEVER : now + span;
-}

@@ -20,6 +20,10 @@ int64_t qp_clock_coarse(void);
  * above stand still.  About 50 ns.  0 on a system that cannot tell. */
 int64_t qp_clock_frozen(void);
 /* now + span; QP_TIME_NEVER if that is beyond the end of time. */
-int64_t qp_clock_after(int64_t now, int64_t span);
+static inline int64_t
+qp_clock_after(int64_t now, int64_t span)
+{
+	return span >= QP_TIME_NEVER - now ? QP_TIME_NEVER : now + span;
+}
 
 #endif

@@ -12,7 +12,7 @@
 #include "platform/atomic.h"
 
 /* Where the generation lies.  0: a fork that nobody told us of; see qp_forkmark_settle. */
-extern qp_atomic_u32 *qp_forkmark_page;
+extern qp_atomic_u32 *qp_forkmark_page __attribute__((visibility("hidden")));
 
 /* Begin to watch, once in a process; 0 or an errno. */
 int qp_forkmark_watch(void);

@@ -20,7 +20,7 @@
 #define YIELDS   64
 #define SLEEP_NS 50000
 
-static QP_THREAD_LOCAL qp_hazard own_hazard;
+QP_THREAD_LOCAL qp_hazard qp_hazard_mine = {.generation = QP_HAZARD_NOBODY};
 
 /* generation: of the process that this roll is of, stored by release once it is made; maker: of the
  * one that is making it, claimed by compare-and-swap. */
@@ -68,7 +68,7 @@ leave_roll(void *argument)
 	qp_hazard *own = argument;
 
 	own->has_exited = true;
-	if (own->generation == 0)
+	if (own->generation == QP_HAZARD_NOBODY)
 		return;
 	lock_roll();
 	/* In a child of the process in which it joined, it is on no roll. */
@@ -78,23 +78,13 @@ leave_roll(void *argument)
 			own->next->previous = own->previous;
 	}
 	qp_lock_release(&roll.lock);
-	own->generation = 0;
+	own->generation = QP_HAZARD_NOBODY;
 }
 
 static void
 make_key(void)
 {
 	has_key = pthread_key_create(&at_exit, leave_roll) == 0;
-}
-
-qp_hazard *
-qp_hazard_own(void)
-{
-	/* The generation is never 0 where a thread has joined; a wiped page is 0 until somebody
-	 * counts the fork, and then nobody is on the roll either. */
-	return own_hazard.generation != 0 && own_hazard.generation == qp_forkmark_now()
-	           ? &own_hazard
-	           : NULL;
 }
 
 static bool
@@ -109,7 +99,7 @@ can_join(qp_hazard *own)
 bool
 qp_hazard_join(void)
 {
-	qp_hazard *own = &own_hazard;
+	qp_hazard *own = &qp_hazard_mine;
 	int keep = errno;
 	bool can;
 
@@ -128,6 +118,7 @@ qp_hazard_join(void)
 		roll.first->previous = own;
 	roll.first = own;
 	own->generation = qp_forkmark_now();
+	own->thread = qp_thread_id();
 	own->number = roll.numbers++;
 	qp_lock_release(&roll.lock);
 	return true;

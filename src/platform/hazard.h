@@ -13,27 +13,32 @@
 #define QP_PLATFORM_HAZARD_H
 
 #include "platform/atomic.h"
+#include "platform/compiler.h"
+#include "platform/forkmark.h"
 
 #include <stddef.h>
 
 typedef struct qp_hazard {
 	/* atomic: written by its thread alone, read by any thread that waits */
 	qp_atomic_ptr inside;
-	/* the thread's own: of the process in which it joined; 0: it is on no roll */
+	/* the thread's own: of the process in which it joined; QP_HAZARD_NOBODY: it is on no roll */
 	uint32_t generation;
 	uint32_t number; /* small: threads that joined one after the other have different ones */
+	uint32_t thread; /* as qp_thread_id */
 	bool has_exited; /* its thread runs its last destructors and joins no more */
 	/* guarded by the roll's lock */
 	struct qp_hazard *next, *previous;
 } qp_hazard;
 
-/* The calling thread's; NULL: it has not joined. */
-qp_hazard *qp_hazard_own(void);
+#define QP_HAZARD_NOBODY (UINT32_MAX - 1) /* no generation, nor what forkmark stores while it counts */
+
 /* Join the roll.  false: it cannot be done on this thread.  No lock may be held.  Keeps errno. */
 bool qp_hazard_join(void);
 /* Wait until no thread names this thing; those who name it meanwhile may be waited for, too.  What
  * they did before they took the name back has happened before the return.  The calling thread must not name it. */
 void qp_hazard_await(const void *thing);
+
+#include "platform/hazard_own.h"
 
 /* Name it.  What follows in the program may still come before the store, for other processors,
  * unless they call qp_membarrier; the compiler keeps the order. */

@@ -5,6 +5,7 @@
  */
 #include "scene.h"
 
+#include "core/pool.h"
 #include "trace.h"
 
 static qpool_lease lent;
@@ -346,6 +347,148 @@ shelf_each(void *unused)
 	return NULL;
 }
 
+static bool
+is_pinned(void)
+{
+	bool is;
+
+	qp_pool_lock(kit.pool);
+	is = qp_shelf_is_pinned(kit.pool);
+	qp_pool_unlock(kit.pool, NULL);
+	return is;
+}
+
+/* One is on the way to rely on the shelf, and stays there while it is shut, opened and shut again. */
+static void *
+shelf_pinned(void *unused)
+{
+	const actor *b;
+
+	(void)unused;
+	kit_begin(1);
+	warm_pool();
+	take_it();
+	b = kit_go("b", kit_rounds, KIT_NUMBER(1));
+	world_unmute();
+	while (b->state == READY && !is_pinned())
+		world_yield();
+	(void)look_at_each(NULL);
+	(void)end_copy(NULL);
+	if (qpool_acquire(kit.pool, QPOOL_NOWAIT, &lent, NULL) == QPOOL_OK) {
+		kit.acquires++;
+		kit.given_back++;
+		kit_go("c", look_at_each, NULL);
+		(void)end_copy(NULL);
+	}
+	world_mute();
+	kit_end();
+	return NULL;
+}
+
+/* ---- the same on a system without membarrier: the shelf is fenced whenever it is open ---- */
+
+static void
+begin_fenced(uint32_t max_size)
+{
+	world_grant_membarriers(0);
+	kit_begin(max_size);
+	warm_pool();
+}
+
+static void *
+fenced_pair(void *unused)
+{
+	(void)unused;
+	begin_fenced(1);
+	kit_go("a", kit_rounds, KIT_NUMBER(2));
+	kit_go("b", kit_rounds, KIT_NUMBER(2));
+	kit_end();
+	return NULL;
+}
+
+static void *
+fenced_crowd(void *unused)
+{
+	(void)unused;
+	begin_fenced(2);
+	kit_go("a", kit_rounds, KIT_NUMBER(2));
+	kit_go("b", kit_rounds, KIT_NUMBER(2));
+	kit_go("c", kit_once_within, KIT_NUMBER(1));
+	kit.may = KIT_MAY(QPOOL_ETIMEOUT);
+	kit_end();
+	return NULL;
+}
+
+static void *
+fenced_twice(void *unused)
+{
+	(void)unused;
+	begin_fenced(1);
+	take_it();
+	kit_go("a", end_copy, NULL);
+	kit_go("b", kit_rounds, KIT_NUMBER(1));
+	end_it_here();
+	must_end_once();
+	kit_end();
+	return NULL;
+}
+
+static void *
+fenced_close(void *unused)
+{
+	(void)unused;
+	begin_fenced(1);
+	take_it();
+	kit_go("a", close_and_free, NULL);
+	end_it_here();
+	world_unmute();
+	world_join_all();
+	world_mute();
+	kit_end_closed();
+	return NULL;
+}
+
+/* ---- and with workers, one of which shuts it now and then ---- */
+
+static void *
+shelf_worker(void *unused)
+{
+	(void)unused;
+	kit_begin(2);
+	warm_pool();
+	world_unmute();
+	kit_start(1);
+	world_mute();
+	kit_go("a", kit_rounds, KIT_NUMBER(2));
+	kit_go("b", kit_rounds, KIT_NUMBER(1));
+	kit_end();
+	return NULL;
+}
+
+/* What lies on the shelf expires there, and nobody acquires again. */
+static void *
+shelf_expires(void *unused)
+{
+	(void)unused;
+	kit_begin(1);
+	kit.options.max_idle = QPOOL_MSEC(1);
+	kit.options.maintain_every = QPOOL_MSEC(1);
+	kit_pool();
+	world_unmute();
+	kit_start(1);
+	world_mute();
+	kit_go("a", kit_rounds, KIT_NUMBER(3));
+	world_unmute();
+	world_join_all();
+	for (unsigned i = 0; i < 8 && kit.exist != 0; i++)
+		world_pass(QPOOL_MSEC(50));
+	world_mute();
+	if (kit.exist != 0)
+		world_fail("%u lie there still", kit.exist);
+	kit_end();
+	return NULL;
+}
+
 const scene scenes_shelf[] = {
     {"shelf_pair", shelf_pair, 0, 1, false},
     {"shelf_trio", shelf_trio, 0, 1, false},
@@ -360,5 +503,12 @@ const scene scenes_shelf[] = {
     {"shelf_renew", shelf_renew, 0, 0, false},
     {"shelf_shrink", shelf_shrink, 0, 0, false},
     {"shelf_each", shelf_each, 0, 0, false},
+    {"shelf_pinned", shelf_pinned, 0, 0, false},
+    {"fenced_pair", fenced_pair, 0, 1, false},
+    {"fenced_crowd", fenced_crowd, 1, 0, false},
+    {"fenced_twice", fenced_twice, 0, 0, false},
+    {"fenced_close", fenced_close, 0, 0, false},
+    {"shelf_worker", shelf_worker, 2, 0, false},
+    {"shelf_expires", shelf_expires, 4, 0, false},
     {NULL, NULL, 0, 0, false},
 };

@@ -200,6 +200,7 @@ qp_hazard_own(void)
 	actor *self = world_self();
 
 	self->hazard.number = (uint32_t)(self - world_actors());
+	self->hazard.thread = qp_thread_id();
 	return &self->hazard;
 }
 
@@ -241,12 +242,6 @@ int64_t
 qp_clock_frozen(void)
 {
 	return 0;
-}
-
-int64_t
-qp_clock_after(int64_t now, int64_t span)
-{
-	return span >= QP_TIME_NEVER - now ? QP_TIME_NEVER : now + span;
 }
 
 /* ---- thread ---- */
