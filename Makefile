@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test explore python soak fuzz lint format abi-baseline man bench bench-rivals bench-python tsan asan deb install clean \
+.PHONY: build run test explore python soak fuzz lint format abi-baseline man counts bench bench-rivals bench-python tsan asan deb install clean \
     help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
@@ -89,6 +89,12 @@ abi-baseline:
 man:
 	@tools/check_man.py --fill
 
+# The instructions of an acquire and a release, as the test of the suite `counts` compares them and the page shows them.
+counts:
+	@tools/setup test
+	@tools/configure build $(options) -Dtests=enabled
+	@ninja -C build counts
+
 # FLAGS=--quick, or what else build/bench/bench --help knows.
 bench:
 	@tools/setup bench
@@ -166,6 +172,7 @@ help:
 	@echo 'make format   lay the C files out as make lint wants them'
 	@echo 'make abi-baseline  write anew what the compiled interface is compared with'
 	@echo 'make man      copy the quoted examples and the errors into docs/man/'
+	@echo 'make counts   write anew how many instructions an acquire and a release take'
 	@echo 'make bench    measure, beside rivals, in one run'
 	@echo 'make bench-rivals  the same, beside pools by others, in C and other languages'
 	@echo 'make bench-python  a take and a put in Python'
