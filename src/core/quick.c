@@ -23,8 +23,9 @@ static inline bool
 is_ours(const qpool *pool)
 {
 	/* acquire: as in qp_fork_look.  A key's pool has no shelf: its ctl stays SHUT. */
-	return QP_LIKELY(pool != NULL) && QP_LIKELY(pool->magic == QP_POOL_MAGIC) &&
-	       QP_LIKELY(qp_load_acquire(&pool->generation) == qp_forkmark_now());
+	if (QP_UNLIKELY(pool == NULL) || QP_UNLIKELY(pool->magic != QP_POOL_MAGIC))
+		return false;
+	return qp_load_acquire(&pool->generation) == qp_forkmark_now();
 }
 
 /* As qp_acquire_lend and qp_slot_begin. */
@@ -63,26 +64,40 @@ take(qpool *pool, const qp_hazard *own, uint64_t ctl)
 	return qp_shelf_slot(held);
 }
 
+/* True: *out is the lease.  False: nothing was done, or *slot is the caller's, CHECKING, and to be judged. */
+static inline bool
+acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot)
+{
+	qp_hazard *own = qp_hazard_own();
+	int64_t now_ns;
+	uint64_t ctl;
+
+	if (own == NULL || !is_ours(pool))
+		return false;
+	ctl = qp_load64_acquire(&pool->shelf.ctl);
+	if (!is_quick(ctl))
+		return false;
+	*slot = take(pool, own, ctl);
+	if (QP_UNLIKELY(*slot == NULL))
+		return false;
+	now_ns = qp_clock_coarse();
+	if (QP_LIKELY(now_ns <= (*slot)->until_ns)) {
+		lend(*slot, now_ns, site, own->thread, out);
+		return true;
+	}
+	qp_slot_move(*slot, QP_IDLE, QP_CHECKING);
+	return false;
+}
+
 qpool_err
 qpool_acquire_at(
     qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site)
 {
-	qp_hazard *own = qp_hazard_own();
 	qp_slot *slot = NULL;
-	uint64_t ctl;
 
-	if (own != NULL && is_ours(pool) && is_quick(ctl = qp_load64_acquire(&pool->shelf.ctl)) &&
-	    QP_LIKELY(out != NULL) && QP_LIKELY(timeout >= QPOOL_DEFAULT)) {
-		slot = take(pool, own, ctl);
-		if (QP_LIKELY(slot != NULL)) {
-			int64_t now_ns = qp_clock_coarse();
-			if (QP_LIKELY(now_ns <= slot->until_ns)) {
-				lend(slot, now_ns, site, own->thread, out);
-				return QPOOL_OK;
-			}
-			qp_slot_move(slot, QP_IDLE, QP_CHECKING);
-		}
-	}
+	if (QP_LIKELY(out != NULL) && QP_LIKELY(timeout >= QPOOL_DEFAULT) &&
+	    QP_LIKELY(acquire(pool, out, site, &slot)))
+		return QPOOL_OK;
 	return qp_acquire_whole(pool, timeout, out, error, site, slot);
 }
 
@@ -106,8 +121,8 @@ static inline bool
 end(qp_slot *slot, uint64_t turn, uint64_t ctl)
 {
 	/* relaxed: if it is out, and this thread took it, it is this thread's own. */
-	if (QP_UNLIKELY((turn & (~QP_TURN_MOST | 1)) != 1) ||
-	    QP_UNLIKELY(turn != qp_load64_relaxed(&slot->turn)))
+	if (QP_UNLIKELY(turn != qp_load64_relaxed(&slot->turn)) ||
+	    QP_UNLIKELY((turn & 1) == 0) || QP_UNLIKELY(turn > QP_TURN_MOST))
 		return false;
 	if (QP_UNLIKELY(ctl & QP_SHELF_FENCED))
 		return qp_cas64_acq_rel(&slot->turn, turn, turn + 1);
