@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test explore python soak fuzz lint format abi-baseline man counts bench bench-rivals bench-python tsan asan deb install clean \
+.PHONY: build run test explore python soak fuzz lint format abi-baseline man counts bench bench-rivals bench-python plain tsan asan deb install clean \
     help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
@@ -34,6 +34,13 @@ test:
 	@tools/setup test
 	@tools/configure build $(options) -Dtests=enabled -Dpython=enabled
 	@tools/runtests build test $(patience)
+
+# The plain engine, which is easy to believe, by the tests of the core.
+plain:
+	@tools/setup test
+	@tools/configure build-plain -Dengine=plain -Dsqlite=disabled -Dpostgres=disabled -Dsmtp=disabled -Dredis=disabled \
+	    -Dcli=disabled -Dbench=false -Dtests=enabled
+	@tools/runtests build-plain plain --suite unit --suite race --suite regress --suite fork --suite fault --suite gates $(patience)
 
 # The Python package: a wheel in build/python/wheel/, installed in build/python/venv/.  PYTHON names another interpreter
 # than the system's.
@@ -176,6 +183,7 @@ help:
 	@echo 'make bench    measure, beside rivals, in one run'
 	@echo 'make bench-rivals  the same, beside pools by others, in C and other languages'
 	@echo 'make bench-python  a take and a put in Python'
+	@echo 'make plain    the tests of the core with the plain engine'
 	@echo 'make tsan     the tests under ThreadSanitizer'
 	@echo 'make asan     the tests under AddressSanitizer, LeakSanitizer and UBSan'
 	@echo 'make deb      Debian packages, built, looked at and used, in build-deb/'

@@ -298,15 +298,15 @@ class Ci(Case):
         return run.returncode, run.stdout.splitlines()[-1]
 
     def test_adds_up(self):
-        self.assertEqual(self.ci(), (0, "12 passed, 0 failed, 6 skipped"))
+        self.assertEqual(self.ci(), (0, "14 passed, 0 failed, 7 skipped"))
 
     def test_failures(self):
         bad = "echo 'lint: 5 passed, 3 failed, 0 skipped'; exit 1"
-        self.assertEqual(self.ci(lint=bad), (1, "15 passed, 3 failed, 5 skipped"))
-        self.assertEqual(self.ci(test="exit 2", tsan="exit 1"), (1, "8 passed, 2 failed, 4 skipped"))
+        self.assertEqual(self.ci(lint=bad), (1, "17 passed, 3 failed, 6 skipped"))
+        self.assertEqual(self.ci(test="exit 2", tsan="exit 1"), (1, "10 passed, 2 failed, 5 skipped"))
         liar = "echo 'asan: 5 passed, 0 failed, 0 skipped'; exit 1"
-        self.assertEqual(self.ci(asan=liar), (1, "15 passed, 1 failed, 5 skipped"))
-        self.assertEqual(self.ci(asan="true"), (1, "10 passed, 1 failed, 5 skipped"))
+        self.assertEqual(self.ci(asan=liar), (1, "17 passed, 1 failed, 6 skipped"))
+        self.assertEqual(self.ci(asan="true"), (1, "12 passed, 1 failed, 6 skipped"))
 
 
 class House(unittest.TestCase):
