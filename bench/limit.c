@@ -113,6 +113,17 @@ clock_coarse(unsigned count)
 		sink = timing_read(CLOCK_MONOTONIC_COARSE);
 }
 
+/* What a lease with a begin and an end in time asks for at least. */
+static void
+stamped_cmpxchg(unsigned count)
+{
+	while (count-- > 0) {
+		sink = timing_read(CLOCK_MONOTONIC_COARSE);
+		one_cmpxchg(1);
+		sink = timing_read(CLOCK_MONOTONIC_COARSE);
+	}
+}
+
 #if defined(__x86_64__)
 static void
 clock_tsc(unsigned count)
@@ -168,6 +179,7 @@ const limit limits[] = {
     {"mutex_pairs", "two mutexes, one after the other", PEER_W1, mutex_pairs, NULL, NULL},
     {"clock_monotonic", "clock, MONOTONIC", PEER_W1, clock_monotonic, NULL, NULL},
     {"clock_coarse", "clock, MONOTONIC_COARSE", PEER_W1, clock_coarse, NULL, NULL},
+    {"stamped_cmpxchg", "one cmpxchg between two COARSE clocks", PEER_W1, stamped_cmpxchg, NULL, NULL},
 #if defined(__x86_64__)
     {"rdtsc", "clock, rdtsc", PEER_W1, clock_tsc, NULL, NULL},
 #endif

@@ -64,7 +64,7 @@ typedef struct peer {
 
 extern const peer peer_none;      /* no pool at all: the calls, and nothing in them */
 extern const peer peer_queuepool; /* every kind of recycling on */
-extern const peer peer_queuepool_unlimited;
+extern const peer peer_queuepool_unlimited, peer_queuepool_unfair;
 extern const peer peer_mutex;
 extern const peer peer_mutex_clocks;
 extern const peer peer_spin, peer_futex, peer_futex_one_core; /* limits of W5 */

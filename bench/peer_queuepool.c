@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * peer_queuepool: ours, through its public header like any user.  Two settings: with every kind of
- * recycling on, which is the one that figures and targets speak of, and with none.
+ * peer_queuepool: ours, through its public header like any user.  Three settings: with every kind of
+ * recycling on, which is the one that figures and targets speak of; with none; and with a line that anybody may pass.
  */
 #include "peer.h"
 
@@ -64,6 +64,17 @@ make_unlimited(unsigned capacity)
 	options.max_uses = QPOOL_NOLIMIT;
 	options.max_idle = QPOOL_FOREVER;
 	options.max_age = QPOOL_FOREVER;
+	return make_with(&options);
+}
+
+static void *
+make_unfair(unsigned capacity)
+{
+	qpool_options options = qpool_options_init();
+
+	options.max_size = capacity;
+	options.max_uses = MAX_USES;
+	options.max_overtake = QPOOL_FOREVER;
 	return make_with(&options);
 }
 
@@ -141,6 +152,17 @@ const peer peer_queuepool_unlimited = {
     .title = "queuepool, recycling off",
     .works = PEER_W1 | PEER_W8 | PEER_IDLE,
     .make = make_unlimited,
+    .get = get,
+    .put = put,
+    .turns = turns,
+    .unmake = unmake,
+};
+
+const peer peer_queuepool_unfair = {
+    .name = "queuepool_unfair",
+    .title = "queuepool, overtake unlimited",
+    .works = PEER_W3 | PEER_1000,
+    .make = make_unfair,
     .get = get,
     .put = put,
     .turns = turns,

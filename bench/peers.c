@@ -22,6 +22,7 @@ const peer *const peers[] = {
 #endif
     &peer_queuepool,
     &peer_queuepool_unlimited,
+    &peer_queuepool_unfair,
 #ifdef BENCH_POSTGRES
     &peer_pg_none,
     &peer_pg_mutex,
