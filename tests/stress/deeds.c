@@ -36,9 +36,17 @@ put_in_a_box(member *m, const qpool_lease *lease, twin *of)
 	return true;
 }
 
-/* Of the two ends one counts; the other is misuse. */
-static void
-end_twin(member *m, qpool_lease *lease, twin *of)
+void
+member_begin_twin(twin *of)
+{
+	atomic_store(&of->ends, 0);
+	atomic_store(&of->won, 0);
+	atomic_store(&of->is_out, true);
+}
+
+/* The other one is misuse. */
+void
+member_end_twin(member *m, qpool_lease *lease, twin *of)
 {
 	qpool_err err = chance_one_in(&m->luck, 8) ? qpool_discard(lease) : qpool_release(lease);
 
@@ -64,7 +72,7 @@ member_empty_boxes(member *m)
 		twin *of = b->of;
 		atomic_store(&b->state, BOX_EMPTY);
 		if (of != NULL) {
-			end_twin(m, &lease, of);
+			member_end_twin(m, &lease, of);
 			continue;
 		}
 		peer_hand(&lease, IN_BOX, m->number + 1);
@@ -100,12 +108,10 @@ end_in_two_threads(member *m)
 		return;
 	peer_enter(m, &lease);
 	peer_leave(m, &lease);
-	atomic_store(&m->twin.ends, 0);
-	atomic_store(&m->twin.won, 0);
-	atomic_store(&m->twin.is_out, true);
+	member_begin_twin(&m->twin);
 	if (put_in_a_box(m, &lease, &m->twin)) {
 		member_spin(&m->luck, SOME_SPIN);
-		end_twin(m, &lease, &m->twin);
+		member_end_twin(m, &lease, &m->twin);
 	} else {
 		atomic_store(&m->twin.is_out, false);
 		member_release(m, &lease);

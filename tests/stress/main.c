@@ -40,10 +40,10 @@ show_end(const totals *sum, int64_t took_ns)
 	if (isatty(STDERR_FILENO) != 0)
 		(void)fprintf(stderr, "\n");
 	printf("%" PRIu64 " operations (%" PRIu64 " leases), %" PRIu64 " rounds, %" PRIu64
-	       " waits, %" PRIu64 " timeouts, %" PRIu64 " turned away, %" PRIu64
+	       " pools, %" PRIu64 " waits, %" PRIu64 " timeouts, %" PRIu64 " turned away, %" PRIu64
 	       " ended twice, %" PRIu64 " opens, in %.1f s: %.2f million operations/s\n",
-	    sum->leases + sum->ends, sum->leases, sum->rounds, sum->waits, sum->timeouts,
-	    sum->refusals, sum->misuses, sum->opens, seconds,
+	    sum->leases + sum->ends, sum->leases, sum->rounds, sum->pools, sum->waits,
+	    sum->timeouts, sum->refusals, sum->misuses, sum->opens, seconds,
 	    (double)(sum->leases + sum->ends) / 1e6 / seconds);
 }
 

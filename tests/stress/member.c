@@ -16,6 +16,18 @@ member_spin(chance *luck, uint32_t most)
 		;
 }
 
+static _Atomic uint64_t sea[1u << 21]; /* more than the caches hold */
+
+void
+member_press(member *m, uint32_t lines)
+{
+	uint64_t drawn = lines > 0 ? chance_draw(&m->luck) : 0;
+
+	for (; lines > 0; lines--, drawn = drawn * 5 + 8)
+		atomic_store_explicit(
+		    &sea[drawn / 8 % (sizeof sea / sizeof sea[0])], drawn, memory_order_relaxed);
+}
+
 void
 member_rest(member *m, int64_t span_ns)
 {
@@ -111,6 +123,7 @@ take_and_give(member *m, uint32_t times)
 	    QPOOL_FOREVER, QPOOL_FOREVER, QPOOL_FOREVER, QPOOL_MSEC(20), QPOOL_NOWAIT};
 	uint32_t kind = chance_upto(&m->luck, 5);
 	uint32_t most = chance_one_in(&m->luck, 4) ? 1u << chance_upto(&m->luck, 10) : 0;
+	uint32_t lines = chance_one_in(&m->luck, 8) ? 1 + chance_upto(&m->luck, 16) : 0;
 	qpool_lease lease;
 
 	member_does(m, doings[kind]);
@@ -123,6 +136,7 @@ take_and_give(member *m, uint32_t times)
 		if (most > 0)
 			member_spin(&m->luck, most);
 		peer_leave(m, &lease);
+		member_press(m, lines);
 		member_release(m, &lease);
 	}
 }

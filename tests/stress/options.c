@@ -117,6 +117,13 @@ round_draw(round *r)
 	peer_fill(&r->ops, false, false, false);
 	draw_sizes(r, &luck);
 	r->options.max_overtake = some_overtake(&luck);
+	r->is_snaps = chance_one_in(&luck, 3);
+	if (r->is_snaps) {
+		r->members = r->busy = 1;
+		r->span_ns = QPOOL_MSEC(10 + chance_upto(&luck, 100));
+		r->gap_ns = 1;
+		return;
+	}
 	if (!is_common || chance_one_in(&luck, 4))
 		draw_oddities(r, &luck);
 	if (is_common) {
@@ -144,13 +151,14 @@ round_show(const round *r, FILE *to)
 
 	(void)fprintf(to,
 	    "QPOOL_SEED=%" PRIu64 " QPOOL_ROUND=%" PRIu64
-	    ": %u members, %u busy, burst %u, gap %lld, span %lld, counted %d, ends %d, workers %u, peek %d "
+	    ": %u members, %u busy, burst %u, gap %lld, span %lld, snaps %d, counted %d, ends %d, workers %u, peek %d "
 	    "check %d reset %d\n  max_size %u min_idle %u max_waiters %u max_uses %u order %u flags %u overtake "
 	    "%lld idle %lld age %lld check_after %lld maintain %lld held_long %lld events %d mask %llx\n",
 	    r->seed, r->number, r->members, r->busy, r->burst_bits, (long long)r->gap_ns,
-	    (long long)r->span_ns, r->is_counted, (int)r->ends_by, r->workers, r->ops.peek != NULL,
-	    r->ops.check != NULL, r->ops.reset != NULL, o->max_size, o->min_idle, o->max_waiters,
-	    o->max_uses, o->order, o->flags, (long long)o->max_overtake, (long long)o->max_idle,
-	    (long long)o->max_age, (long long)o->check_after, (long long)o->maintain_every,
-	    (long long)o->held_long, o->on_event != NULL, (unsigned long long)o->event_mask);
+	    (long long)r->span_ns, r->is_snaps, r->is_counted, (int)r->ends_by, r->workers,
+	    r->ops.peek != NULL, r->ops.check != NULL, r->ops.reset != NULL, o->max_size,
+	    o->min_idle, o->max_waiters, o->max_uses, o->order, o->flags,
+	    (long long)o->max_overtake, (long long)o->max_idle, (long long)o->max_age,
+	    (long long)o->check_after, (long long)o->maintain_every, (long long)o->held_long,
+	    o->on_event != NULL, (unsigned long long)o->event_mask);
 }

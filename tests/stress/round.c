@@ -16,10 +16,21 @@
 /* ---- begin ---- */
 
 static void
+make_pool(round *r)
+{
+	qpool_error error;
+
+	conductor_bound(r, r->options.max_size);
+	if (qpool_create(&r->pool, &r->options, &r->ops, r, &error) != QPOOL_OK ||
+	    (r->workers > 0 && qpool_start(r->pool, r->workers, &error) != QPOOL_OK))
+		stress_broken(__FILE__, __LINE__, "%s", error.message);
+	r->pools++;
+}
+
+static void
 set_up(round *r)
 {
 	pthread_condattr_t monotonic;
-	qpool_error error;
 
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -30,10 +41,8 @@ set_up(round *r)
 	pthread_barrier_init(&r->barrier, NULL, r->members + 1);
 	r->sink = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	MUST(r->sink >= 0);
-	conductor_bound(r, r->options.max_size);
-	if (qpool_create(&r->pool, &r->options, &r->ops, r, &error) != QPOOL_OK ||
-	    (r->workers > 0 && qpool_start(r->pool, r->workers, &error) != QPOOL_OK))
-		stress_broken(__FILE__, __LINE__, "%s", error.message);
+	if (!r->is_snaps)
+		make_pool(r);
 	for (uint32_t i = 0; i <= r->members; i++) {
 		member *m = &r->all[i];
 		m->of = r;
@@ -42,7 +51,8 @@ set_up(round *r)
 	}
 	/* The conductor's is this thread. */
 	for (uint32_t i = 0; i < r->members; i++)
-		MUST(pthread_create(&r->all[i].thread, NULL, member_live, &r->all[i]) == 0);
+		MUST(pthread_create(&r->all[i].thread, NULL, r->is_snaps ? snap_live : member_live,
+			 &r->all[i]) == 0);
 }
 
 /* ---- end ---- */
@@ -102,9 +112,8 @@ join_all(round *r)
 		pthread_join(r->all[i].thread, NULL);
 }
 
-/* Nobody else is here: all there are can be lent at once.  That finds what lies where nobody looks. */
-static void
-lend_all(round *r)
+void
+round_lend_all(round *r)
 {
 	member *m = &r->all[r->members];
 	qpool_lease leases[MOST_SIZE];
@@ -216,7 +225,7 @@ static void
 compare_peer(const round *r, const member *sum)
 {
 	SAME(sum->ends, sum->acquires);
-	SAME(r->destroys, 1);
+	SAME(r->destroys, r->pools);
 	SAME(r->live, 0);
 	SAME(r->opens + sum->opens_adopted, r->closes + r->detached);
 	SAME(r->uses, sum->uses);
@@ -233,7 +242,7 @@ end_by_close(round *r, member *sum)
 		say_it_is_over(r);
 		await_all(r);
 		join_all(r);
-		lend_all(r);
+		round_lend_all(r);
 		close_it(r);
 	} else {
 		if (chance_one_in(&conductor->luck, 2))
@@ -298,15 +307,21 @@ round_run(round *r, uint64_t seed, uint64_t number, totals *all)
 	round_draw(r);
 	set_up(r);
 	watchdog_watch(r);
-	conductor_lead(r);
-	if (r->ends_by == FREE_AMID)
-		end_by_free(r, &sum);
-	else
-		end_by_close(r, &sum);
+	if (r->is_snaps) {
+		snap_lead(r);
+		add_up(r, &sum);
+	} else {
+		conductor_lead(r);
+		if (r->ends_by == FREE_AMID)
+			end_by_free(r, &sum);
+		else
+			end_by_close(r, &sum);
+	}
 	compare_peer(r, &sum);
 	watchdog_watch(NULL);
 	tear_down(r);
 	all->rounds++;
+	all->pools += r->pools;
 	all->leases += sum.acquires;
 	all->ends += sum.ends;
 	all->waits += r->waits;

@@ -53,6 +53,8 @@
 	X(SQUEEZES, "holds all there are")                          \
 	X(FILLS, "takes all there are, alone")                      \
 	X(CLOSES, "closes the pool")                                \
+	X(SNAPS, "does something amid the member's leases")         \
+	X(MEETS, "waits for the other one to come here")            \
 	X(JOINS, "waits for the members")                           \
 	X(FREES, "frees the pool")                                  \
 	X(ENDED, "has ended")
@@ -114,6 +116,28 @@ struct member {
 /* How a round ends. */
 typedef enum ending { CLOSE_AFTER, CLOSE_AMID, FREE_AMID } ending;
 
+/* One pool for one moment. */
+typedef enum snap_deed {
+	SNAP_WAIT,
+	SNAP_TIMED,
+	SNAP_AT_ONCE,
+	SNAP_COMMAND,
+	SNAP_TWIN,
+	SNAP_CLOSE,
+	SNAP_FREE,
+	SNAP_FREE_IDLE,
+	SNAP_DEEDS
+} snap_deed;
+
+typedef struct snap {
+	/* drawn before the two meet */
+	snap_deed deed;
+	uint32_t pairs, lines;
+	qpool_lease copy; /* for the other one to end */
+	_Alignas(LINE_BYTES) _Atomic uint32_t met;
+	_Alignas(LINE_BYTES) _Atomic uint32_t said;
+} snap;
+
 struct round {
 	uint64_t seed, number;
 	/* drawn */
@@ -125,9 +149,11 @@ struct round {
 	uint32_t burst_bits; /* leases in a row: up to 1 << that */
 	int64_t gap_ns;      /* between two deeds of the others, and of the conductor: up to that */
 	int64_t span_ns;
+	bool is_snaps;   /* a pool for each moment, and one member */
 	bool is_counted; /* holders are, which costs a line that all write */
 	ending ends_by;
 	uint64_t waits; /* known when it is over */
+	uint64_t pools;
 	/* while it runs */
 	qpool *pool;
 	int sink;
@@ -143,12 +169,13 @@ struct round {
 	_Atomic uint64_t opens, closes, detached, uses, steps, misuses, destroys;
 	_Atomic uint64_t told[EVENT_TYPES];
 	box boxes[BOXES];
+	snap snap;
 	member all[MOST_MEMBERS + 1];
 };
 
 /* Of all rounds. */
 typedef struct totals {
-	uint64_t rounds, leases, ends, waits, timeouts, refusals, misuses, opens;
+	uint64_t rounds, pools, leases, ends, waits, timeouts, refusals, misuses, opens;
 } totals;
 
 /* ---- peer.c: resources ---- */
@@ -176,6 +203,11 @@ void member_judge(member *m, qpool_err err, qpool_nsec timeout, int64_t since_ns
 /* Release what is used no more; or end it in some way. */
 void member_release(member *m, qpool_lease *lease);
 void member_end(member *m, qpool_lease *lease);
+/* Of two ends of one lease one counts. */
+void member_begin_twin(twin *of);
+void member_end_twin(member *m, qpool_lease *lease, twin *of);
+/* Write to so many lines that are far away: what is stored next is seen late. */
+void member_press(member *m, uint32_t lines);
 void member_spin(chance *luck, uint32_t most);
 /* Until the round is over, at most that long. */
 void member_rest(member *m, int64_t span_ns);
@@ -193,12 +225,16 @@ member_does(member *m, doing what)
 	atomic_store_explicit(&m->doing, what, memory_order_relaxed);
 }
 
-/* ---- conductor.c: what is done to a round; round.c: one from end to end; options.c: what it is like ---- */
+/* ---- conductor.c, snap.c: what is done in a round; round.c: one from end to end; options.c: what it is like ---- */
 
 void conductor_bound(round *r, uint32_t most);
 void conductor_lead(round *r);
+void *snap_live(void *argument);
+void snap_lead(round *r);
 void round_draw(round *r);
 void round_run(round *r, uint64_t seed, uint64_t number, totals *all);
+/* Nobody else is here: all there are can be lent at once.  That finds what lies where nobody looks. */
+void round_lend_all(round *r);
 void round_show(const round *r, FILE *to);
 
 /* ---- watchdog.c ---- */
