@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: build run test explore python soak fuzz lint format abi-baseline man counts bench bench-rivals bench-python plain tsan asan deb install clean \
+.PHONY: build run test explore python soak stress fuzz lint format abi-baseline man counts bench bench-rivals bench-python plain tsan asan deb install clean \
     help
 
 # What a plain build is; tests are added by the first `make test`, which may have to install cmocka.
@@ -57,6 +57,14 @@ soak:
 	@tools/setup test
 	@tools/configure build $(options) -Dtests=enabled
 	@tools/runtests build soak --suite race --suite survive --timeout-multiplier 0 --num-processes 1 --verbose
+
+# So many leases taken and ended, counted as two each, by the library as it is shipped, in short rounds of random pools;
+# a thread that stands still ends it.  QPOOL_SEED and QPOOL_ROUND, printed with what broke, begin there again.
+stress: export OPS ?= 1000000000
+stress:
+	@tools/setup test
+	@tools/configure build $(options) -Dtests=enabled
+	@tools/runtests build stress --suite stress --timeout-multiplier 0 --verbose
 
 # The core on a simulated machine, each scene for its share of BUDGET seconds: all schedules with few surprises, then
 # random ones; a fifth of the time with an eye on plain memory, too.  What fails is printed with a command that plays
@@ -173,6 +181,7 @@ help:
 	@echo 'make test     build and run every test'
 	@echo 'make python   the Python package: a wheel, and an environment that has it, in build/python/'
 	@echo 'make soak     random verbs from many threads for QPOOL_SECONDS (600) each'
+	@echo 'make stress   random pools under load for OPS (10^9) operations; a lost wake-up ends it'
 	@echo 'make explore  the core under schedules of our choice, for BUDGET (300) seconds'
 	@echo 'make fuzz     made-up input for the parser, for BUDGET (60) seconds'
 	@echo 'make lint     formatting, static analysis, the rules of the house'

@@ -66,9 +66,9 @@ do_the_last(member *m)
 	if (s->deed == SNAP_TWIN) {
 		peer_leave(m, &lease);
 		s->copy = lease;
-		member_press(m, s->lines);
 		atomic_store(&s->said, 1);
-		member_spin(&m->luck, 20);
+		member_spin(&m->luck, MOST_DELAY);
+		member_press(m, s->lines);
 		member_end_twin(m, &lease, &m->twin);
 		return;
 	}
@@ -198,15 +198,17 @@ do_the_deed(round *r)
 	}
 }
 
-/* Two and three share a processor's cache lines in other ways than one. */
 static void
 begin(round *r)
 {
+	static const snap_deed deeds[] = {SNAP_WAIT, SNAP_WAIT, SNAP_WAIT, SNAP_WAIT, SNAP_TIMED,
+	    SNAP_AT_ONCE, SNAP_COMMAND, SNAP_TWIN, SNAP_TWIN, SNAP_TWIN, SNAP_TWIN, SNAP_CLOSE,
+	    SNAP_FREE, SNAP_FREE_IDLE};
 	chance *luck = &own(r)->luck;
 	snap *s = &r->snap;
 	qpool_error error;
 
-	s->deed = chance_one_in(luck, 2) ? SNAP_WAIT : (snap_deed)chance_upto(luck, SNAP_DEEDS);
+	s->deed = deeds[chance_upto(luck, sizeof deeds / sizeof deeds[0])];
 	s->pairs = chance_upto(luck, MOST_PAIRS);
 	s->lines = chance_one_in(luck, 2) ? 0 : 1 + chance_upto(luck, 16);
 	atomic_store(&s->said, 0);

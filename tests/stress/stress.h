@@ -8,7 +8,7 @@
 #ifndef STRESS_STRESS_H
 #define STRESS_STRESS_H
 
-#include "chance.h"
+#include "../race/chance.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -125,8 +125,7 @@ typedef enum snap_deed {
 	SNAP_TWIN,
 	SNAP_CLOSE,
 	SNAP_FREE,
-	SNAP_FREE_IDLE,
-	SNAP_DEEDS
+	SNAP_FREE_IDLE
 } snap_deed;
 
 typedef struct snap {

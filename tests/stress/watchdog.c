@@ -6,6 +6,7 @@
 #include "stress.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static struct {
 	bool is_over;
 } dog = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
+static char where[80];         /* written between two rounds */
 static _Atomic(round *) shown; /* the same as dog.of, for who breaks while it is held */
 static atomic_flag is_broken = ATOMIC_FLAG_INIT;
 
@@ -153,10 +155,21 @@ live(void *nothing)
 	return NULL;
 }
 
+/* The library's own checks end the program, too: then this is all there is to say. */
+static void
+on_abort(int signal)
+{
+	(void)signal;
+	(void)!write(STDERR_FILENO, where, strlen(where));
+}
+
 void
 watchdog_watch(round *r)
 {
 	pthread_mutex_lock(&dog.mutex);
+	if (r != NULL)
+		(void)snprintf(where, sizeof where,
+		    "stress: QPOOL_SEED=%" PRIu64 " QPOOL_ROUND=%" PRIu64 "\n", r->seed, r->number);
 	dog.of = r;
 	atomic_store(&shown, r);
 	pthread_mutex_unlock(&dog.mutex);
@@ -166,7 +179,11 @@ void
 watchdog_start(void)
 {
 	pthread_condattr_t monotonic;
+	struct sigaction action;
 
+	memset(&action, 0, sizeof action);
+	action.sa_handler = on_abort;
+	MUST(sigaction(SIGABRT, &action, NULL) == 0);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&dog.turned, &monotonic);
