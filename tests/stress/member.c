@@ -186,7 +186,7 @@ member_live(void *argument)
 		take_and_give(m, times);
 		if (m->is_refused)
 			break;
-		if (!is_busy || r->busy == r->members || chance_one_in(&m->luck, 16))
+		if (!is_busy || r->busy == r->members || chance_one_in(&m->luck, 64))
 			member_deed(m);
 		member_beat(m);
 		member_beat(m);

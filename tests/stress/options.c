@@ -130,9 +130,9 @@ round_draw(round *r)
 		r->busy = 1 + chance_upto(&luck, 3);
 		r->busy = r->busy < r->options.max_size ? r->busy : r->options.max_size;
 		r->burst_bits = 10 + chance_upto(&luck, 8);
-		r->gap_ns = QPOOL_MSEC(1 + chance_upto(&luck, 40)) * (int64_t)r->members;
-		r->gap_ns = r->gap_ns < QPOOL_MSEC(200) ? r->gap_ns : QPOOL_MSEC(200);
-		r->span_ns = QPOOL_MSEC(20 + chance_upto(&luck, 280));
+		r->gap_ns = QPOOL_MSEC(4 + chance_upto(&luck, 80)) * (int64_t)r->members;
+		r->gap_ns = r->gap_ns < QPOOL_MSEC(400) ? r->gap_ns : QPOOL_MSEC(400);
+		r->span_ns = QPOOL_MSEC(20 + chance_upto(&luck, 480));
 	} else {
 		r->busy = chance_one_in(&luck, 2) ? r->members : 1;
 		r->burst_bits = 1 + chance_upto(&luck, 10);
