@@ -40,7 +40,7 @@ plain:
 	@tools/setup test
 	@tools/configure build-plain -Dengine=plain -Dsqlite=disabled -Dpostgres=disabled -Dsmtp=disabled -Dredis=disabled \
 	    -Dcli=disabled -Dbench=false -Dtests=enabled
-	@tools/runtests build-plain plain --suite unit --suite race --suite regress --suite fork --suite fault --suite gates $(patience)
+	@tools/runtests build-plain plain --suite unit --suite race --suite regress --suite fork --suite fault --suite gates --suite stress $(patience)
 
 # The Python package: a wheel in build/python/wheel/, installed in build/python/venv/.  PYTHON names another interpreter
 # than the system's.
