@@ -49,19 +49,34 @@ lend(qp_slot *slot, int64_t now_ns, const char *site, uint32_t thread, qpool_lea
 	out->turn_ = turn;
 }
 
-/* What lies idle in the cell of this thread, now its own; NULL: nothing, or the line forbids it. */
+/* What lies idle in the cell of this thread, now its own; NULL: nothing. */
 static inline qp_slot *
 take(qpool *pool, const qp_hazard *own, uint64_t ctl)
 {
 	qp_cell *cell = qp_shelf_home(pool, own, ctl);
 	uint64_t held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
 
-	if (QP_UNLIKELY(ctl & QP_SHELF_FENCED) && qp_shelf_is_stopped(pool))
-		return NULL;
 	if (QP_UNLIKELY(!(held & QP_CELL_IDLE)) ||
 	    QP_UNLIKELY(!qp_shelf_swap(cell, held, held - QP_CELL_IDLE)))
 		held = qp_shelf_await(pool, cell, ctl);
 	return qp_shelf_slot(held);
+}
+
+/* The time by which the lease is judged; 0: the coarse clock will do; QP_TIME_NEVER: there is to be no
+ * lease, because the head of the line is old.  What tells that is the exact clock. */
+static inline int64_t
+time_of(const qpool *pool, uint64_t ctl)
+{
+	int64_t stop_ns, now_ns;
+
+	if (QP_LIKELY(!(ctl & QP_SHELF_FENCED)))
+		return 0;
+	/* relaxed: what comes between a look and a swap is one release under way. */
+	stop_ns = qp_loadi64_relaxed(&pool->shelf.stop_ns);
+	if (stop_ns == QP_TIME_NEVER)
+		return 0;
+	now_ns = qp_clock_now();
+	return now_ns < stop_ns ? now_ns : QP_TIME_NEVER;
 }
 
 /* True: *out is the lease.  False: nothing was done, or *slot is the caller's, CHECKING, and to be judged. */
@@ -75,12 +90,13 @@ acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot)
 	if (own == NULL || !is_ours(pool))
 		return false;
 	ctl = qp_load64_acquire(&pool->shelf.ctl);
-	if (!is_quick(ctl))
+	if (!is_quick(ctl) || QP_UNLIKELY((now_ns = time_of(pool, ctl)) == QP_TIME_NEVER))
 		return false;
 	*slot = take(pool, own, ctl);
 	if (QP_UNLIKELY(*slot == NULL))
 		return false;
-	now_ns = qp_clock_coarse();
+	if (QP_LIKELY(now_ns == 0))
+		now_ns = qp_clock_coarse();
 	if (QP_LIKELY(now_ns <= (*slot)->until_ns)) {
 		lend(*slot, now_ns, site, own->thread, out);
 		return true;

@@ -368,10 +368,23 @@ set_dry_locked(qpool *pool)
 		qp_store_relaxed(&pool->shelf.dry, dry);
 }
 
+/* The cell of this thread; if that is another's, too, one that is nobody's becomes its own; NULL: there is none. */
+static qp_cell *
+empty_cell(const qpool *pool, qp_hazard *own, uint64_t ctl)
+{
+	for (uint32_t i = 0; i <= pool->shelf_books.mask; i++, own->number++) {
+		qp_cell *cell = qp_shelf_home(pool, own, ctl);
+		/* relaxed: under the lock nobody lays another slot there. */
+		if (qp_load64_relaxed(&cell->held) == 0)
+			return cell;
+	}
+	return NULL;
+}
+
 void
 qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 {
-	const qp_hazard *own = pool->shelf.count > 0 ? qp_hazard_own() : NULL;
+	qp_hazard *own = pool->shelf.count > 0 ? qp_hazard_own() : NULL;
 	int64_t now_ns;
 	qp_cell *cell;
 
@@ -382,10 +395,9 @@ qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 		return;
 	count_locked(pool, now_ns);
 	set_dry_locked(pool);
-	/* relaxed, both: under the lock nobody lays another slot there. */
-	slot->laid = qp_load64_relaxed(&pool->shelf.ctl);
-	cell = qp_shelf_home(pool, own, slot->laid);
-	if (qp_load64_relaxed(&cell->held) != 0) {
+	slot->laid = qp_load64_relaxed(&pool->shelf.ctl); /* relaxed: under the lock */
+	cell = empty_cell(pool, own, slot->laid);
+	if (cell == NULL) {
 		slot->laid = QP_SHELF_NEVER;
 		return;
 	}
