@@ -179,7 +179,8 @@ const limit limits[] = {
     {"mutex_pairs", "two mutexes, one after the other", PEER_W1, mutex_pairs, NULL, NULL},
     {"clock_monotonic", "clock, MONOTONIC", PEER_W1, clock_monotonic, NULL, NULL},
     {"clock_coarse", "clock, MONOTONIC_COARSE", PEER_W1, clock_coarse, NULL, NULL},
-    {"stamped_cmpxchg", "one cmpxchg between two COARSE clocks", PEER_W1, stamped_cmpxchg, NULL, NULL},
+    {"stamped_cmpxchg", "one cmpxchg between two COARSE clocks", PEER_W1, stamped_cmpxchg, NULL,
+	NULL},
 #if defined(__x86_64__)
     {"rdtsc", "clock, rdtsc", PEER_W1, clock_tsc, NULL, NULL},
 #endif

@@ -90,7 +90,8 @@ typedef struct qp_crew {
 	int64_t alarm_ns; /* the timekeeper's, or QP_TIME_NEVER */
 	int64_t watch_ns; /* when to look at leases next; QP_TIME_NEVER: the next lease sets it */
 	int64_t maintain_ns; /* the next pass; QP_TIME_NEVER: nothing can expire, or one runs */
-	int64_t shelf_ns;    /* when to shut the shelf, and see what lies there; QP_TIME_NEVER: it is shut */
+	int64_t
+	    shelf_ns; /* when to shut the shelf, and see what lies there; QP_TIME_NEVER: it is shut */
 } qp_crew;
 
 /*

@@ -124,8 +124,7 @@ slot_of(const qpool_lease *lease, const qp_hazard *own)
 	qp_slot *slot = lease->slot_;
 
 	if (QP_UNLIKELY(slot == NULL) || QP_UNLIKELY((uintptr_t)slot % _Alignof(qp_slot) != 0) ||
-	    QP_UNLIKELY(slot->magic != QP_SLOT_MAGIC) ||
-	    QP_UNLIKELY(qp_fork_is_inherited(slot)) ||
+	    QP_UNLIKELY(slot->magic != QP_SLOT_MAGIC) || QP_UNLIKELY(qp_fork_is_inherited(slot)) ||
 	    QP_UNLIKELY(qp_load64_relaxed(&slot->thread) != own->thread))
 		return NULL;
 	return slot;
@@ -137,8 +136,8 @@ static inline bool
 end(qp_slot *slot, uint64_t turn, uint64_t ctl)
 {
 	/* relaxed: if it is out, and this thread took it, it is this thread's own. */
-	if (QP_UNLIKELY(turn != qp_load64_relaxed(&slot->turn)) ||
-	    QP_UNLIKELY((turn & 1) == 0) || QP_UNLIKELY(turn > QP_TURN_MOST))
+	if (QP_UNLIKELY(turn != qp_load64_relaxed(&slot->turn)) || QP_UNLIKELY((turn & 1) == 0) ||
+	    QP_UNLIKELY(turn > QP_TURN_MOST))
 		return false;
 	if (QP_UNLIKELY(ctl & QP_SHELF_FENCED))
 		return qp_cas64_acq_rel(&slot->turn, turn, turn + 1);

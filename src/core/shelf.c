@@ -15,7 +15,7 @@
 #include "core/pool.h"
 #include "core/shelf_words.h"
 #include "platform/alloc.h"
-#include "platform/hazard.h"
+#include "platform/hazard_own.h"
 #include "platform/membarrier.h"
 #include "platform/park.h"
 

@@ -20,7 +20,7 @@
 #include "core/shelf_words.h"
 #include "core/worker.h"
 #include "platform/assert.h"
-#include "platform/hazard.h"
+#include "platform/hazard_own.h"
 #include "platform/membarrier.h"
 #include "platform/park.h"
 
@@ -187,7 +187,7 @@ set_stop_locked(qpool *pool)
 	/* relaxed: see qp_shelf_is_stopped. */
 	qp_storei64_relaxed(&pool->shelf.stop_ns,
 	    head != NULL ? qp_clock_after(head->since_ns, pool->config.max_overtake_ns)
-	                 : QP_TIME_NEVER);
+			 : QP_TIME_NEVER);
 }
 
 bool
@@ -304,7 +304,8 @@ review_locked(qpool *pool, int64_t now_ns)
 
 	if (now_ns >= books->narrow_ns)
 		narrow_locked(pool, now_ns);
-	else if (books->phase == QP_SHELF_FENCED_OPEN && books->pins == 0 && is_quiet_locked(pool, now_ns))
+	else if (books->phase == QP_SHELF_FENCED_OPEN && books->pins == 0 &&
+		 is_quiet_locked(pool, now_ns))
 		open_locked(pool, now_ns);
 	else
 		set_review_locked(pool, books->phase == QP_SHELF_FENCED_OPEN, now_ns);

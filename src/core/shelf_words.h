@@ -8,7 +8,7 @@
 
 #include "core/pool.h"
 #include "platform/compiler.h"
-#include "platform/hazard.h"
+#include "platform/hazard_own.h"
 
 #if QP_FAST
 

@@ -49,7 +49,7 @@ static int64_t
 shelf_span(const qpool *pool)
 {
 	int64_t pass_ns = qp_expiry_is_timed(&pool->config.limits) ? pool->config.maintain_every_ns
-								   : QP_TIME_NEVER;
+	                                                           : QP_TIME_NEVER;
 	int64_t watch_ns = qp_watch_after(pool);
 
 	return watch_ns < pass_ns ? watch_ns : pass_ns;

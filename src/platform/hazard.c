@@ -4,7 +4,7 @@
  * that may be used for other things, and a lock that one of them may have held: the first
  * thread of the child that comes here makes the roll anew, and never looks at the old one.
  */
-#include "platform/hazard.h"
+#include "platform/hazard_own.h"
 
 #include "platform/assert.h"
 #include "platform/forkmark.h"

@@ -30,15 +30,14 @@ typedef struct qp_hazard {
 	struct qp_hazard *next, *previous;
 } qp_hazard;
 
-#define QP_HAZARD_NOBODY (UINT32_MAX - 1) /* no generation, nor what forkmark stores while it counts */
+#define QP_HAZARD_NOBODY \
+	(UINT32_MAX - 1) /* no generation, nor what forkmark stores while it counts */
 
 /* Join the roll.  false: it cannot be done on this thread.  No lock may be held.  Keeps errno. */
 bool qp_hazard_join(void);
 /* Wait until no thread names this thing; those who name it meanwhile may be waited for, too.  What
  * they did before they took the name back has happened before the return.  The calling thread must not name it. */
 void qp_hazard_await(const void *thing);
-
-#include "platform/hazard_own.h"
 
 /* Name it.  What follows in the program may still come before the store, for other processors,
  * unless they call qp_membarrier; the compiler keeps the order. */

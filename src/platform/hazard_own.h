@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * hazard_own: the calling thread's word, in a few instructions.  It stands by itself because the schedule explorer,
- * whose threads are all one, puts another in front of it.  Part of hazard.h, which includes it.
+ * whose threads are all one, puts another in front of it.
  */
 #ifndef QP_PLATFORM_HAZARD_OWN_H
 #define QP_PLATFORM_HAZARD_OWN_H
+
+#include "platform/hazard.h"
 
 /* initial-exec: a library's ordinary thread-local storage is found by a call.  It is small, so a program that
  * loads the library late has room for it. */

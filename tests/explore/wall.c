@@ -11,7 +11,7 @@
 #include "platform/alloc.h"
 #include "platform/assert.h"
 #include "platform/forkmark.h"
-#include "platform/hazard.h"
+#include "platform/hazard_own.h"
 #include "platform/lock.h"
 #include "platform/membarrier.h"
 #include "platform/output.h"

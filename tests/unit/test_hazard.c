@@ -4,7 +4,7 @@
  */
 #include "testing.h"
 
-#include "platform/hazard.h"
+#include "platform/hazard_own.h"
 #include "platform/park.h"
 #include "platform/thread.h"
 

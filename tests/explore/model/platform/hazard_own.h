@@ -6,6 +6,8 @@
 #ifndef EXPLORE_MODEL_HAZARD_OWN_H
 #define EXPLORE_MODEL_HAZARD_OWN_H
 
+#include "platform/hazard.h"
+
 qp_hazard *qp_hazard_own(void);
 
 #endif
