@@ -51,9 +51,8 @@ lend(qp_slot *slot, int64_t now_ns, const char *site, uint32_t thread, qpool_lea
 
 /* What lies idle in the cell of this thread, now its own; NULL: nothing. */
 static inline qp_slot *
-take(qpool *pool, const qp_hazard *own, uint64_t ctl)
+take(qpool *pool, qp_cell *cell, uint64_t ctl)
 {
-	qp_cell *cell = qp_shelf_home(pool, own, ctl);
 	uint64_t held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
 
 	if (QP_UNLIKELY(!(held & QP_CELL_IDLE)) ||
@@ -86,18 +85,20 @@ acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot)
 	qp_hazard *own = qp_hazard_own();
 	int64_t now_ns;
 	uint64_t ctl;
+	qp_cell *cell;
 
 	if (own == NULL || !is_ours(pool))
 		return false;
 	ctl = qp_load64_acquire(&pool->shelf.ctl);
 	if (!is_quick(ctl) || QP_UNLIKELY((now_ns = time_of(pool, ctl)) == QP_TIME_NEVER))
 		return false;
-	*slot = take(pool, own, ctl);
+	cell = qp_shelf_home(pool, own, ctl);
+	*slot = take(pool, cell, ctl);
 	if (QP_UNLIKELY(*slot == NULL))
 		return false;
 	if (QP_LIKELY(now_ns == 0))
 		now_ns = qp_clock_coarse();
-	if (QP_LIKELY(now_ns <= (*slot)->until_ns)) {
+	if (QP_LIKELY(now_ns <= cell->until_ns)) {
 		lend(*slot, now_ns, site, own->thread, out);
 		return true;
 	}
@@ -149,11 +150,13 @@ end(qp_slot *slot, uint64_t turn, uint64_t ctl)
 static inline bool
 may_lie(const qpool *pool, const qp_slot *slot, uint64_t turn, uint64_t ctl, int64_t now_ns)
 {
+	const qp_cell *cell = slot->cell;
+
 	if (QP_UNLIKELY(ctl & QP_SHELF_FENCED) &&
 	    now_ns >= qp_loadi64_relaxed(&pool->shelf.review_ns))
 		return false;
-	return QP_LIKELY(ctl == slot->laid) && QP_LIKELY(now_ns <= slot->age_last_ns) &&
-	       QP_LIKELY(!slot->spoiled) &&
+	return QP_LIKELY(cell != NULL) && QP_LIKELY(ctl == cell->laid) &&
+	       QP_LIKELY(now_ns <= cell->age_last_ns) && QP_LIKELY(!slot->spoiled) &&
 	       QP_LIKELY(qp_load64_relaxed(&slot->uses) <
 			 qp_load_relaxed(&pool->dials.bounds.max_uses)) &&
 	       QP_LIKELY(!qp_hist_samples((turn + 1) / 2));
@@ -164,10 +167,10 @@ static inline bool
 put(qpool *pool, qp_slot *slot, int64_t now_ns)
 {
 	int64_t idle_ns = qp_loadi64_relaxed(&pool->dials.bounds.max_idle_ns);
-	int64_t left_ns = slot->age_last_ns - now_ns; /* not negative: may_lie */
+	int64_t left_ns = slot->cell->age_last_ns - now_ns; /* not negative: may_lie */
 
 	qp_storei64_release(&slot->used_ns, now_ns);
-	slot->until_ns = now_ns + (idle_ns < left_ns ? idle_ns : left_ns);
+	slot->cell->until_ns = now_ns + (idle_ns < left_ns ? idle_ns : left_ns);
 	qp_slot_hop(slot, QP_LEASED, QP_IDLE);
 	return qp_shelf_let_lie(pool, slot);
 }

@@ -163,7 +163,7 @@ static qp_hazard *
 may_put(const qpool *pool, const qp_slot *slot)
 {
 	/* acquire, pairs with the release in publish_locked. */
-	if (slot->cell == NULL || qp_load64_acquire(&pool->shelf.ctl) != slot->laid ||
+	if (slot->cell == NULL || qp_load64_acquire(&pool->shelf.ctl) != slot->cell->laid ||
 	    slot->unanswered_ns > 0 || qp_pool_is_renewed(pool, slot) ||
 	    qp_fork_is_inherited(slot) ||
 	    qp_loadi64_relaxed(&slot->used_ns) >= qp_loadi64_relaxed(&pool->shelf.review_ns))
@@ -178,7 +178,8 @@ set_until(const qpool *pool, qp_slot *slot)
 	int64_t idle_ns = qp_loadi64_relaxed(&pool->dials.bounds.max_idle_ns);
 	int64_t until_ns = qp_clock_after(qp_loadi64_relaxed(&slot->used_ns), idle_ns);
 
-	slot->until_ns = until_ns < slot->age_last_ns ? until_ns : slot->age_last_ns;
+	slot->cell->until_ns =
+	    until_ns < slot->cell->age_last_ns ? until_ns : slot->cell->age_last_ns;
 }
 
 bool
@@ -190,7 +191,7 @@ qp_shelf_put(qpool *pool, qp_slot *slot, qp_state *from)
 	if (own == NULL)
 		return false;
 	qp_hazard_enter(own, pool);
-	if (QP_UNLIKELY(qp_load64_acquire(&pool->shelf.ctl) != slot->laid)) {
+	if (QP_UNLIKELY(qp_load64_acquire(&pool->shelf.ctl) != slot->cell->laid)) {
 		qp_hazard_leave(own);
 		return false;
 	}

@@ -41,7 +41,6 @@ enum {
 	QP_SHELF_SPREADS = 15, /* the most */
 	QP_SHELF_ONCE = 128    /* one change */
 };
-#define QP_SHELF_NEVER UINT64_MAX /* the ctl of no time */
 
 typedef enum qp_shelf_phase {
 	QP_SHELF_SETTLED = 0, /* shut, and whoever saw it open will take their slot back */
@@ -59,7 +58,11 @@ typedef struct qp_cell {
 	 * IDLE is stored by release, which pairs with the acquire of the swaps: the next owner sees
 	 * what the last one wrote. */
 	qp_atomic_u64 held;
-	char apart[QP_CELL_BYTES - sizeof(qp_atomic_u64)];
+	/* of the slot that lies here: */
+	uint64_t laid;       /* ctl when it was laid; fixed */
+	int64_t age_last_ns; /* the last instant at which it is not too old; fixed */
+	int64_t until_ns;    /* IDLE: the last instant at which it may still be lent; its owner's */
+	char apart[QP_CELL_BYTES - sizeof(qp_atomic_u64) - sizeof(uint64_t) - 2 * sizeof(int64_t)];
 } qp_cell;
 
 /*
@@ -161,7 +164,6 @@ static inline void
 qp_shelf_forget(qp_slot *slot)
 {
 	slot->cell = NULL;
-	slot->laid = QP_SHELF_NEVER;
 }
 /* Is a thread on its way to shut it? */
 bool qp_shelf_is_pinned(const struct qpool *pool);

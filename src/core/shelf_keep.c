@@ -340,7 +340,7 @@ set_age(const qpool *pool, qp_slot *slot)
 	int64_t age_ns = qp_expiry_age(&pool->dials.bounds, slot->age_draw);
 	int64_t opened_ns = qp_loadi64_relaxed(&slot->opened_ns);
 
-	slot->age_last_ns =
+	slot->cell->age_last_ns =
 	    age_ns == QPOOL_FOREVER ? QP_TIME_NEVER : qp_clock_after(opened_ns, age_ns) - 1;
 }
 
@@ -388,6 +388,7 @@ qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 	qp_hazard *own = pool->shelf.count > 0 ? qp_hazard_own() : NULL;
 	int64_t now_ns;
 	qp_cell *cell;
+	uint64_t ctl;
 
 	if (own == NULL)
 		return;
@@ -396,12 +397,11 @@ qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 		return;
 	count_locked(pool, now_ns);
 	set_dry_locked(pool);
-	slot->laid = qp_load64_relaxed(&pool->shelf.ctl); /* relaxed: under the lock */
-	cell = empty_cell(pool, own, slot->laid);
-	if (cell == NULL) {
-		slot->laid = QP_SHELF_NEVER;
+	ctl = qp_load64_relaxed(&pool->shelf.ctl); /* relaxed: under the lock */
+	cell = empty_cell(pool, own, ctl);
+	if (cell == NULL)
 		return;
-	}
+	cell->laid = ctl;
 	slot->cell = cell;
 	set_age(pool, slot);
 	/* release: as in qp_shelf_let_lie, though nobody may take it yet. */

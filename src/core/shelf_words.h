@@ -56,8 +56,8 @@ qp_shelf_is_stopped(const qpool *pool)
 static inline bool
 qp_shelf_let_lie(const qpool *pool, qp_slot *slot)
 {
-	uint64_t busy = qp_shelf_word(slot), laid = slot->laid;
 	qp_cell *cell = slot->cell;
+	uint64_t busy = qp_shelf_word(slot), laid = cell->laid;
 
 	qp_store64_release(&cell->held, busy + QP_CELL_IDLE);
 	if (QP_UNLIKELY(laid & QP_SHELF_FENCED))

@@ -25,9 +25,6 @@ qp_slot_init(qp_slot *slot, struct qpool *pool)
 {
 	slot->magic = QP_SLOT_MAGIC;
 	slot->pool = pool;
-#if QP_FAST
-	slot->laid = UINT32_MAX; /* the ctl of no time */
-#endif
 }
 
 uint32_t

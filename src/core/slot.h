@@ -75,10 +75,6 @@ typedef struct qp_slot {
 	struct qp_slot *victim; /* in OPENING: close it first, same owner; or NULL */
 #if QP_FAST
 	struct qp_cell *cell; /* where it lies on the shelf, or NULL; changed under the lock */
-	/* in a cell: */
-	uint64_t laid;       /* the shelf's ctl when it was laid there; fixed */
-	int64_t age_last_ns; /* the last instant at which it is not too old; fixed */
-	int64_t until_ns;    /* IDLE: the last instant at which it may still be lent; the owner's */
 #endif
 	/* the owner's */
 	void *resource;
