@@ -29,12 +29,14 @@ void
 qp_acquire_lend(
     qpool *pool, qp_slot *slot, const qp_asking *asking, int64_t now_ns, qpool_lease *out)
 {
+	qp_note *note = qp_slot_note(slot);
+
 	if (QP_UNLIKELY(qp_hist_samples(qp_slot_lent(slot) + 1)))
 		now_ns = qp_clock_now();
-	qp_storei64_release(&slot->leased_ns, now_ns);
-	qp_store64_release(&slot->thread, qp_thread_id());
-	qp_storeptr_release(&slot->site, asking->site);
-	qp_storeptr_release(&slot->label, asking->label);
+	qp_storei64_release(&note->leased_ns, now_ns);
+	qp_store_release(&note->thread, qp_thread_id());
+	qp_storeptr_release(&note->site, asking->site);
+	qp_storeptr_release(&note->label, asking->label);
 	qp_store64_release(&slot->uses, qp_load64_relaxed(&slot->uses) + 1);
 	qp_slot_move(slot, QP_CHECKING, QP_LEASED);
 	qp_notice_slot(pool, QPOOL_EV_ACQUIRED, slot, asking->waited_ns);
@@ -64,8 +66,9 @@ ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 	qpool *pool = asking->pool;
 	/* Read before asking: an answer proves nothing about a suspicion that arose meanwhile. */
 	uint64_t suspicion = qp_suspect_last(pool);
-	bool needs_check =
-	    slot->asked != suspicion || qp_expiry_needs_check(&pool->dials.bounds, slot, now_ns);
+	qp_answers *answers = qp_slot_answers(slot);
+	bool needs_check = answers->asked != suspicion || qp_expiry_needs_check(&pool->dials.bounds,
+							      slot, answers->answered_ns, now_ns);
 	qpool_err err;
 
 	asking->cut_ns = 0;
@@ -82,7 +85,7 @@ ask(qp_asking *asking, qp_slot *slot, int64_t now_ns)
 		if (err != QPOOL_OK)
 			return err;
 	}
-	slot->asked = suspicion;
+	answers->asked = suspicion;
 	return QPOOL_OK;
 }
 
@@ -114,7 +117,7 @@ is_fit(qp_asking *asking, qp_slot *slot, int64_t now_ns, qpool_why *why)
 		return false;
 	if (pool->ops.peek == NULL && pool->ops.check == NULL)
 		return true;
-	is_fresh = is_fresh && slot->asked == qp_suspect_last(pool);
+	is_fresh = is_fresh && qp_check_is_trusted(pool, slot);
 	if (!is_fresh && ask(asking, slot, now_ns) != QPOOL_OK) {
 		*why = QPOOL_WHY_CHECK;
 		return false;
@@ -149,7 +152,7 @@ qp_acquire_is_still_fit(qp_asking *asking, qp_slot *slot, bool was_kept, qpool_w
 {
 	const qpool *pool = asking->pool;
 
-	if (!was_kept && !qp_pool_is_renewed(pool, slot) && slot->asked == qp_suspect_last(pool))
+	if (!was_kept && !qp_pool_is_renewed(pool, slot) && qp_check_is_trusted(pool, slot))
 		return true;
 	return is_fit(asking, slot, qp_clock_coarse(), why);
 }
@@ -362,7 +365,7 @@ look_at_holders(qpool *pool, const qp_holders *holders)
 {
 	(void)qp_watch_all(pool, false);
 	for (uint32_t i = 0; i < holders->others_kept; i++)
-		qp_watch_one(holders->longest[i].slot->pool, holders->longest[i].slot);
+		qp_watch_one(qp_slot_pool(holders->longest[i].slot), holders->longest[i].slot);
 }
 
 static QP_COLD void

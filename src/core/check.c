@@ -10,11 +10,37 @@
 #include "core/suspect.h"
 #include "core/worker.h"
 
+static void
+set_answered(qp_slot *slot, int64_t answered_ns)
+{
+	qp_answers *answers = qp_slot_answers(slot);
+
+	slot->owes = false;
+	if (answers == NULL)
+		return;
+	answers->answered_ns = answered_ns;
+	answers->unanswered_ns = 0;
+}
+
+void
+qp_check_begin(qp_slot *slot)
+{
+	set_answered(slot, 0);
+}
+
+bool
+qp_check_is_trusted(const qpool *pool, const qp_slot *slot)
+{
+	const qp_answers *answers = qp_slot_answers(slot);
+
+	/* Of one that cannot be asked nobody knows when it was opened; so say no. */
+	return qp_suspect_last(pool) == (answers != NULL ? answers->asked : 0);
+}
+
 void
 qp_check_passed(qp_slot *slot)
 {
-	slot->answered_ns = qp_clock_coarse();
-	slot->unanswered_ns = 0;
+	set_answered(slot, qp_clock_coarse());
 }
 
 void
@@ -29,6 +55,8 @@ qp_check_failed(qpool *pool, qp_slot *slot, const qpool_error *cause)
 bool
 qp_check_put_off(qpool *pool, qp_slot *slot, int64_t asked_ns, bool is_late)
 {
+	qp_answers *answers = qp_slot_answers(slot);
+
 	if (qp_fork_is_inherited(slot))
 		return false;
 	if (qp_crew_offer(pool, slot))
@@ -38,8 +66,9 @@ qp_check_put_off(qpool *pool, qp_slot *slot, int64_t asked_ns, bool is_late)
 	/* All callers may be as short of time as this one.  A resource that has not answered them
 	 * for as long as one check may take has been asked long enough; else nobody would ever be
 	 * rid of it. */
-	slot->unanswered_ns += asked_ns;
-	if (slot->unanswered_ns >= qp_loadi64_relaxed(&pool->dials.step_budget_ns))
+	answers->unanswered_ns += asked_ns;
+	slot->owes = answers->unanswered_ns > 0;
+	if (answers->unanswered_ns >= qp_loadi64_relaxed(&pool->dials.step_budget_ns))
 		return false;
 	qp_open_keep(pool, slot, QP_CHECKING);
 	return true;
@@ -71,7 +100,7 @@ qp_check_on_worker(qpool *pool, qp_slot *slot)
 			return;
 		}
 		qp_check_passed(slot);
-		slot->asked = suspicion;
+		qp_slot_answers(slot)->asked = suspicion;
 	}
 	qp_open_keep(pool, slot, QP_CHECKING);
 }

@@ -9,6 +9,10 @@
 
 #include "core/pool.h"
 
+/* The resource has just come to be. */
+void qp_check_begin(qp_slot *slot);
+/* Was it known to be alive after the last suspicion? */
+bool qp_check_is_trusted(const qpool *pool, const qp_slot *slot);
 /* The resource has answered. */
 void qp_check_passed(qp_slot *slot);
 /* The resource failed its check and is closed.  The slot, CHECKING, is the caller's no longer. */

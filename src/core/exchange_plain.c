@@ -147,9 +147,7 @@ pop_empty(qpool *pool)
 		return slot;
 	}
 	QP_MUST(pool->fresh < pool->slots);
-	slot = qp_pool_slot(pool, pool->fresh++);
-	qp_slot_init(slot, pool);
-	return slot;
+	return qp_pool_new_slot(pool, pool->fresh++);
 }
 
 /* What this key's pool can use now. */
@@ -178,7 +176,7 @@ stand(const qpool *pool, int64_t now_ns)
 static void
 oust(qp_slot *victim)
 {
-	qpool *pool = victim->pool;
+	qpool *pool = qp_slot_pool(victim);
 
 	qp_idle_remove(&pool->idle, victim);
 	victim->why = QPOOL_WHY_SHRUNK;
@@ -193,12 +191,14 @@ static qp_slot *
 begin_open(qpool *pool)
 {
 	qp_slot *slot = pop_empty(pool);
+	qp_answers *answers = qp_slot_answers(slot);
 
 	qp_slot_move(slot, QP_EMPTY, QP_OPENING);
 	/* relaxed, as in qp_pool_is_renewed and qp_suspect_last: what these count happened
 	 * before this open. */
 	slot->renewal = qp_load64_relaxed(&pool->renewals);
-	slot->asked = qp_load64_relaxed(&pool->suspicions);
+	if (answers != NULL)
+		answers->asked = qp_load64_relaxed(&pool->suspicions);
 	qp_store_relaxed(&slot->generation, qp_forkmark_now());
 	if (pool->idle.all != NULL)
 		qp_idle_begin(pool->idle.all, slot);
@@ -221,7 +221,8 @@ qp_exchange_begin_open_locked(qpool *pool, int64_t now_ns, bool somebody_asks)
 		oust(victim);
 	pool->nudged = false;
 	slot = begin_open(pool);
-	slot->victim = victim;
+	if (pool->share != NULL)
+		qp_slot_kin(slot)->victim = victim;
 	return slot;
 }
 
@@ -463,7 +464,7 @@ qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 	pool->owned--;
 	pool->nudged = false; /* the nudge is answered */
 	/* A resource that owes an answer to its check is taken last: others may answer sooner. */
-	if (QP_UNLIKELY(slot->unanswered_ns > 0) && !pool->config.oldest_first)
+	if (QP_UNLIKELY(slot->owes) && !pool->config.oldest_first)
 		qp_idle_push_oldest(&pool->idle, slot);
 	else
 		qp_idle_push(&pool->idle, slot);

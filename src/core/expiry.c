@@ -57,15 +57,16 @@ qp_expiry_of_returned(const qp_bounds *bounds, const qp_slot *slot, int64_t now_
 }
 
 bool
-qp_expiry_needs_check(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns)
+qp_expiry_needs_check(
+    const qp_bounds *bounds, const qp_slot *slot, int64_t answered_ns, int64_t now_ns)
 {
 	int64_t check_after_ns = qp_loadi64_relaxed(&bounds->check_after_ns);
 	int64_t known_ns = qp_loadi64_relaxed(&slot->used_ns);
 
 	if (check_after_ns == QPOOL_FOREVER)
 		return false;
-	if (known_ns < slot->answered_ns)
-		known_ns = slot->answered_ns;
+	if (known_ns < answered_ns)
+		known_ns = answered_ns;
 	return now_ns - known_ns >= check_after_ns;
 }
 

@@ -36,8 +36,9 @@ int64_t qp_expiry_age(const qp_bounds *bounds, int64_t draw);
 qpool_why qp_expiry_of_idle(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns);
 /* Why a resource that comes back may not be lent again, or QP_WHY_NONE. */
 qpool_why qp_expiry_of_returned(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns);
-/* Has it been idle, and unasked, so long that the peer must be asked? */
-bool qp_expiry_needs_check(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns);
+/* Has it been idle, and unasked since it answered, so long that the peer must be asked? */
+bool qp_expiry_needs_check(
+    const qp_bounds *bounds, const qp_slot *slot, int64_t answered_ns, int64_t now_ns);
 /* Can anything idle ever expire by time alone? */
 bool qp_expiry_is_timed(const qp_limits *limits);
 

@@ -181,7 +181,7 @@ qp_family_take_place(qp_family *family, qp_slot **ousted)
 	*ousted = family->idle.oldest;
 	if (*ousted == NULL)
 		return false;
-	(*ousted)->ousted = true;
+	qp_slot_kin(*ousted)->ousted = true;
 	family->ousted++;
 	return true;
 }
@@ -189,11 +189,13 @@ qp_family_take_place(qp_family *family, qp_slot **ousted)
 void
 qp_family_leave_place(qp_family *family, qp_slot *slot)
 {
-	if (slot->ousted)
+	qp_kin *kin = qp_slot_kin(slot);
+
+	if (kin->ousted)
 		family->ousted--;
 	else
 		family->used--;
-	slot->ousted = false;
+	kin->ousted = false;
 }
 
 /* ---- sums ---- */

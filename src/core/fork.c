@@ -52,7 +52,7 @@ count_used(qpool *pool)
 	if (pool->slots > held)
 		pool->slots = held;
 	while (used < pool->slots &&
-	       (used < pool->fresh || qp_pool_slot(pool, used)->magic == QP_SLOT_MAGIC))
+	       (used < pool->fresh || qp_slot_is_set_up(qp_pool_slot(pool, used))))
 		used++;
 	return used;
 }
@@ -75,16 +75,17 @@ fate_of(const qp_slot *slot)
 static void
 inherit_slot(qpool *pool, qp_slot *slot)
 {
+	qp_kin *kin = qp_slot_kin(slot);
 	qp_state state;
 	bool mine;
 
-	if (slot->magic != QP_SLOT_MAGIC)
-		qp_slot_init(slot, pool);
 	state = fate_of(slot);
 	mine = is_mine(slot);
 	if (!mine)
 		qp_slot_inherit(slot, state);
-	slot->ousted = slot->queued = slot->busy = false;
+	slot->queued = false;
+	if (kin != NULL)
+		kin->ousted = kin->busy = false;
 	qp_shelf_forget(slot);
 	if (state == QP_EMPTY) {
 		qp_pool_push_empty_locked(pool, slot);
@@ -94,7 +95,7 @@ inherit_slot(qpool *pool, qp_slot *slot)
 	pool->opening += state == QP_OPENING;
 	pool->inherited += state != QP_OPENING;
 	/* The holder has another thread id here, if it is here at all. */
-	qp_store64_release(&slot->thread, 0);
+	qp_store_release(&qp_slot_note(slot)->thread, 0);
 	if (state == QP_CLOSING && !mine)
 		qp_crew_queue_locked(&pool->closes, slot);
 }
@@ -110,6 +111,8 @@ inherit_slots(qpool *pool)
 	pool->lent_before = 0;
 	for (uint32_t i = 0; i < pool->fresh; i++) {
 		qp_slot *slot = qp_pool_slot(pool, i);
+		if (!qp_slot_is_set_up(slot))
+			slot = qp_pool_new_slot(pool, i);
 		inherit_slot(pool, slot);
 		pool->lent_before += qp_slot_lent(slot);
 	}

@@ -68,8 +68,9 @@ takes_a_place(const qp_slot *slot)
 static void
 consider(qp_holders *h, qp_slot *slot, uint64_t self, const char *key)
 {
-	int64_t leased_ns = qp_loadi64_acquire(&slot->leased_ns);
-	bool is_own = qp_load64_acquire(&slot->thread) == self;
+	const qp_note *note = qp_slot_note(slot);
+	int64_t leased_ns = qp_loadi64_acquire(&note->leased_ns);
+	bool is_own = qp_load_acquire(&note->thread) == self;
 	qp_holder *kept = is_own ? h->own_ones : h->longest;
 	uint32_t *kept_count = is_own ? &h->own_kept : &h->others_kept;
 	qp_holder found;
@@ -116,10 +117,11 @@ find_of_all_locked(qpool *pool, qp_holders *h, uint64_t self)
 	uint32_t looked_at = 0;
 	qp_slot *slot = family->idle.oldest_busy;
 
-	for (; slot != NULL && looked_at < LOOKED_AT; slot = slot->newer_of_all) {
+	for (; slot != NULL && looked_at < LOOKED_AT; slot = qp_slot_kin(slot)->newer) {
 		looked_at++;
 		if (takes_a_place(slot))
-			consider(h, slot, self, slot->pool == pool ? NULL : slot->pool->key);
+			consider(h, slot, self,
+			    qp_slot_pool(slot) == pool ? NULL : qp_slot_pool(slot)->key);
 	}
 	if (slot != NULL && family->lent > h->own + h->others)
 		h->others = family->lent - h->own;

@@ -11,10 +11,12 @@
 static void
 link_newest(qp_slot **newest, qp_slot **oldest, qp_slot *slot)
 {
-	slot->newer_of_all = NULL;
-	slot->older_of_all = *newest;
+	qp_kin *kin = qp_slot_kin(slot);
+
+	kin->newer = NULL;
+	kin->older = *newest;
 	if (*newest != NULL)
-		(*newest)->newer_of_all = slot;
+		qp_slot_kin(*newest)->newer = slot;
 	else
 		*oldest = slot;
 	*newest = slot;
@@ -23,30 +25,34 @@ link_newest(qp_slot **newest, qp_slot **oldest, qp_slot *slot)
 static void
 take_out(qp_slot **newest, qp_slot **oldest, qp_slot *slot)
 {
-	if (slot->newer_of_all != NULL)
-		slot->newer_of_all->older_of_all = slot->older_of_all;
+	qp_kin *kin = qp_slot_kin(slot);
+
+	if (kin->newer != NULL)
+		qp_slot_kin(kin->newer)->older = kin->older;
 	else
-		*newest = slot->older_of_all;
-	if (slot->older_of_all != NULL)
-		slot->older_of_all->newer_of_all = slot->newer_of_all;
+		*newest = kin->older;
+	if (kin->older != NULL)
+		qp_slot_kin(kin->older)->newer = kin->newer;
 	else
-		*oldest = slot->newer_of_all;
-	slot->newer_of_all = slot->older_of_all = NULL;
+		*oldest = kin->newer;
+	kin->newer = kin->older = NULL;
 }
 
 void
 qp_idle_begin(qp_idle_all *all, qp_slot *slot)
 {
-	slot->busy = true;
+	qp_slot_kin(slot)->busy = true;
 	link_newest(&all->newest_busy, &all->oldest_busy, slot);
 }
 
 void
 qp_idle_end(qp_idle_all *all, qp_slot *slot)
 {
-	if (slot->busy)
+	qp_kin *kin = qp_slot_kin(slot);
+
+	if (kin->busy)
 		take_out(&all->newest_busy, &all->oldest_busy, slot);
-	slot->busy = false;
+	kin->busy = false;
 }
 
 /* Out of line, so that an ordinary pool pays only for the test. */
@@ -68,11 +74,13 @@ remove_of_all(qp_idle_all *all, qp_slot *slot)
 static QP_COLD void
 push_behind_all(qp_idle_all *all, qp_slot *slot)
 {
+	qp_kin *kin = qp_slot_kin(slot);
+
 	qp_idle_end(all, slot);
-	slot->older_of_all = NULL;
-	slot->newer_of_all = all->oldest;
+	kin->older = NULL;
+	kin->newer = all->oldest;
 	if (all->oldest != NULL)
-		all->oldest->older_of_all = slot;
+		qp_slot_kin(all->oldest)->older = slot;
 	else
 		all->newest = slot;
 	all->oldest = slot;
@@ -84,9 +92,10 @@ count(const qp_slot *newest, const qp_slot *oldest, bool are_busy)
 	const qp_slot *newer = NULL;
 	uint32_t members = 0;
 
-	for (const qp_slot *slot = newest; slot != NULL; slot = slot->older_of_all) {
+	for (const qp_slot *slot = newest; slot != NULL; slot = qp_slot_kin(slot)->older) {
+		const qp_kin *kin = qp_slot_kin(slot);
 		qp_state state = qp_slot_state(slot);
-		if (slot->newer_of_all != newer || slot->busy != are_busy ||
+		if (kin->newer != newer || kin->busy != are_busy ||
 		    (state == QP_IDLE) == are_busy || state == QP_EMPTY)
 			return UINT32_MAX;
 		newer = slot;

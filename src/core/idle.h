@@ -7,7 +7,7 @@
 #ifndef QP_CORE_IDLE_H
 #define QP_CORE_IDLE_H
 
-#include "core/slot.h"
+#include "core/chunk.h"
 
 /* All idle slots of a keyed pool, in the order of their return; and all busy ones, neither EMPTY
  * nor IDLE, in the order they were taken, so the first are lent longest.  (Slots that a child

@@ -15,10 +15,7 @@ pointed_at(const qpool_lease *lease)
 {
 	qp_slot *slot = lease != NULL ? lease->slot_ : NULL;
 
-	if (slot == NULL || (uintptr_t)slot % _Alignof(qp_slot) != 0 ||
-	    slot->magic != QP_SLOT_MAGIC)
-		return NULL;
-	return slot;
+	return qp_chunk_knows(slot) ? slot : NULL;
 }
 
 qp_slot *
@@ -27,7 +24,7 @@ qp_lease_slot(const qpool_lease *lease)
 	qp_slot *slot = pointed_at(lease);
 
 	if (slot != NULL)
-		qp_fork_look(slot->pool);
+		qp_fork_look(qp_slot_pool(slot));
 	return slot;
 }
 
@@ -38,7 +35,7 @@ qp_lease_held(const qpool_lease *lease, const char *what)
 
 	if (slot == NULL || qp_slot_is_out(slot, lease->turn_))
 		return slot;
-	(void)qp_pool_misuse(slot->pool, what);
+	(void)qp_pool_misuse(qp_slot_pool(slot), what);
 	return NULL;
 }
 
@@ -48,7 +45,7 @@ qpool_label(qpool_lease *lease, const char *label)
 	qp_slot *slot = qp_lease_slot(lease);
 
 	if (slot != NULL && qp_slot_is_out(slot, lease->turn_))
-		qp_storeptr_release(&slot->label, label);
+		qp_storeptr_release(&qp_slot_note(slot)->label, label);
 }
 
 uint64_t
@@ -58,7 +55,7 @@ qpool_resource_id(const qpool_lease *lease)
 
 	if (slot == NULL || !qp_slot_is_out(slot, lease->turn_))
 		return 0;
-	return qp_load64_relaxed(&slot->resource_id);
+	return qp_load64_relaxed(qp_slot_resource_id(slot));
 }
 
 qpool *
@@ -66,7 +63,7 @@ qpool_of(const qpool_lease *lease)
 {
 	const qp_slot *slot = pointed_at(lease);
 
-	return slot != NULL ? slot->pool : NULL;
+	return slot != NULL ? qp_slot_pool(slot) : NULL;
 }
 
 static qpool_nsec
@@ -130,8 +127,8 @@ qpool_set_times(qpool_lease *lease, const qpool_times *times)
 	slot = qp_lease_held(lease, "the times of a lease were set that is not out");
 	if (slot == NULL)
 		return QPOOL_EMISUSE;
-	qp_pool_lock(slot->pool);
+	qp_pool_lock(qp_slot_pool(slot));
 	set_times_locked(slot, &known, now_ns);
-	qp_pool_unlock(slot->pool, NULL);
+	qp_pool_unlock(qp_slot_pool(slot), NULL);
 	return QPOOL_OK;
 }

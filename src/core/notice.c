@@ -47,9 +47,10 @@ qp_notice_slot(qpool *pool, qpool_event_type type, qp_slot *slot, int64_t took_n
 	event.size = sizeof event;
 	event.key = pool->key;
 	event.type = type;
-	event.resource_id = qp_load64_relaxed(&slot->resource_id);
+	event.resource_id = qp_load64_relaxed(qp_slot_resource_id(slot));
 	event.took = took_ns;
-	event.site = qp_loadptr_relaxed(&slot->site);
+	if (type != QPOOL_EV_OPENED) /* before its first lease */
+		event.site = qp_loadptr_relaxed(&qp_slot_note(slot)->site);
 	qp_step_event(pool, slot, &event);
 }
 
@@ -65,7 +66,7 @@ qp_notice_closed(qpool *pool, qp_slot *slot, const qpool_error *cause)
 	event.key = pool->key;
 	event.type = QPOOL_EV_CLOSED;
 	event.why = slot->why;
-	event.resource_id = qp_load64_relaxed(&slot->resource_id);
+	event.resource_id = qp_load64_relaxed(qp_slot_resource_id(slot));
 	/* The exact clock: the coarse one may lag behind a resource just opened. */
 	event.took = qp_clock_now() - qp_loadi64_relaxed(&slot->opened_ns);
 	event.error = cause;

@@ -4,6 +4,7 @@
  */
 #include "core/open.h"
 
+#include "core/check.h"
 #include "core/error.h"
 #include "core/exchange.h"
 #include "core/fork.h"
@@ -26,15 +27,12 @@ come_to_be(qpool *pool, qp_slot *slot, int64_t took_ns)
 	id = ++pool->root->ids;
 	slot->age_draw = qp_random_upto(&pool->random, QP_EXPIRY_DRAWS);
 	qp_pool_unlock(pool, NULL);
-	qp_store64_release(&slot->resource_id, id);
+	qp_store64_release(qp_slot_resource_id(slot), id);
 	qp_storei64_release(&slot->opened_ns, now_ns);
 	qp_storei64_release(&slot->used_ns, now_ns);
 	qp_store64_release(&slot->uses, 0);
 	slot->spoiled = slot->told = slot->leaves = false;
-	slot->answered_ns = 0;
-	slot->unanswered_ns = 0;
-	qp_storeptr_release(&slot->site, NULL);
-	qp_storeptr_release(&slot->label, NULL);
+	qp_check_begin(slot);
 	qp_step_describe(pool, slot);
 	qp_notice_slot(pool, QPOOL_EV_OPENED, slot, took_ns);
 }
@@ -173,7 +171,7 @@ try_open(qpool *pool, qp_slot *slot, int64_t budget_ns, bool on_worker, int64_t 
 	int64_t began_ns = qp_clock_now();
 	qpool_err err;
 
-	QP_MUST(slot->victim == NULL);
+	QP_MUST(qp_slot_kin(slot) == NULL || qp_slot_kin(slot)->victim == NULL);
 	err = qp_step_open(pool, slot, budget_ns, on_worker, error);
 
 	if (err != QPOOL_OK) {
@@ -293,18 +291,19 @@ qp_open_keep(qpool *pool, qp_slot *slot, qp_state from)
 void
 qp_open_make_room(qp_slot *slot)
 {
-	qp_slot *victim = slot->victim;
+	qp_kin *kin = qp_slot_kin(slot);
+	qp_slot *victim = kin != NULL ? kin->victim : NULL;
+	qpool *pool = qp_slot_pool(slot);
 	qp_mark here;
 
-	slot->victim = NULL;
 	if (victim == NULL)
 		return;
-	qp_trail_enter(&here, slot->pool, QP_IN_HAND, slot);
-	qp_open_undo(victim->pool, victim);
+	kin->victim = NULL;
+	qp_trail_enter(&here, pool, QP_IN_HAND, slot);
+	qp_open_undo(qp_slot_pool(victim), victim);
 	qp_trail_leave(&here);
 	if (QP_UNLIKELY(qp_fork_is_inherited(slot))) { /* still empty: now this process's */
 		qp_store_relaxed(&slot->generation, qp_forkmark_now());
-		slot->renewal =
-		    qp_load64_relaxed(&slot->pool->renewals); /* relaxed: as in begin_open */
+		slot->renewal = qp_load64_relaxed(&pool->renewals); /* relaxed: as in begin_open */
 	}
 }

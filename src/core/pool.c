@@ -30,18 +30,46 @@ chunk_start(const qpool *pool, uint32_t chunk)
 }
 
 /* relaxed: see pool.h. */
-static qp_slot *
+static qp_chunk *
 chunk_of(const qpool *pool, uint32_t chunk)
 {
-	return (qp_slot *)(uintptr_t)qp_loadptr_relaxed(&pool->chunks[chunk]);
+	return (qp_chunk *)(uintptr_t)qp_loadptr_relaxed(&pool->chunks[chunk]);
+}
+
+static uint32_t
+chunk_with(const qpool *pool, uint32_t index)
+{
+	return 31u - (uint32_t)__builtin_clz((index >> pool->chunk_shift) + 1);
 }
 
 qp_slot *
 qp_pool_slot(const qpool *pool, uint32_t index)
 {
-	uint32_t chunk = 31u - (uint32_t)__builtin_clz((index >> pool->chunk_shift) + 1);
+	uint32_t chunk = chunk_with(pool, index);
 
-	return &chunk_of(pool, chunk)[index - chunk_start(pool, chunk)];
+	return qp_chunk_slots(chunk_of(pool, chunk)) + (index - chunk_start(pool, chunk));
+}
+
+qp_slot *
+qp_pool_new_slot(const qpool *pool, uint32_t index)
+{
+	qp_slot *slot = qp_pool_slot(pool, index);
+
+	qp_slot_init(slot, index - chunk_start(pool, chunk_with(pool, index)));
+	return slot;
+}
+
+/* What lies beside its slots. */
+static unsigned
+beside(const qpool *pool)
+{
+	unsigned has = 0;
+
+	if (pool->ops.check != NULL || pool->ops.peek != NULL)
+		has |= QP_HAS_ANSWERS;
+	if (pool->share != NULL)
+		has |= QP_HAS_KINS;
+	return pool->ops.describe != NULL ? has | QP_HAS_ABOUTS : has;
 }
 
 /* The first chunk that is not needed for `slots` slots. */
@@ -62,7 +90,7 @@ chunks_for(const qpool *pool, uint32_t slots)
 bool
 qp_pool_reserve(qpool *pool, uint32_t slots)
 {
-	qp_slot *chunks[QP_CHUNKS] = {NULL};
+	qp_chunk *chunks[QP_CHUNKS] = {NULL};
 	uint32_t first, end;
 	bool enough = slots <= chunk_start(pool, QP_CHUNKS);
 
@@ -74,7 +102,8 @@ qp_pool_reserve(qpool *pool, uint32_t slots)
 	first = chunks_for(pool, pool->slots);
 	qp_lock_release(&pool->root->lock);
 	for (uint32_t i = first; i < end && enough; i++) {
-		chunks[i] = qp_alloc_zero((size_t)1 << pool->chunk_shift << i, sizeof(qp_slot));
+		chunks[i] = qp_chunk_make(
+		    pool, chunk_start(pool, i), 1u << pool->chunk_shift << i, beside(pool));
 		enough = chunks[i] != NULL;
 	}
 	qp_lock_acquire(&pool->root->lock);
@@ -89,7 +118,7 @@ qp_pool_reserve(qpool *pool, uint32_t slots)
 		pool->slots = slots;
 	qp_lock_release(&pool->root->lock);
 	for (uint32_t i = first; i < end; i++)
-		qp_alloc_free(chunks[i]);
+		qp_chunk_free(chunks[i]);
 	return enough;
 }
 
@@ -148,7 +177,7 @@ qp_pool_dispose(qpool *pool)
 {
 	qp_shelf_dispose(pool);
 	for (uint32_t chunk = 0; chunk < QP_CHUNKS; chunk++)
-		qp_alloc_free(chunk_of(pool, chunk));
+		qp_chunk_free(chunk_of(pool, chunk));
 	pool->magic = 0;
 	if (pool->share != NULL)
 		return; /* the rest belongs to the family */
@@ -365,7 +394,7 @@ slots_are_valid(const qpool *pool)
 
 	for (uint32_t i = 0; i < pool->fresh; i++) {
 		const qp_slot *slot = qp_pool_slot(pool, i);
-		if (slot->magic != QP_SLOT_MAGIC || slot->pool != pool)
+		if (!qp_chunk_knows(slot) || qp_slot_pool(slot) != pool)
 			return false;
 		if (qp_shelf_has(slot))
 			continue; /* owned; its state may change at this moment */

@@ -13,6 +13,7 @@
 #define QP_CORE_POOL_H
 
 #include "core/backoff.h"
+#include "core/chunk.h"
 #include "core/family.h"
 #include "core/gate.h"
 #include "core/hist.h"
@@ -30,7 +31,7 @@
 #define QP_POOL_MAGIC 0x51504f4cu
 /* Slots in the first chunk, as a power of two; each further chunk is twice as large.
  * A key has few slots. */
-#define QP_CHUNK_SHIFT     4u
+#define QP_CHUNK_SHIFT     5u
 #define QP_CHUNK_SHIFT_KEY 1u
 #define QP_CHUNKS \
 	17u /* 2 * (2^17 - 1) >= 2 * 65,535: the most slots in use, and as many inherited ones */
@@ -128,7 +129,7 @@ struct qpool {
 	qp_lock lock;              /* of a root only */
 	/* guarded by root->lock, except what configure cannot change */
 	qp_config config;
-	/* atomic: each is written once, under the lock, by release, which pairs with the acquire in
+	/* atomic: qp_chunk; each is written once, under the lock, by release, which pairs with the acquire in
 	 * dump.c: dump holds no lock and must see a chunk zeroed.  Otherwise relaxed: a thread
 	 * that knows a slot below `slots` learned of it under the lock. */
 	qp_atomic_ptr chunks[QP_CHUNKS];
@@ -199,6 +200,8 @@ void qp_pool_watch_locked(qpool *pool, int64_t deadline_ns);
 void qp_wakes_add(qp_wakes *wakes, qp_atomic_u32 *word);
 /* Slot number `index` < slots. */
 qp_slot *qp_pool_slot(const qpool *pool, uint32_t index);
+/* The same, and set up: for its first use. */
+qp_slot *qp_pool_new_slot(const qpool *pool, uint32_t index);
 /* Allocate chunks for at least `slots` slots; false: no memory, and nothing visible changed.
  * Takes the lock, and allocates outside of it. */
 bool qp_pool_reserve(qpool *pool, uint32_t slots);

@@ -33,13 +33,14 @@ static inline void
 lend(qp_slot *slot, int64_t now_ns, const char *site, uint32_t thread, qpool_lease *out)
 {
 	uint64_t turn = qp_load64_relaxed(&slot->turn) + 1; /* relaxed: only the owner begins it */
+	qp_note *note = qp_slot_note(slot);
 
 	if (QP_UNLIKELY(qp_hist_samples((turn + 1) / 2)))
 		now_ns = qp_clock_now();
-	qp_storei64_release(&slot->leased_ns, now_ns);
-	qp_store64_release(&slot->thread, thread);
-	qp_storeptr_release(&slot->site, site);
-	qp_storeptr_release(&slot->label, NULL);
+	qp_storei64_release(&note->leased_ns, now_ns);
+	qp_store_release(&note->thread, thread);
+	qp_storeptr_release(&note->site, site);
+	qp_storeptr_release(&note->label, NULL);
 	qp_store64_release(&slot->uses, qp_load64_relaxed(&slot->uses) + 1);
 	qp_slot_hop(slot, QP_IDLE, QP_LEASED);
 	slot->spoiled = false;
@@ -124,9 +125,8 @@ slot_of(const qpool_lease *lease, const qp_hazard *own)
 {
 	qp_slot *slot = lease->slot_;
 
-	if (QP_UNLIKELY(slot == NULL) || QP_UNLIKELY((uintptr_t)slot % _Alignof(qp_slot) != 0) ||
-	    QP_UNLIKELY(slot->magic != QP_SLOT_MAGIC) || QP_UNLIKELY(qp_fork_is_inherited(slot)) ||
-	    QP_UNLIKELY(qp_load64_relaxed(&slot->thread) != own->thread))
+	if (QP_UNLIKELY(!qp_chunk_knows(slot)) || QP_UNLIKELY(qp_fork_is_inherited(slot)) ||
+	    QP_UNLIKELY(qp_load_relaxed(&qp_slot_note(slot)->thread) != own->thread))
 		return NULL;
 	return slot;
 }
@@ -184,7 +184,7 @@ finish(qp_slot *slot, bool was_idle)
 
 	if (was_idle) {
 		qp_slot_move(slot, QP_IDLE, QP_CHECKING);
-		qp_open_keep(slot->pool, slot, QP_CHECKING);
+		qp_open_keep(qp_slot_pool(slot), slot, QP_CHECKING);
 	} else {
 		qp_release_finish(slot, QP_END_RELEASE, 0);
 	}
@@ -203,7 +203,7 @@ qpool_release(qpool_lease *lease)
 
 	if (own == NULL || QP_UNLIKELY(lease == NULL) || (slot = slot_of(lease, own)) == NULL)
 		return qp_release_whole(lease);
-	pool = slot->pool;
+	pool = qp_slot_pool(slot);
 	turn = lease->turn_;
 	now_ns = qp_clock_coarse();
 	qp_hazard_enter(own, pool);

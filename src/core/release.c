@@ -25,7 +25,7 @@ is_empty(const qpool_lease *lease)
 static int64_t
 held_for(qpool *pool, const qp_slot *slot, int64_t coarse_ns)
 {
-	int64_t leased_ns = qp_loadi64_relaxed(&slot->leased_ns), held_ns;
+	int64_t leased_ns = qp_loadi64_relaxed(&qp_slot_note(slot)->leased_ns), held_ns;
 
 	if (QP_LIKELY(!qp_hist_samples(qp_slot_lent(slot))))
 		return coarse_ns - leased_ns;
@@ -68,7 +68,7 @@ give_back(qpool *pool, qp_slot *slot, int64_t now_ns)
 void
 qp_release_finish(qp_slot *slot, qp_end how, unsigned told)
 {
-	qpool *pool = slot->pool;
+	qpool *pool = qp_slot_pool(slot);
 	int64_t now_ns = qp_clock_coarse(), held_ns = held_for(pool, slot, now_ns);
 
 	if (QP_UNLIKELY(told & QP_TOLD_LONG))
@@ -96,7 +96,7 @@ end(qpool_lease *lease, qp_end how, const char *what)
 	generation = qp_load_relaxed(&slot->generation);
 	switch (qp_shelf_end(slot, lease->turn_, how, &told)) {
 	case QP_ENDED_STALE:
-		return qp_pool_misuse(slot->pool, what);
+		return qp_pool_misuse(qp_slot_pool(slot), what);
 	case QP_ENDED_OURS:
 		*lease = (qpool_lease)QPOOL_LEASE_INIT;
 		qp_release_finish(slot, how, told);

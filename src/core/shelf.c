@@ -164,8 +164,7 @@ may_put(const qpool *pool, const qp_slot *slot)
 {
 	/* acquire, pairs with the release in publish_locked. */
 	if (slot->cell == NULL || qp_load64_acquire(&pool->shelf.ctl) != slot->cell->laid ||
-	    slot->unanswered_ns > 0 || qp_pool_is_renewed(pool, slot) ||
-	    qp_fork_is_inherited(slot) ||
+	    slot->owes || qp_pool_is_renewed(pool, slot) || qp_fork_is_inherited(slot) ||
 	    qp_loadi64_relaxed(&slot->used_ns) >= qp_loadi64_relaxed(&pool->shelf.review_ns))
 		return NULL; /* in the last case the next acquire looks after the shelf */
 	return qp_hazard_own();
@@ -244,14 +243,14 @@ end_elsewhere(qpool *pool, qp_slot *slot, uint64_t turn, qp_end how, unsigned *t
 qp_ended
 qp_shelf_end(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told)
 {
-	qpool *pool = slot->pool;
+	qpool *pool = qp_slot_pool(slot);
 	bool is_taker;
 
 	if (pool->shelf.count == 0)
 		return qp_slot_end(slot, turn, how, told);
 	/* relaxed: for the taker it is its own number until it ends the lease; of others, at most
 	 * one has the number that it may read here. */
-	is_taker = qp_load64_relaxed(&slot->thread) == qp_thread_id();
+	is_taker = qp_load_relaxed(&qp_slot_note(slot)->thread) == qp_thread_id();
 	*told = 0;
 	if (QP_LIKELY(is_taker) && QP_LIKELY(end_plainly(pool, slot, turn)))
 		return QP_ENDED_OURS;
@@ -262,7 +261,7 @@ qp_shelf_end(qp_slot *slot, uint64_t turn, qp_end how, unsigned *told)
 bool
 qp_shelf_watch(qp_slot *slot, uint64_t turn, unsigned what)
 {
-	qpool *pool = slot->pool;
+	qpool *pool = qp_slot_pool(slot);
 	bool watches;
 
 	if (pool->shelf.count == 0)

@@ -24,17 +24,22 @@ static uint32_t
 copy(const qp_slot *slot, qp_shown *shown)
 {
 	uint32_t moved = qp_load_acquire(&slot->moved);
+	const qp_note *note;
 
+	memset(shown, 0, sizeof *shown);
 	shown->state = qp_slot_state_of(moved);
-	shown->resource_id = qp_load64_acquire(&slot->resource_id);
+	if (shown->state == QP_EMPTY)
+		return moved; /* it may not be set up yet */
+	note = qp_slot_note(slot);
+	shown->resource_id = qp_load64_acquire(qp_slot_resource_id(slot));
 	shown->uses = qp_load64_acquire(&slot->uses);
-	shown->thread = qp_load64_acquire(&slot->thread);
+	shown->thread = qp_load_acquire(&note->thread);
 	shown->opened_ns = qp_loadi64_acquire(&slot->opened_ns);
 	shown->used_ns = qp_loadi64_acquire(&slot->used_ns);
-	shown->leased_ns = qp_loadi64_acquire(&slot->leased_ns);
-	shown->site = qp_loadptr_acquire(&slot->site);
-	shown->label = qp_loadptr_acquire(&slot->label);
-	qp_slot_description(slot, shown->about);
+	shown->leased_ns = qp_loadi64_acquire(&note->leased_ns);
+	shown->site = qp_loadptr_acquire(&note->site);
+	shown->label = qp_loadptr_acquire(&note->label);
+	qp_chunk_description(slot, shown->about);
 	return moved;
 }
 

@@ -7,7 +7,7 @@
 #ifndef QP_CORE_SHOW_H
 #define QP_CORE_SHOW_H
 
-#include "core/slot.h"
+#include "core/chunk.h"
 
 /* A copy of a slot.  Times are on the monotonic clock; site, label and thread are
  * valid in LEASED only. */

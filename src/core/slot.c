@@ -6,8 +6,6 @@
 
 #include "platform/assert.h"
 
-#include <string.h>
-
 #define TO(state) (1u << (state))
 
 static const uint8_t moves[QP_STATES] = {
@@ -21,10 +19,9 @@ static const uint8_t moves[QP_STATES] = {
 };
 
 void
-qp_slot_init(qp_slot *slot, struct qpool *pool)
+qp_slot_init(qp_slot *slot, uint32_t place)
 {
-	slot->magic = QP_SLOT_MAGIC;
-	slot->pool = pool;
+	slot->plate = QP_SLOT_MAGIC << QP_SLOT_PLACE_BITS | place;
 }
 
 uint32_t
@@ -51,7 +48,7 @@ qp_slot_move(qp_slot *slot, qp_state from, qp_state to)
 {
 	uint32_t moved = qp_slot_moved(slot);
 
-	QP_MUST(slot->magic == QP_SLOT_MAGIC);
+	QP_MUST(qp_slot_is_set_up(slot));
 	QP_MUST(qp_slot_state_of(moved) == from);
 	QP_MUST(moves[from] & TO(to));
 	/* release, pairs with the acquire in show.c: a thread that sees the new state
@@ -73,28 +70,6 @@ qp_slot_state_name(qp_state state)
 	};
 
 	return state < QP_STATES ? names[state] : "?";
-}
-
-void
-qp_slot_describe(qp_slot *slot, const char *about)
-{
-	uint64_t words[QP_ABOUT / 8] = {0};
-
-	memcpy(words, about, strnlen(about, QP_ABOUT - 1));
-	for (size_t i = 0; i < QP_ABOUT / 8; i++)
-		qp_store64_release(&slot->about[i], words[i]);
-}
-
-void
-qp_slot_description(const qp_slot *slot, char *out)
-{
-	/* Word by word: a text that changes meanwhile may come out mixed, but always ends in
-	 * NUL. */
-	for (size_t i = 0; i < QP_ABOUT / 8; i++) {
-		uint64_t word = qp_load64_acquire(&slot->about[i]);
-		memcpy(out + i * 8, &word, sizeof word);
-	}
-	out[QP_ABOUT - 1] = '\0';
 }
 
 #define TOLD_SHIFT QP_TURN_BITS
@@ -153,7 +128,7 @@ qp_slot_begin(qp_slot *slot, qpool_lease *lease)
 	QP_MUST(turn & 1);
 	slot->spoiled = false;
 	/* release, pairs with the acquire in qp_slot_peer_into: a thread that sees
-	 * this turn sees leased_ns. */
+	 * this turn sees its note. */
 	qp_store64_release(&slot->turn, turn);
 	lease->resource = slot->resource;
 	lease->slot_ = slot;

@@ -43,7 +43,7 @@ typedef enum qp_ended {
 /* What was told of a lease: a set of bits. */
 enum { QP_TOLD_LONG = 1u, QP_TOLD_GONE = 2u };
 
-#define QP_ABOUT 64u /* bytes of a description, the NUL included */
+#define QP_LINE 64u /* bytes of a line of the processor's cache */
 
 typedef enum qp_state {
 	QP_EMPTY = 0, /* on the stack of empty slots, or never used yet */
@@ -62,17 +62,14 @@ typedef enum qp_state {
  * exactly in IDLE, CHECKING, LEASED, RESETTING and CLOSING.
  */
 typedef struct qp_slot {
-	/* atomic: written by the owner (or under the lock, see above), read by any thread */
-	qp_atomic_u64 turn;
+	_Alignas(QP_LINE)
+	    /* atomic: written by the owner (or under the lock, see above), read by any thread */
+	    qp_atomic_u64 turn;
 	qp_atomic_u32 moved; /* qp_state in the low 3 bits, above it the number of moves so far */
-	/* fixed when the slot is first used */
-	uint32_t magic;
-	struct qpool *pool;
+	/* fixed when the slot is first used: a magic number, and the place in its chunk (chunk.h) */
+	uint32_t plate;
 	/* links of the idle list, the stack of empty slots, or a job queue: guarded by the lock */
 	struct qp_slot *newer, *older;
-	struct qp_slot *newer_of_all,
-	    *older_of_all;      /* idle, or busy, slots of all keys; likewise */
-	struct qp_slot *victim; /* in OPENING: close it first, same owner; or NULL */
 #if QP_FAST
 	struct qp_cell *cell; /* where it lies on the shelf, or NULL; changed under the lock */
 #endif
@@ -81,35 +78,37 @@ typedef struct qp_slot {
 	int64_t age_draw; /* its draw of the age jitter: expiry.h */
 	qpool_why why;    /* in CLOSING: the reason that close gets */
 	bool spoiled;
-	bool told;             /* in CLOSING: EV_CLOSED was already told */
-	bool leaves;           /* in CLOSING: already counted in pool.leaving */
-	bool ousted;           /* in CLOSING: its place is another key's now; under the lock */
-	uint64_t renewal;      /* pool.renewals when its open began */
-	uint64_t asked;        /* pool.suspicions when the resource was last known to be alive */
-	int64_t answered_ns;   /* when it last passed a check; coarse */
-	int64_t unanswered_ns; /* time spent since then on checks cut short without an answer */
-	bool queued;           /* in a job queue: nobody works on it; under the lock */
-	bool busy; /* of a keyed pool: in the list of busy slots (idle.h); under the lock */
+	bool told;        /* in CLOSING: EV_CLOSED was already told */
+	bool leaves;      /* in CLOSING: already counted in pool.leaving */
+	bool owes;        /* an answer: checks were cut short since it last passed one */
+	uint64_t renewal; /* pool.renewals when its open began */
+	bool queued;      /* in a job queue: nobody works on it; under the lock */
 	/* atomic: the generation (forkmark.h) of the process in which the slot left
 	 * EMPTY.  Written under the lock, or by the opener before it opens.  Relaxed;
 	 * threads with stale leases read it too. */
 	qp_atomic_u32 generation;
 	/* atomic: written by the owner, shown to any thread (show.h).  Stored by release, so that
 	 * a thread that sees a new value also sees every move before it. */
-	qp_atomic_u64 resource_id;
-	qp_atomic_i64 opened_ns;   /* when */
-	qp_atomic_i64 used_ns;     /* end of the last lease, or opened_ns */
-	qp_atomic_i64 leased_ns;   /* begin of this lease; coarse, unless hist samples it */
-	qp_atomic_u64 uses;        /* leases of this resource, the current one included */
-	qp_atomic_u64 thread;      /* of the lease, like site and label: the thread that took it */
-	qp_atomic_ptr site, label; /* not cleared when the lease ends; read in LEASED only */
-	qp_atomic_u64 about[QP_ABOUT / 8]; /* text from ops.describe, with its NUL, as words */
+	qp_atomic_i64 opened_ns; /* when */
+	qp_atomic_i64 used_ns;   /* end of the last lease, or opened_ns */
+	qp_atomic_u64 uses;      /* leases of this resource, the current one included */
 } qp_slot;
 
-#define QP_SLOT_MAGIC 0x51534c54u
+#define QP_SLOT_MAGIC      0x534cu
+#define QP_SLOT_PLACE_BITS 17
 
 /* Set up a slot that was never used. */
-void qp_slot_init(qp_slot *slot, struct qpool *pool);
+void qp_slot_init(qp_slot *slot, uint32_t place);
+static inline bool
+qp_slot_is_set_up(const qp_slot *slot)
+{
+	return slot->plate >> QP_SLOT_PLACE_BITS == QP_SLOT_MAGIC;
+}
+static inline uint32_t
+qp_slot_place(const qp_slot *slot)
+{
+	return slot->plate & ((1u << QP_SLOT_PLACE_BITS) - 1);
+}
 /* The only way to change the state; aborts on a move that is not in the drawing. */
 void qp_slot_move(qp_slot *slot, qp_state from, qp_state to);
 qp_state qp_slot_state(const qp_slot *slot);
@@ -129,9 +128,6 @@ uint32_t qp_slot_moved(const qp_slot *slot);
 qp_state qp_slot_state_of(uint32_t moved);
 /* "idle"... */
 const char *qp_slot_state_name(qp_state state);
-/* Store a description, or read it; both take QP_ABOUT bytes, the last of which is always NUL. */
-void qp_slot_describe(qp_slot *slot, const char *about);
-void qp_slot_description(const qp_slot *slot, char *out);
 /*
  * A thread that does not hold a lease may tell of it (held long, holder gone), and the
  * lease may end meanwhile.  All that must stay in order is therefore in one word, the
@@ -156,7 +152,7 @@ uint64_t qp_slot_lent(const qp_slot *slot);
 /* In a forked child: give `state` to a slot whose owner does not exist here.  A lease of it stays
  * out only if `state` is LEASED.  Clears the mark of a teller, who is not in the child. */
 void qp_slot_inherit(qp_slot *slot, qp_state state);
-/* Begin a lease; only the owner may.  Fills *lease.  Site, label, thread and uses must
+/* Begin a lease; only the owner may.  Fills *lease.  Its note (chunk.h) and uses must
  * be written before. */
 void qp_slot_begin(qp_slot *slot, qpool_lease *lease);
 /* End the lease: of all callers with the same turn, every one but the first gets STALE.  On OURS,

@@ -202,7 +202,7 @@ qp_step_describe(qpool *pool, qp_slot *slot)
 		leave(&here);
 		qp_error_trim(about, QP_ABOUT - 1);
 	}
-	qp_slot_describe(slot, about);
+	qp_chunk_describe(slot, about);
 }
 
 bool

@@ -69,7 +69,7 @@ news(const watch *w, const qp_slot *slot, unsigned told, int64_t held_ns)
 	if (w->wants_long && !(told & QP_TOLD_LONG) && held_ns >= w->held_long_ns)
 		what |= QP_TOLD_LONG;
 	if (w->wants_gone && !(told & QP_TOLD_GONE) &&
-	    qp_thread_is_gone((uint32_t)qp_load64_acquire(&slot->thread)))
+	    qp_thread_is_gone(qp_load_acquire(&qp_slot_note(slot)->thread)))
 		what |= QP_TOLD_GONE;
 	return what;
 }
@@ -105,7 +105,7 @@ look(const watch *w, qp_slot *slot)
 		                                                  : QP_TIME_NEVER;
 	}
 	/* Of this turn, or of a later one: then qp_slot_watch fails. */
-	leased_ns = qp_loadi64_acquire(&slot->leased_ns);
+	leased_ns = qp_loadi64_acquire(&qp_slot_note(slot)->leased_ns);
 	held_ns = w->now_ns - leased_ns;
 	what = news(w, slot, told, held_ns);
 	if (what != 0 && qp_shelf_watch(slot, turn, what)) {

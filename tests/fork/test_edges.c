@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MANY 16 /* slots of a first chunk: a child that inherits all of them needs another */
+#define MANY 32 /* slots of a first chunk: a child that inherits all of them needs another */
 
 static wire peer;
 static qpool *pool;

@@ -2,7 +2,7 @@
 /*
  * ownership: two had the same one, because a lease was ended twice or used after its end.
  */
-#include "core/slot.h"
+#include "core/chunk.h"
 #include "regress.h"
 
 /* sidorares/node-mysql2#1280, #3559, npgsql/npgsql#4479: released twice, lent to two at once. */
@@ -115,7 +115,7 @@ mysql_1873_every_verb_refuses_a_lease_that_has_ended(void **state)
 	assert_int_equal(qpool_discard(&stale), QPOOL_EMISUSE);
 	assert_null(qpool_detach(&stale));
 	qpool_label(&stale, "yours");
-	assert_string_equal(qp_loadptr_relaxed(&slot->label), "mine");
+	assert_string_equal(qp_loadptr_relaxed(&qp_slot_note(slot)->label), "mine");
 	qpool_scope_end(&stale);
 	qpool_scope_fail(&stale);
 	assert_ptr_equal(qpool_of(&stale), pool);

@@ -138,7 +138,7 @@ the_text_is_this(void **state)
 	    "  #3 leased for 61.257 s by thread %llu (gone); open for 61.257 s, lent 1 time; "
 	    "pid 4713?at db1\n",
 	    (unsigned)gettid(),
-	    (unsigned long long)qp_load64_relaxed(&((qp_slot *)gone.lease.slot_)->thread));
+	    (unsigned long long)qp_load_relaxed(&qp_slot_note(gone.lease.slot_)->thread));
 	assert_string_equal(dump_of(pool), expected);
 	qpool_release(&a);
 	qpool_release(&gone.lease);

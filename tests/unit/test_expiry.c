@@ -76,7 +76,7 @@ no_limit_is_no_limit(void **state)
 	(void)state;
 	qp_store64_release(&slot.uses, UINT64_MAX);
 	assert_int_equal(qp_expiry_of_idle(&none, &slot, QP_TIME_NEVER), QP_WHY_NONE);
-	assert_false(qp_expiry_needs_check(&none, &slot, QP_TIME_NEVER));
+	assert_false(qp_expiry_needs_check(&none, &slot, 0, QP_TIME_NEVER));
 	assert_int_equal(qp_expiry_age(&none, 0), QPOOL_FOREVER);
 }
 
@@ -86,8 +86,10 @@ a_check_is_due_after_sitting(void **state)
 	qp_slot slot = opened_at(1000);
 
 	(void)state;
-	assert_false(qp_expiry_needs_check(&limits, &slot, 1049));
-	assert_true(qp_expiry_needs_check(&limits, &slot, 1050));
+	assert_false(qp_expiry_needs_check(&limits, &slot, 0, 1049));
+	assert_true(qp_expiry_needs_check(&limits, &slot, 0, 1050));
+	assert_false(qp_expiry_needs_check(&limits, &slot, 1010, 1059));
+	assert_true(qp_expiry_needs_check(&limits, &slot, 1010, 1060));
 }
 
 static void

@@ -95,7 +95,8 @@ without_a_place_nobody_waits_for_one_first(void **state)
 static void
 the_oldest_idle_one_gives_its_place(void **state)
 {
-	qp_slot slots[3];
+	qp_chunk *chunk = qp_chunk_make(NULL, 0, 4, QP_HAS_KINS);
+	qp_slot *slots = qp_chunk_slots(chunk);
 	qp_family family;
 	qp_idle one = {NULL, NULL, 0, NULL}, two = one;
 	qp_slot *ousted;
@@ -103,10 +104,9 @@ the_oldest_idle_one_gives_its_place(void **state)
 	(void)state;
 	qp_family_init(&family, 3);
 	one.all = two.all = &family.idle;
-	memset(slots, 0, sizeof slots);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_true(qp_family_take_place(&family, &ousted));
-		qp_slot_init(&slots[i], NULL);
+		qp_slot_init(&slots[i], i);
 		qp_slot_move(&slots[i], QP_EMPTY, QP_OPENING);
 		qp_slot_move(&slots[i], QP_OPENING, QP_CHECKING);
 		qp_slot_move(&slots[i], QP_CHECKING, QP_IDLE);
@@ -125,6 +125,7 @@ the_oldest_idle_one_gives_its_place(void **state)
 	qp_family_leave_place(&family, &slots[2]);
 	assert_int_equal(family.used, 2);
 	assert_ptr_equal(family.idle.oldest, &slots[2]);
+	qp_chunk_free(chunk);
 }
 
 static void

@@ -108,7 +108,7 @@ entries_are_of_one_instant_while_everything_moves(void **state)
 
 /* A copy that was disturbed is told, and its texts end all the same. */
 static struct {
-	qp_slot slot;
+	qp_slot *slot;
 	qp_atomic_u32 stop;
 } shaken;
 
@@ -121,13 +121,13 @@ shakes(void *argument)
 	memset(text[0], 'a', QP_ABOUT + 1);
 	memset(text[1], 'b', QP_ABOUT + 1);
 	for (uint64_t i = 1; qp_load_acquire(&shaken.stop) == 0; i++) {
-		qp_slot_move(&shaken.slot, QP_EMPTY, QP_OPENING);
-		qp_slot_describe(&shaken.slot, text[i % 2]);
-		qp_store64_release(&shaken.slot.resource_id, i);
-		qp_store64_release(&shaken.slot.uses, i);
-		qp_slot_move(&shaken.slot, QP_OPENING, QP_CHECKING);
-		qp_slot_move(&shaken.slot, QP_CHECKING, QP_CLOSING);
-		qp_slot_move(&shaken.slot, QP_CLOSING, QP_EMPTY);
+		qp_slot_move(shaken.slot, QP_EMPTY, QP_OPENING);
+		qp_chunk_describe(shaken.slot, text[i % 2]);
+		qp_store64_release(qp_slot_resource_id(shaken.slot), i);
+		qp_store64_release(&shaken.slot->uses, i);
+		qp_slot_move(shaken.slot, QP_OPENING, QP_CHECKING);
+		qp_slot_move(shaken.slot, QP_CHECKING, QP_CLOSING);
+		qp_slot_move(shaken.slot, QP_CLOSING, QP_EMPTY);
 	}
 	return NULL;
 }
@@ -135,15 +135,17 @@ shakes(void *argument)
 static void
 a_copy_is_whole_or_says_so(void **state)
 {
+	qp_chunk *chunk = qp_chunk_make(NULL, 0, 2, QP_HAS_ABOUTS);
 	unsigned whole = 0;
 	pthread_t thread;
 	qp_shown s;
 
 	(void)state;
-	qp_slot_init(&shaken.slot, NULL);
+	shaken.slot = qp_chunk_slots(chunk);
+	qp_slot_init(shaken.slot, 0);
 	actor_runs(&thread, shakes, NULL);
 	while (whole < 2000) {
-		bool agrees = qp_show_slot(&shaken.slot, &s);
+		bool agrees = qp_show_slot(shaken.slot, &s);
 		assert_int_equal(s.about[QP_ABOUT - 1], 0);
 		if (!agrees || (s.state != QP_CHECKING && s.state != QP_CLOSING))
 			continue;
@@ -154,6 +156,7 @@ a_copy_is_whole_or_says_so(void **state)
 	}
 	qp_store_release(&shaken.stop, 1);
 	pthread_join(thread, NULL);
+	qp_chunk_free(chunk);
 }
 
 int

@@ -430,7 +430,7 @@ resource_ids_are_never_given_twice(void **state)
 	(void)state;
 	for (int i = 0; i < 20; i++) {
 		qpool_lease lease = must_borrow(keyed, i & 1 ? "a" : "b");
-		uint64_t id = qp_load64_relaxed(&((qp_slot *)lease.slot_)->resource_id);
+		uint64_t id = qp_load64_relaxed(qp_slot_resource_id(lease.slot_));
 		assert_true(id > last);
 		last = id;
 		qpool_release(&lease);

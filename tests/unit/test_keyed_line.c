@@ -485,7 +485,7 @@ ten_thousand_keys_at_once(void **state)
 	}
 	assert_int_equal(keyed->count, MANY);
 	print_message("# a key takes %zu bytes, and %zu for its first slots\n", sizeof(qp_member),
-	    sizeof(qp_slot) << QP_CHUNK_SHIFT_KEY);
+	    qp_chunk_bytes(1u << QP_CHUNK_SHIFT_KEY, QP_HAS_KINS));
 	free(all);
 	end_keyed(keyed, peer, MANY);
 }

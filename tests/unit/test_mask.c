@@ -5,7 +5,7 @@
  */
 #include "virtual.h"
 
-#include "core/slot.h"
+#include "core/chunk.h"
 #include "platform/thread.h"
 
 #include <sched.h>
@@ -82,8 +82,7 @@ live_through(ear *e, uint64_t mask)
 	assert_int_equal(qpool_acquire(pool, QPOOL_SEC(1), &lease, NULL), QPOOL_EOPEN);
 	actor_acquires(&gone, pool, QPOOL_SEC(1));
 	assert_int_equal(actor_join(&gone), QPOOL_OK);
-	while (
-	    !qp_thread_is_gone((uint32_t)qp_load64_relaxed(&((qp_slot *)gone.lease.slot_)->thread)))
+	while (!qp_thread_is_gone(qp_load_relaxed(&qp_slot_note(gone.lease.slot_)->thread)))
 		sched_yield();
 	actor_acquires(&late, pool, QPOOL_SEC(1));
 	qp_testing_await_parked(1);

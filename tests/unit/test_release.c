@@ -4,7 +4,7 @@
  */
 #include "virtual.h"
 
-#include "core/slot.h"
+#include "core/chunk.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -325,16 +325,16 @@ site_and_label_are_kept_with_the_lease(void **state)
 	(void)state;
 	assert_int_equal(qpool_acquire(pool, 0, &lease, NULL), QPOOL_OK);
 	slot = lease.slot_;
-	assert_non_null(strstr(qp_loadptr_relaxed(&slot->site), "test_release.c:"));
-	assert_null(qp_loadptr_relaxed(&slot->label));
+	assert_non_null(strstr(qp_loadptr_relaxed(&qp_slot_note(slot)->site), "test_release.c:"));
+	assert_null(qp_loadptr_relaxed(&qp_slot_note(slot)->label));
 	qpool_label(&lease, "nightly report");
-	assert_string_equal(qp_loadptr_relaxed(&slot->label), "nightly report");
+	assert_string_equal(qp_loadptr_relaxed(&qp_slot_note(slot)->label), "nightly report");
 	qpool_release(&lease);
 	request.site = "here";
 	request.label = "this";
 	assert_int_equal(qpool_acquire_with(pool, &request, &lease, NULL), QPOOL_OK);
-	assert_string_equal(qp_loadptr_relaxed(&slot->site), "here");
-	assert_string_equal(qp_loadptr_relaxed(&slot->label), "this");
+	assert_string_equal(qp_loadptr_relaxed(&qp_slot_note(slot)->site), "here");
+	assert_string_equal(qp_loadptr_relaxed(&qp_slot_note(slot)->label), "this");
 	qpool_release(&lease);
 	end_pool(pool, peer);
 }

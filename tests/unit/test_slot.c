@@ -19,7 +19,7 @@ fresh(void)
 	qp_slot slot;
 
 	memset(&slot, 0, sizeof slot);
-	qp_slot_init(&slot, NULL);
+	qp_slot_init(&slot, 0);
 	slot.resource = &something;
 	return slot;
 }
@@ -107,20 +107,35 @@ a_turn_ends_once(void **state)
 	assert_int_equal(qp_slot_lent(&slot), 2);
 }
 
+/* Idle slots, and nothing else, in a chunk of their own. */
+static qp_chunk *
+idle_ones(uint32_t count, qp_idle *idle)
+{
+	qp_chunk *chunk = qp_chunk_make(NULL, 0, count, 0);
+
+	assert_non_null(chunk);
+	for (uint32_t i = 0; i < count; i++) {
+		qp_slot *slot = &qp_chunk_slots(chunk)[i];
+		qp_slot_init(slot, i);
+		slot->resource = &something;
+		qp_store_relaxed(&slot->moved, QP_IDLE);
+		qp_idle_push(idle, slot);
+		assert_true(qp_idle_is_valid(idle));
+	}
+	return chunk;
+}
+
 static void
 idle_keeps_the_order_of_return(void **state)
 {
 	qp_idle idle = {NULL, NULL, 0, NULL};
-	qp_slot slots[4];
+	qp_chunk *chunk;
+	qp_slot *slots;
 
 	(void)state;
 	assert_true(qp_idle_is_valid(&idle));
-	for (int i = 0; i < 4; i++) {
-		slots[i] = fresh();
-		qp_store_relaxed(&slots[i].moved, QP_IDLE);
-		qp_idle_push(&idle, &slots[i]);
-		assert_true(qp_idle_is_valid(&idle));
-	}
+	chunk = idle_ones(4, &idle);
+	slots = qp_chunk_slots(chunk);
 	assert_ptr_equal(idle.newest, &slots[3]);
 	assert_ptr_equal(idle.oldest, &slots[0]);
 	qp_idle_remove(&idle, &slots[1]);
@@ -131,19 +146,17 @@ idle_keeps_the_order_of_return(void **state)
 	qp_idle_remove(&idle, &slots[0]);
 	qp_idle_remove(&idle, &slots[2]);
 	assert_true(qp_idle_is_valid(&idle) && idle.count == 0);
+	qp_chunk_free(chunk);
 }
 
 static void
 a_broken_idle_list_is_noticed(void **state)
 {
 	qp_idle idle = {NULL, NULL, 0, NULL};
-	qp_slot slots[2] = {fresh(), fresh()};
+	qp_chunk *chunk = idle_ones(2, &idle);
+	qp_slot *slots = qp_chunk_slots(chunk);
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
-		qp_store_relaxed(&slots[i].moved, QP_IDLE);
-		qp_idle_push(&idle, &slots[i]);
-	}
 	idle.count = 1;
 	assert_false(qp_idle_is_valid(&idle));
 	idle.count = 2;
@@ -152,6 +165,7 @@ a_broken_idle_list_is_noticed(void **state)
 	qp_store_relaxed(&slots[0].moved, QP_IDLE);
 	slots[0].newer = NULL;
 	assert_false(qp_idle_is_valid(&idle));
+	qp_chunk_free(chunk);
 }
 
 /* ---- a lease that is told of ---- */

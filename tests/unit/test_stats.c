@@ -228,7 +228,7 @@ no_pool_has_no_name(void **state)
 static const qp_slot *
 chunk(const qpool *pool, unsigned number)
 {
-	return qp_loadptr_relaxed(&pool->chunks[number]);
+	return qp_chunk_slots(qp_loadptr_relaxed(&pool->chunks[number]));
 }
 
 static void
@@ -243,9 +243,9 @@ slots_lie_where_their_number_says(void **state)
 	pool = pool_of(peer, fake_ops(), &o);
 	for (uint32_t i = 1; i < 65535; i++)
 		assert_ptr_not_equal(qp_pool_slot(pool, i), qp_pool_slot(pool, i - 1));
-	assert_ptr_equal(qp_pool_slot(pool, 16), chunk(pool, 1));
-	assert_ptr_equal(qp_pool_slot(pool, 15), chunk(pool, 0) + 15);
-	assert_ptr_equal(qp_pool_slot(pool, 65534), chunk(pool, 12) + (65534 - 16 * 4095));
+	assert_ptr_equal(qp_pool_slot(pool, 32), chunk(pool, 1));
+	assert_ptr_equal(qp_pool_slot(pool, 31), chunk(pool, 0) + 31);
+	assert_ptr_equal(qp_pool_slot(pool, 65534), chunk(pool, 11) + (65534 - 32 * 2047));
 	end_pool(pool, peer);
 }
 
