@@ -4,6 +4,7 @@
  */
 #include "core/chunk.h"
 
+#include "core/pool.h"
 #include "platform/alloc.h"
 
 #include <string.h>
@@ -57,6 +58,12 @@ qp_chunk_free(qp_chunk *chunk)
 	if (chunk != NULL)
 		chunk->magic = 0;
 	qp_alloc_free(block);
+}
+
+qp_slot *
+qp_chunk_linked(const qp_chunk *chunk, uint32_t link)
+{
+	return qp_pool_slot(chunk->pool, link - 1);
 }
 
 void

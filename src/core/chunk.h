@@ -121,6 +121,39 @@ qp_slot_note(const qp_slot *slot)
 	return &chunk->notes[group + 2 * (place & (apart - 1)) + ((place & apart) != 0)];
 }
 
+/* What is kept of a slot in links of its pool: its number, from 1; NULL: 0. */
+static inline uint32_t
+qp_slot_link(const qp_slot *slot)
+{
+	return slot != NULL ? qp_chunk_of(slot)->first + qp_slot_place(slot) + 1 : 0;
+}
+
+/* A slot in another chunk of the same pool. */
+qp_slot *qp_chunk_linked(const qp_chunk *chunk, uint32_t link);
+/* The slot that this one is linked to. */
+static inline qp_slot *
+qp_slot_linked(const qp_slot *from, uint32_t link)
+{
+	const qp_chunk *chunk = qp_chunk_of(from);
+	uint32_t place = link - 1 - chunk->first;
+
+	if (link == 0)
+		return NULL;
+	return place < chunk->count ? qp_chunk_slots(chunk) + place : qp_chunk_linked(chunk, link);
+}
+
+static inline qp_slot *
+qp_slot_newer(const qp_slot *slot)
+{
+	return qp_slot_linked(slot, slot->newer);
+}
+
+static inline qp_slot *
+qp_slot_older(const qp_slot *slot)
+{
+	return qp_slot_linked(slot, slot->older);
+}
+
 /* The number of its resource.  atomic: written and read as a note is. */
 static inline qp_atomic_u64 *
 qp_slot_resource_id(const qp_slot *slot)

@@ -141,8 +141,8 @@ pop_empty(qpool *pool)
 	qp_slot *slot = pool->empty_top;
 
 	if (slot != NULL) {
-		pool->empty_top = slot->older;
-		slot->older = NULL;
+		pool->empty_top = qp_slot_older(slot);
+		slot->older = 0;
 		pool->empties--;
 		return slot;
 	}
@@ -179,7 +179,7 @@ oust(qp_slot *victim)
 	qpool *pool = qp_slot_pool(victim);
 
 	qp_idle_remove(&pool->idle, victim);
-	victim->why = QPOOL_WHY_SHRUNK;
+	qp_slot_set_why(victim, QPOOL_WHY_SHRUNK);
 	qp_slot_move(victim, QP_IDLE, QP_CLOSING);
 	pool->owned++;
 	pool->leaving++;
@@ -196,10 +196,9 @@ begin_open(qpool *pool)
 	qp_slot_move(slot, QP_EMPTY, QP_OPENING);
 	/* relaxed, as in qp_pool_is_renewed and qp_suspect_last: what these count happened
 	 * before this open. */
-	slot->renewal = qp_load64_relaxed(&pool->renewals);
+	qp_store_relaxed(&slot->born, qp_fork_born(pool));
 	if (answers != NULL)
 		answers->asked = qp_load64_relaxed(&pool->suspicions);
-	qp_store_relaxed(&slot->generation, qp_forkmark_now());
 	if (pool->idle.all != NULL)
 		qp_idle_begin(pool->idle.all, slot);
 	pool->owned++;
@@ -454,7 +453,7 @@ qp_exchange_put_idle_locked(qpool *pool, qp_slot *slot, qp_state from)
 	qp_shelf_leave_locked(slot);
 	if (why != QP_WHY_NONE) {
 		/* Counted at once: of several that come back together, only the surplus must go. */
-		slot->why = why;
+		qp_slot_set_why(slot, why);
 		slot->leaves = true;
 		qp_slot_move(slot, from, QP_CLOSING);
 		pool->leaving += !qp_fork_is_inherited(slot);

@@ -26,7 +26,7 @@ typedef struct qp_bounds {
 	qp_atomic_u32 max_uses, age_jitter_percent;
 } qp_bounds;
 
-#define QP_EXPIRY_DRAWS 1000000
+#define QP_EXPIRY_DRAWS 50000 /* in 16 bits */
 
 void qp_expiry_set(qp_bounds *bounds, const qp_limits *limits);
 /* The age at which a resource expires.  `draw`, the resource's own, evenly spread over 0 ..

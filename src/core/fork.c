@@ -36,7 +36,7 @@ is_mine(const qp_slot *slot)
 	qp_state state = qp_slot_state(slot);
 	bool mine = false;
 
-	if (state == QP_EMPTY || state == QP_IDLE || slot->queued)
+	if (state == QP_EMPTY || state == QP_IDLE || slot->lies == QP_LIES_QUEUED)
 		return false;
 	for (const qp_mark *mark = qp_trail_top(); mark != NULL && !mine; mark = mark->below)
 		mine = mark->slot == slot || is_kept(mark, slot);
@@ -69,7 +69,7 @@ fate_of(const qp_slot *slot)
 		return QP_EMPTY;
 	if (qp_slot_is_lent(slot))
 		return QP_LEASED;
-	return state == QP_IDLE || slot->queued ? QP_CLOSING : QP_EMPTY;
+	return state == QP_IDLE || slot->lies == QP_LIES_QUEUED ? QP_CLOSING : QP_EMPTY;
 }
 
 static void
@@ -83,10 +83,9 @@ inherit_slot(qpool *pool, qp_slot *slot)
 	mine = is_mine(slot);
 	if (!mine)
 		qp_slot_inherit(slot, state);
-	slot->queued = false;
+	slot->lies = QP_LIES_NOWHERE;
 	if (kin != NULL)
 		kin->ousted = kin->busy = false;
-	qp_shelf_forget(slot);
 	if (state == QP_EMPTY) {
 		qp_pool_push_empty_locked(pool, slot);
 		return;

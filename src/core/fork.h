@@ -38,11 +38,26 @@ qp_fork_look(qpool *pool)
 		qp_fork_rebuild(pool->root);
 }
 
+/* For slot->born, when an open begins. */
+static inline uint32_t
+qp_fork_born(const qpool *pool)
+{
+	/* relaxed: as in qp_pool_is_renewed; what renewals counts happened before this open. */
+	return (uint32_t)qp_load64_relaxed(&pool->renewals) << 16 | (qp_forkmark_now() & 0xffff);
+}
+
+/* Was what this slot->born tells of before the fork? */
+static inline bool
+qp_fork_is_before(uint32_t born)
+{
+	return ((born ^ qp_forkmark_now()) & 0xffff) != 0;
+}
+
 /* Does this slot, which is not EMPTY, hold something from before the fork? */
 static inline bool
 qp_fork_is_inherited(const qp_slot *slot)
 {
-	return qp_load_relaxed(&slot->generation) != qp_forkmark_now();
+	return qp_fork_is_before(qp_load_relaxed(&slot->born));
 }
 
 #endif

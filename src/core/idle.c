@@ -122,10 +122,10 @@ void
 qp_idle_push(qp_idle *idle, qp_slot *slot)
 {
 	QP_MUST(qp_slot_state(slot) == QP_IDLE);
-	slot->newer = NULL;
-	slot->older = idle->newest;
+	slot->newer = 0;
+	slot->older = qp_slot_link(idle->newest);
 	if (idle->newest != NULL)
-		idle->newest->newer = slot;
+		idle->newest->newer = qp_slot_link(slot);
 	else
 		idle->oldest = slot;
 	idle->newest = slot;
@@ -138,10 +138,10 @@ QP_COLD void
 qp_idle_push_oldest(qp_idle *idle, qp_slot *slot)
 {
 	QP_MUST(qp_slot_state(slot) == QP_IDLE);
-	slot->older = NULL;
-	slot->newer = idle->oldest;
+	slot->older = 0;
+	slot->newer = qp_slot_link(idle->oldest);
 	if (idle->oldest != NULL)
-		idle->oldest->older = slot;
+		idle->oldest->older = qp_slot_link(slot);
 	else
 		idle->newest = slot;
 	idle->oldest = slot;
@@ -153,16 +153,18 @@ qp_idle_push_oldest(qp_idle *idle, qp_slot *slot)
 void
 qp_idle_remove(qp_idle *idle, qp_slot *slot)
 {
+	qp_slot *newer = qp_slot_newer(slot), *older = qp_slot_older(slot);
+
 	QP_MUST(idle->count > 0);
-	if (slot->newer != NULL)
-		slot->newer->older = slot->older;
+	if (newer != NULL)
+		newer->older = slot->older;
 	else
-		idle->newest = slot->older;
-	if (slot->older != NULL)
-		slot->older->newer = slot->newer;
+		idle->newest = older;
+	if (older != NULL)
+		older->newer = slot->newer;
 	else
-		idle->oldest = slot->newer;
-	slot->newer = slot->older = NULL;
+		idle->oldest = newer;
+	slot->newer = slot->older = 0;
 	idle->count--;
 	if (QP_UNLIKELY(idle->all != NULL))
 		remove_of_all(idle->all, slot);
@@ -174,8 +176,9 @@ qp_idle_is_valid(const qp_idle *idle)
 	const qp_slot *newer = NULL;
 	uint32_t members = 0;
 
-	for (const qp_slot *slot = idle->newest; slot != NULL; newer = slot, slot = slot->older) {
-		if (slot->newer != newer || qp_slot_state(slot) != QP_IDLE ||
+	for (const qp_slot *slot = idle->newest; slot != NULL;
+	     newer = slot, slot = qp_slot_older(slot)) {
+		if (qp_slot_newer(slot) != newer || qp_slot_state(slot) != QP_IDLE ||
 		    slot->resource == NULL)
 			return false;
 		members++;

@@ -16,7 +16,7 @@ static qp_slot *
 take(qpool *pool, qp_slot *slot, qpool_why why)
 {
 	qp_idle_remove(&pool->idle, slot);
-	slot->why = why;
+	qp_slot_set_why(slot, why);
 	qp_slot_move(slot, QP_IDLE, QP_CLOSING);
 	pool->owned++;
 	pool->leaving++;

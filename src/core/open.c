@@ -25,7 +25,7 @@ come_to_be(qpool *pool, qp_slot *slot, int64_t took_ns)
 
 	qp_pool_lock(pool);
 	id = ++pool->root->ids;
-	slot->age_draw = qp_random_upto(&pool->random, QP_EXPIRY_DRAWS);
+	slot->age_draw = (uint16_t)qp_random_upto(&pool->random, QP_EXPIRY_DRAWS);
 	qp_pool_unlock(pool, NULL);
 	qp_store64_release(qp_slot_resource_id(slot), id);
 	qp_storei64_release(&slot->opened_ns, now_ns);
@@ -262,7 +262,7 @@ qp_open_undo(qpool *pool, qp_slot *slot)
 void
 qp_open_retire(qpool *pool, qp_slot *slot, qp_state from, qpool_why why, const qpool_error *cause)
 {
-	slot->why = why;
+	qp_slot_set_why(slot, why);
 	qp_slot_move(slot, from, QP_CLOSING);
 	if (cause != NULL && !qp_fork_is_inherited(slot)) {
 		qp_notice_closed(pool, slot, cause); /* now: `cause` does not outlive us */
@@ -302,8 +302,6 @@ qp_open_make_room(qp_slot *slot)
 	qp_trail_enter(&here, pool, QP_IN_HAND, slot);
 	qp_open_undo(qp_slot_pool(victim), victim);
 	qp_trail_leave(&here);
-	if (QP_UNLIKELY(qp_fork_is_inherited(slot))) { /* still empty: now this process's */
-		qp_store_relaxed(&slot->generation, qp_forkmark_now());
-		slot->renewal = qp_load64_relaxed(&pool->renewals); /* relaxed: as in begin_open */
-	}
+	if (QP_UNLIKELY(qp_fork_is_inherited(slot))) /* still empty: now this process's */
+		qp_store_relaxed(&slot->born, qp_fork_born(pool));
 }

@@ -159,7 +159,7 @@ void
 qp_pool_push_empty_locked(qpool *pool, qp_slot *slot)
 {
 	slot->resource = NULL;
-	slot->older = pool->empty_top;
+	slot->older = qp_slot_link(pool->empty_top);
 	pool->empty_top = slot;
 	pool->empties++;
 }
@@ -402,7 +402,7 @@ slots_are_valid(const qpool *pool)
 		inherited += qp_slot_state(slot) != QP_EMPTY && qp_slot_state(slot) != QP_OPENING &&
 		             qp_fork_is_inherited(slot);
 	}
-	for (const qp_slot *slot = pool->empty_top; slot != NULL; slot = slot->older)
+	for (const qp_slot *slot = pool->empty_top; slot != NULL; slot = qp_slot_older(slot))
 		stacked += qp_slot_state(slot) == QP_EMPTY;
 	owned = pool->fresh - counts[QP_EMPTY] - counts[QP_IDLE]; /* those laid are among them */
 	return stacked == pool->empties && counts[QP_EMPTY] == pool->empties &&

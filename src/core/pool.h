@@ -230,7 +230,7 @@ qp_pool_is_renewed(const qpool *pool, const qp_slot *slot)
 {
 	/* relaxed: a thread that learned of a renewal from the thread that made it
 	 * sees it; others may see it a moment late. */
-	return slot->renewal != qp_load64_relaxed(&pool->renewals);
+	return qp_load_relaxed(&slot->born) >> 16 != (qp_load64_relaxed(&pool->renewals) & 0xffff);
 }
 /* How many slots are lent, or on their way to or from a lease: not idle, opening,
  * leaving or inherited. */

@@ -148,15 +148,14 @@ end(qp_slot *slot, uint64_t turn, uint64_t ctl)
 
 /* May it lie down again, and is it not one of those that are measured?  Asked by the owner. */
 static inline bool
-may_lie(const qpool *pool, const qp_slot *slot, uint64_t turn, uint64_t ctl, int64_t now_ns)
+may_lie(const qpool *pool, const qp_cell *cell, const qp_slot *slot, uint64_t turn, uint64_t ctl,
+    int64_t now_ns)
 {
-	const qp_cell *cell = slot->cell;
-
 	if (QP_UNLIKELY(ctl & QP_SHELF_FENCED) &&
 	    now_ns >= qp_loadi64_relaxed(&pool->shelf.review_ns))
 		return false;
-	return QP_LIKELY(cell != NULL) && QP_LIKELY(ctl == cell->laid) &&
-	       QP_LIKELY(now_ns <= cell->age_last_ns) && QP_LIKELY(!slot->spoiled) &&
+	return QP_LIKELY(ctl == cell->laid) && QP_LIKELY(now_ns <= cell->age_last_ns) &&
+	       QP_LIKELY(!slot->spoiled) &&
 	       QP_LIKELY(qp_load64_relaxed(&slot->uses) <
 			 qp_load_relaxed(&pool->dials.bounds.max_uses)) &&
 	       QP_LIKELY(!qp_hist_samples((turn + 1) / 2));
@@ -164,15 +163,15 @@ may_lie(const qpool *pool, const qp_slot *slot, uint64_t turn, uint64_t ctl, int
 
 /* As give_back and qp_shelf_put, in the hazard in which the lease ended. */
 static inline bool
-put(qpool *pool, qp_slot *slot, int64_t now_ns)
+put(qpool *pool, qp_cell *cell, qp_slot *slot, int64_t now_ns)
 {
 	int64_t idle_ns = qp_loadi64_relaxed(&pool->dials.bounds.max_idle_ns);
-	int64_t left_ns = slot->cell->age_last_ns - now_ns; /* not negative: may_lie */
+	int64_t left_ns = cell->age_last_ns - now_ns; /* not negative: may_lie */
 
 	qp_storei64_release(&slot->used_ns, now_ns);
-	slot->cell->until_ns = now_ns + (idle_ns < left_ns ? idle_ns : left_ns);
+	cell->until_ns = now_ns + (idle_ns < left_ns ? idle_ns : left_ns);
 	qp_slot_hop(slot, QP_LEASED, QP_IDLE);
-	return qp_shelf_let_lie(pool, slot);
+	return qp_shelf_let_lie(pool, cell, slot);
 }
 
 /* The lease has ended, and the rest goes the whole way: from LEASED, or, if the shelf was shut at the same moment,
@@ -200,6 +199,7 @@ qpool_release(qpool_lease *lease)
 	qpool *pool;
 	uint64_t turn, ctl;
 	bool lies, is_there = false;
+	qp_cell *cell;
 
 	if (own == NULL || QP_UNLIKELY(lease == NULL) || (slot = slot_of(lease, own)) == NULL)
 		return qp_release_whole(lease);
@@ -212,9 +212,10 @@ qpool_release(qpool_lease *lease)
 		qp_hazard_leave(own);
 		return qp_release_whole(lease);
 	}
-	lies = may_lie(pool, slot, turn, ctl, now_ns);
+	cell = qp_shelf_cell(pool, slot);
+	lies = may_lie(pool, cell, slot, turn, ctl, now_ns);
 	if (QP_LIKELY(lies))
-		is_there = put(pool, slot, now_ns);
+		is_there = put(pool, cell, slot, now_ns);
 	qp_hazard_leave(own);
 	*lease = (qpool_lease)QPOOL_LEASE_INIT;
 	return QP_LIKELY(is_there) ? QPOOL_OK : finish(slot, lies);

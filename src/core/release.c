@@ -88,12 +88,12 @@ static qpool_err
 end(qpool_lease *lease, qp_end how, const char *what)
 {
 	qp_slot *slot = qp_lease_held(lease, what);
-	uint32_t generation;
+	uint32_t born;
 	unsigned told;
 
 	if (slot == NULL)
 		return QPOOL_EMISUSE;
-	generation = qp_load_relaxed(&slot->generation);
+	born = qp_load_relaxed(&slot->born);
 	switch (qp_shelf_end(slot, lease->turn_, how, &told)) {
 	case QP_ENDED_STALE:
 		return qp_pool_misuse(qp_slot_pool(slot), what);
@@ -106,7 +106,7 @@ end(qpool_lease *lease, qp_end how, const char *what)
 		break;
 	}
 	/* Giving back runs user code, which may have forked. */
-	return QP_LIKELY(generation == qp_forkmark_now()) ? QPOOL_OK : QPOOL_EFORKED;
+	return QP_LIKELY(!qp_fork_is_before(born)) ? QPOOL_OK : QPOOL_EFORKED;
 }
 
 static qpool_err

@@ -51,13 +51,14 @@ qp_shelf_make(qpool *pool)
 	shelf->count = 1;
 	while (shelf->count <= QP_SHELF_SPREADS && shelf->count < pool->config.max_size)
 		shelf->count *= 2;
-	shelf->block = qp_alloc_zero(shelf->count + 1, QP_CELL_BYTES);
+	shelf->block = qp_alloc_zero(shelf->count + 2, QP_CELL_BYTES);
 	if (shelf->block == NULL) {
 		shelf->count = 0;
 		return false;
 	}
 	shelf->cells = (qp_cell *)(((uintptr_t)shelf->block + QP_CELL_BYTES - 1) &
-				   ~(uintptr_t)(QP_CELL_BYTES - 1));
+				   ~(uintptr_t)(QP_CELL_BYTES - 1)) +
+	               1;
 	return true;
 }
 
@@ -163,8 +164,9 @@ static qp_hazard *
 may_put(const qpool *pool, const qp_slot *slot)
 {
 	/* acquire, pairs with the release in publish_locked. */
-	if (slot->cell == NULL || qp_load64_acquire(&pool->shelf.ctl) != slot->cell->laid ||
-	    slot->owes || qp_pool_is_renewed(pool, slot) || qp_fork_is_inherited(slot) ||
+	if (!qp_shelf_has(slot) ||
+	    qp_load64_acquire(&pool->shelf.ctl) != qp_shelf_cell(pool, slot)->laid || slot->owes ||
+	    qp_pool_is_renewed(pool, slot) || qp_fork_is_inherited(slot) ||
 	    qp_loadi64_relaxed(&slot->used_ns) >= qp_loadi64_relaxed(&pool->shelf.review_ns))
 		return NULL; /* in the last case the next acquire looks after the shelf */
 	return qp_hazard_own();
@@ -172,13 +174,12 @@ may_put(const qpool *pool, const qp_slot *slot)
 
 /* Both limits that come with time, in one instant. */
 static void
-set_until(const qpool *pool, qp_slot *slot)
+set_until(const qpool *pool, qp_cell *cell, const qp_slot *slot)
 {
 	int64_t idle_ns = qp_loadi64_relaxed(&pool->dials.bounds.max_idle_ns);
 	int64_t until_ns = qp_clock_after(qp_loadi64_relaxed(&slot->used_ns), idle_ns);
 
-	slot->cell->until_ns =
-	    until_ns < slot->cell->age_last_ns ? until_ns : slot->cell->age_last_ns;
+	cell->until_ns = until_ns < cell->age_last_ns ? until_ns : cell->age_last_ns;
 }
 
 bool
@@ -186,17 +187,19 @@ qp_shelf_put(qpool *pool, qp_slot *slot, qp_state *from)
 {
 	qp_hazard *own = may_put(pool, slot);
 	bool is_there;
+	qp_cell *cell;
 
 	if (own == NULL)
 		return false;
+	cell = qp_shelf_cell(pool, slot);
 	qp_hazard_enter(own, pool);
-	if (QP_UNLIKELY(qp_load64_acquire(&pool->shelf.ctl) != slot->cell->laid)) {
+	if (QP_UNLIKELY(qp_load64_acquire(&pool->shelf.ctl) != cell->laid)) {
 		qp_hazard_leave(own);
 		return false;
 	}
-	set_until(pool, slot);
+	set_until(pool, cell, slot);
 	qp_slot_move(slot, *from, QP_IDLE);
-	is_there = qp_shelf_let_lie(pool, slot);
+	is_there = qp_shelf_let_lie(pool, cell, slot);
 	qp_hazard_leave(own);
 	if (QP_LIKELY(is_there))
 		return true;

@@ -67,7 +67,7 @@ typedef struct qp_cell {
 
 /*
  * A slot that lies in a cell counts as owned, even while it is IDLE:
- *     cell.held is the slot, BUSY or IDLE  <=>  slot->cell is the cell
+ *     cell.held is the slot, BUSY or IDLE  <=>  slot->lies is the cell's number
  *     SETTLED or SHUTTING  <=>  ctl says SHUT;  FENCED_OPEN  <=>  it says FENCED
  *     exact  =>  not OPEN;  no cells  =>  SETTLED and exact
  *     the pool is paused, closing or over its size, or qpool_wait_ready waits, or somebody is in line
@@ -84,7 +84,8 @@ typedef struct qp_shelf {
 	qp_atomic_u64 ctl;
 	/* fixed after create */
 	uint32_t count; /* of cells; 0: there is no shelf */
-	qp_cell *cells;
+	qp_cell
+	    *cells;  /* before the first lies one in which nothing is ever laid: QP_LIES_NOWHERE */
 	void *block; /* what to free */
 	/* atomic: written under the lock, read by anyone, relaxed: all may be seen late.  When the next put
 	 * goes by the lock, so that the shelf is looked after; coarse. */
@@ -157,13 +158,7 @@ void qp_shelf_leave_locked(qp_slot *slot);
 static inline bool
 qp_shelf_has(const qp_slot *slot)
 {
-	return slot->cell != NULL;
-}
-/* In a forked child, where the cells are empty. */
-static inline void
-qp_shelf_forget(qp_slot *slot)
-{
-	slot->cell = NULL;
+	return slot->lies != QP_LIES_NOWHERE && slot->lies != QP_LIES_QUEUED;
 }
 /* Is a thread on its way to shut it? */
 bool qp_shelf_is_pinned(const struct qpool *pool);
@@ -295,12 +290,6 @@ qp_shelf_has(const qp_slot *slot)
 {
 	(void)slot;
 	return false;
-}
-
-static inline void
-qp_shelf_forget(qp_slot *slot)
-{
-	(void)slot;
 }
 
 static inline bool

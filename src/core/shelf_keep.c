@@ -74,7 +74,7 @@ gather(qpool *pool)
 		uint64_t held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
 		if (!(held & QP_CELL_IDLE) || !qp_shelf_swap(cell, held, 0))
 			continue;
-		qp_shelf_forget(qp_shelf_slot(held));
+		qp_shelf_slot(held)->lies = QP_LIES_NOWHERE;
 		pool->owned--;
 		qp_idle_push(&pool->idle, qp_shelf_slot(held));
 		found++;
@@ -335,12 +335,12 @@ qp_shelf_is_spread_locked(const qpool *pool)
 }
 
 static void
-set_age(const qpool *pool, qp_slot *slot)
+set_age(const qpool *pool, qp_cell *cell, const qp_slot *slot)
 {
 	int64_t age_ns = qp_expiry_age(&pool->dials.bounds, slot->age_draw);
 	int64_t opened_ns = qp_loadi64_relaxed(&slot->opened_ns);
 
-	slot->cell->age_last_ns =
+	cell->age_last_ns =
 	    age_ns == QPOOL_FOREVER ? QP_TIME_NEVER : qp_clock_after(opened_ns, age_ns) - 1;
 }
 
@@ -402,8 +402,8 @@ qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 	if (cell == NULL)
 		return;
 	cell->laid = ctl;
-	slot->cell = cell;
-	set_age(pool, slot);
+	slot->lies = (uint8_t)(cell - pool->shelf.cells + 1);
+	set_age(pool, cell, slot);
 	/* release: as in qp_shelf_let_lie, though nobody may take it yet. */
 	qp_store64_release(&cell->held, qp_shelf_word(slot));
 }
@@ -411,10 +411,10 @@ qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 void
 qp_shelf_leave_locked(qp_slot *slot)
 {
-	if (slot->cell == NULL)
+	if (!qp_shelf_has(slot))
 		return;
-	qp_store64_release(&slot->cell->held, 0);
-	qp_shelf_forget(slot);
+	qp_store64_release(&qp_shelf_cell(qp_slot_pool(slot), slot)->held, 0);
+	slot->lies = QP_LIES_NOWHERE;
 }
 
 /* ---- valid ---- */
@@ -450,7 +450,7 @@ qp_shelf_is_valid_locked(const qpool *pool)
 	for (uint32_t i = 0; i < pool->shelf.count; i++) {
 		const qp_cell *cell = &pool->shelf.cells[i];
 		uint64_t held = qp_load64_relaxed(&cell->held);
-		if (held != 0 && qp_shelf_slot(held)->cell != cell)
+		if (held != 0 && qp_shelf_slot(held)->lies != i + 1)
 			return false;
 	}
 	return true;

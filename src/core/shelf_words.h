@@ -33,6 +33,13 @@ qp_shelf_home(const qpool *pool, const qp_hazard *own, uint64_t ctl)
 	return &pool->shelf.cells[own->number & (ctl / QP_SHELF_SPREAD & QP_SHELF_SPREADS)];
 }
 
+/* Where this slot lies, or the cell before the first. */
+static inline qp_cell *
+qp_shelf_cell(const qpool *pool, const qp_slot *slot)
+{
+	return &pool->shelf.cells[(int)slot->lies - 1];
+}
+
 /* Take what lies idle in this cell: `after` is BUSY or EMPTY. */
 static inline bool
 qp_shelf_swap(qp_cell *cell, uint64_t idle, uint64_t after)
@@ -54,9 +61,8 @@ qp_shelf_is_stopped(const qpool *pool)
 /* The slot, IDLE by now, is its owner's no longer.  false: the shelf was shut meanwhile, and the slot has
  * been taken back.  Inside the hazard, after a look at ctl. */
 static inline bool
-qp_shelf_let_lie(const qpool *pool, qp_slot *slot)
+qp_shelf_let_lie(const qpool *pool, qp_cell *cell, const qp_slot *slot)
 {
-	qp_cell *cell = slot->cell;
 	uint64_t busy = qp_shelf_word(slot), laid = cell->laid;
 
 	qp_store64_release(&cell->held, busy + QP_CELL_IDLE);

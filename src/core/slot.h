@@ -56,46 +56,55 @@ typedef enum qp_state {
 	QP_STATES
 } qp_state;
 
+/* Where a slot lies besides: in no such place, in a job queue, where nobody works on it, or in the
+ * cell of the shelf with this number, from 1. */
+enum { QP_LIES_NOWHERE = 0, QP_LIES_QUEUED = UINT8_MAX };
+
 /*
+ * One line of the processor's cache.  What the common lease touches (quick.c) comes first; the
+ * rest of what it touches is the slot's note (chunk.h) and its cell (shelf.h).
+ *
  * The number in `turn` is odd exactly while the slot is LEASED.  It grows by one when a lease
  * begins and when it ends, so (turn + 1) / 2 is how often this slot was lent.  resource != NULL
  * exactly in IDLE, CHECKING, LEASED, RESETTING and CLOSING.
  */
 typedef struct qp_slot {
-	_Alignas(QP_LINE)
-	    /* atomic: written by the owner (or under the lock, see above), read by any thread */
-	    qp_atomic_u64 turn;
+	/* ---- what the common lease touches ---- */
+	/* atomic: written by the owner (or under the lock, see above), read by any thread */
+	_Alignas(QP_LINE) qp_atomic_u64 turn;
 	qp_atomic_u32 moved; /* qp_state in the low 3 bits, above it the number of moves so far */
 	/* fixed when the slot is first used: a magic number, and the place in its chunk (chunk.h) */
 	uint32_t plate;
-	/* links of the idle list, the stack of empty slots, or a job queue: guarded by the lock */
-	struct qp_slot *newer, *older;
-#if QP_FAST
-	struct qp_cell *cell; /* where it lies on the shelf, or NULL; changed under the lock */
-#endif
-	/* the owner's */
-	void *resource;
-	int64_t age_draw; /* its draw of the age jitter: expiry.h */
-	qpool_why why;    /* in CLOSING: the reason that close gets */
-	bool spoiled;
-	bool told;        /* in CLOSING: EV_CLOSED was already told */
-	bool leaves;      /* in CLOSING: already counted in pool.leaving */
-	bool owes;        /* an answer: checks were cut short since it last passed one */
-	uint64_t renewal; /* pool.renewals when its open began */
-	bool queued;      /* in a job queue: nobody works on it; under the lock */
-	/* atomic: the generation (forkmark.h) of the process in which the slot left
-	 * EMPTY.  Written under the lock, or by the opener before it opens.  Relaxed;
-	 * threads with stale leases read it too. */
-	qp_atomic_u32 generation;
+	void *resource; /* the owner's */
 	/* atomic: written by the owner, shown to any thread (show.h).  Stored by release, so that
 	 * a thread that sees a new value also sees every move before it. */
-	qp_atomic_i64 opened_ns; /* when */
-	qp_atomic_i64 used_ns;   /* end of the last lease, or opened_ns */
-	qp_atomic_u64 uses;      /* leases of this resource, the current one included */
+	qp_atomic_i64 used_ns; /* end of the last lease, or opened_ns */
+	qp_atomic_u64 uses;    /* leases of this resource, the current one included */
+	/* atomic: when its open began: the low 16 bits of the process's generation (forkmark.h), and
+	 * above them those of pool.renewals.  Written under the lock, or by the opener before it
+	 * opens.  Relaxed; threads with stale leases read it too.  A resource passes for new while
+	 * exactly 65,536 forks, or renewals, have come since: the next one ends that. */
+	qp_atomic_u32 born;
+	/* QP_LIES_...; changed under the lock, and read by the owner, who puts it where it changes */
+	uint8_t lies;
+	/* the owner's, all bits of one byte */
+	bool spoiled : 1;
+	bool told : 1;    /* in CLOSING: EV_CLOSED was already told */
+	bool leaves : 1;  /* in CLOSING: already counted in pool.leaving */
+	bool owes : 1;    /* an answer: checks were cut short since it last passed one */
+	unsigned why : 4; /* in CLOSING: the qpool_why that close gets */
+	/* ---- the rest ---- */
+	uint16_t age_draw;       /* the owner's: its draw of the age jitter, see expiry.h */
+	qp_atomic_i64 opened_ns; /* atomic, like used_ns */
+	/* links of the idle list, the stack of empty slots, or a job queue (qp_slot_link): guarded
+	 * by the lock */
+	uint32_t newer, older;
 } qp_slot;
 
 #define QP_SLOT_MAGIC      0x534cu
 #define QP_SLOT_PLACE_BITS 17
+
+_Static_assert(sizeof(qp_slot) == QP_LINE, "a slot is one line");
 
 /* Set up a slot that was never used. */
 void qp_slot_init(qp_slot *slot, uint32_t place);
@@ -108,6 +117,11 @@ static inline uint32_t
 qp_slot_place(const qp_slot *slot)
 {
 	return slot->plate & ((1u << QP_SLOT_PLACE_BITS) - 1);
+}
+static inline void
+qp_slot_set_why(qp_slot *slot, qpool_why why)
+{
+	slot->why = (unsigned)why & 15u;
 }
 /* The only way to change the state; aborts on a move that is not in the drawing. */
 void qp_slot_move(qp_slot *slot, qp_state from, qp_state to);

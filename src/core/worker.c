@@ -147,10 +147,10 @@ qp_crew_call_locked(qpool *pool, qp_wakes *wakes)
 void
 qp_crew_queue_locked(qp_jobs *jobs, qp_slot *slot)
 {
-	slot->queued = true;
-	slot->newer = NULL;
+	slot->lies = QP_LIES_QUEUED;
+	slot->newer = 0;
 	if (jobs->last != NULL)
-		jobs->last->newer = slot;
+		jobs->last->newer = qp_slot_link(slot);
 	else
 		jobs->first = slot;
 	jobs->last = slot;
@@ -163,11 +163,11 @@ qp_crew_unqueue_locked(qp_jobs *jobs)
 
 	if (slot == NULL)
 		return NULL;
-	jobs->first = slot->newer;
+	jobs->first = qp_slot_newer(slot);
 	if (jobs->first == NULL)
 		jobs->last = NULL;
-	slot->newer = NULL;
-	slot->queued = false;
+	slot->newer = 0;
+	slot->lies = QP_LIES_NOWHERE;
 	return slot;
 }
 

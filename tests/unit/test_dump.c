@@ -428,24 +428,24 @@ slots_that_are_added_are_seen_whole(void **state)
 {
 	fake *peer = fake_new();
 	qpool_options o = qpool_options_init();
-	qpool_lease leases[17];
+	qpool_lease leases[33];
 	pthread_t thread;
 	qpool *pool;
 
 	(void)state;
-	o.max_size = 16; /* the first chunk */
+	o.max_size = 32; /* the first chunk */
 	pool = pool_of(peer, fake_ops(), &o);
-	for (unsigned i = 0; i < 16; i++)
+	for (unsigned i = 0; i < 32; i++)
 		leases[i] = must_acquire(pool);
 	qp_store_relaxed(&grown, 0);
 	actor_runs(&thread, dumps_until_grown, pool);
 	o = qpool_options_init();
-	o.max_size = 17;
+	o.max_size = 33;
 	assert_int_equal(qpool_configure(pool, &o, NULL), QPOOL_OK);
-	leases[16] = must_acquire(pool);
+	leases[32] = must_acquire(pool);
 	qp_store_relaxed(&grown, 1);
 	pthread_join(thread, NULL);
-	for (unsigned i = 0; i < 17; i++)
+	for (unsigned i = 0; i < 33; i++)
 		qpool_release(&leases[i]);
 	end_pool(pool, peer);
 }

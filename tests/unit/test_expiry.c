@@ -121,11 +121,11 @@ jitter_takes_off_at_most_its_share(void **state)
 {
 	(void)state;
 	assert_int_equal(age(1000000000000, 10, 0), 1000000000000);
-	assert_int_equal(age(1000000000000, 10, 1000000), 900000000000);
-	assert_int_equal(age(1000000000000, 10, 500000), 950000000000);
-	assert_int_equal(age(QPOOL_FOREVER, 10, 500000), QPOOL_FOREVER);
+	assert_int_equal(age(1000000000000, 10, QP_EXPIRY_DRAWS), 900000000000);
+	assert_int_equal(age(1000000000000, 10, QP_EXPIRY_DRAWS / 2), 950000000000);
+	assert_int_equal(age(QPOOL_FOREVER, 10, QP_EXPIRY_DRAWS / 2), QPOOL_FOREVER);
 	assert_true(age(INT64_MAX - 1, 100, 0) == INT64_MAX - 1);
-	assert_true(age(INT64_MAX - 1, 100, 1000000) >= 0);
+	assert_true(age(INT64_MAX - 1, 100, QP_EXPIRY_DRAWS) >= 0);
 }
 
 static void
@@ -139,7 +139,7 @@ a_draw_stays_when_the_limit_changes(void **state)
 	qp_bounds bounds;
 
 	(void)state;
-	slot.age_draw = 500000;
+	slot.age_draw = QP_EXPIRY_DRAWS / 2;
 	qp_expiry_set(&bounds, &plain);
 	assert_int_equal(qp_expiry_of_idle(&bounds, &slot, 7 + 949999999999), QP_WHY_NONE);
 	assert_int_equal(qp_expiry_of_idle(&bounds, &slot, 7 + 950000000000), QPOOL_WHY_AGE);

@@ -142,7 +142,7 @@ idle_keeps_the_order_of_return(void **state)
 	qp_idle_remove(&idle, &slots[3]);
 	assert_true(qp_idle_is_valid(&idle));
 	assert_ptr_equal(idle.newest, &slots[2]);
-	assert_ptr_equal(idle.newest->older, &slots[0]);
+	assert_ptr_equal(qp_slot_older(idle.newest), &slots[0]);
 	qp_idle_remove(&idle, &slots[0]);
 	qp_idle_remove(&idle, &slots[2]);
 	assert_true(qp_idle_is_valid(&idle) && idle.count == 0);
@@ -163,7 +163,7 @@ a_broken_idle_list_is_noticed(void **state)
 	qp_store_relaxed(&slots[0].moved, QP_LEASED);
 	assert_false(qp_idle_is_valid(&idle));
 	qp_store_relaxed(&slots[0].moved, QP_IDLE);
-	slots[0].newer = NULL;
+	slots[0].newer = 0;
 	assert_false(qp_idle_is_valid(&idle));
 	qp_chunk_free(chunk);
 }
