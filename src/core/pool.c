@@ -83,6 +83,16 @@ chunks_for(const qpool *pool, uint32_t slots)
 	return chunk;
 }
 
+static uint32_t
+chunk_shift_for(uint32_t max_size)
+{
+	uint32_t shift = QP_CHUNK_SHIFT;
+
+	while (1u << shift < max_size)
+		shift++;
+	return shift;
+}
+
 /* Slots are allocated before a verb can ask for one, so that taking one never allocates; their
  * pages stay zero until used.  Chunks never move: a lease points into them, and stats reads them
  * without the lock.  When two threads reserve at once, one allocates in vain and frees its chunk.
@@ -216,7 +226,7 @@ qp_pool_init(qpool *pool, qpool *root, const qpool_ops *ops, void *user, const q
 {
 	pool->magic = QP_POOL_MAGIC;
 	pool->root = root;
-	pool->chunk_shift = root == pool ? QP_CHUNK_SHIFT : QP_CHUNK_SHIFT_KEY;
+	pool->chunk_shift = root == pool ? chunk_shift_for(config->max_size) : QP_CHUNK_SHIFT_KEY;
 	pool->ops = *ops;
 	pool->kind = pool->ops.kind;
 	pool->user = user;

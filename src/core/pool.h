@@ -29,7 +29,8 @@
 #include "platform/thread.h"
 
 #define QP_POOL_MAGIC 0x51504f4cu
-/* Slots in the first chunk, as a power of two; each further chunk is twice as large.
+/* Slots in the first chunk, as a power of two, at least; each further chunk is twice as large.  The
+ * first holds max_size, in one block, large enough that the system gives pages as they are used.
  * A key has few slots. */
 #define QP_CHUNK_SHIFT     5u
 #define QP_CHUNK_SHIFT_KEY 1u

@@ -239,13 +239,20 @@ slots_lie_where_their_number_says(void **state)
 	qpool *pool;
 
 	(void)state;
-	o.max_size = 65535;
+	o.max_size = 32;
 	pool = pool_of(peer, fake_ops(), &o);
+	o = qpool_options_init();
+	o.max_size = 65535;
+	assert_int_equal(qpool_configure(pool, &o, NULL), QPOOL_OK);
 	for (uint32_t i = 1; i < 65535; i++)
 		assert_ptr_not_equal(qp_pool_slot(pool, i), qp_pool_slot(pool, i - 1));
 	assert_ptr_equal(qp_pool_slot(pool, 32), chunk(pool, 1));
 	assert_ptr_equal(qp_pool_slot(pool, 31), chunk(pool, 0) + 31);
 	assert_ptr_equal(qp_pool_slot(pool, 65534), chunk(pool, 11) + (65534 - 32 * 2047));
+	end_pool(pool, peer);
+	peer = fake_new();
+	pool = pool_of(peer, fake_ops(), &o);
+	assert_ptr_equal(qp_pool_slot(pool, 65534), chunk(pool, 0) + 65534);
 	end_pool(pool, peer);
 }
 
