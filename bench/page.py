@@ -220,7 +220,7 @@ def capacity(run):
 
 
 def memory(run):
-    columns = (("bytes", "bytes_per_slot", 1), ("all lent", "bytes_lent", 1), ("none opened", "bytes_made", 1))
+    columns = (("bytes", "bytes_per_slot", 1), ("never lent", "bytes_filled", 1), ("of leases", "bytes_beside", 1), ("all lent", "bytes_lent", 1), ("none opened", "bytes_made", 1))
     return missing(run, "W8") + rows_table(run.rows("W8"), *columns), {}
 
 

@@ -57,6 +57,8 @@ typedef struct peer {
 	void (*use)(void *pool, peer_loan *loan);
 	/* mixed: as get, but gives up after so long: false.  NULL elsewhere. */
 	bool (*get_within)(void *pool, peer_loan *loan, int64_t timeout_ns);
+	/* W8: open so many, and lend none.  NULL: it cannot. */
+	void (*fill)(void *pool, unsigned count);
 	/* few: how many resources it has opened so far.  NULL elsewhere. */
 	unsigned (*opened)(void *pool);
 	void (*unmake)(void *pool);
@@ -65,6 +67,7 @@ typedef struct peer {
 extern const peer peer_none;      /* no pool at all: the calls, and nothing in them */
 extern const peer peer_queuepool; /* every kind of recycling on */
 extern const peer peer_queuepool_unlimited, peer_queuepool_unfair;
+extern const peer peer_queuepool_described;
 extern const peer peer_mutex;
 extern const peer peer_mutex_clocks;
 extern const peer peer_spin, peer_futex, peer_futex_one_core; /* limits of W5 */

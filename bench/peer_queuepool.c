@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * peer_queuepool: ours, through its public header like any user.  Three settings: with every kind of
- * recycling on, which is the one that figures and targets speak of; with none; and with a line that anybody may pass.
+ * peer_queuepool: ours, through its public header like any user.  Four settings: with every kind of
+ * recycling on, which is the one that figures and targets speak of; with none; with a line that anybody may
+ * pass; and with a text for each resource.
  */
 #include "peer.h"
 
 #include "fail.h"
+
+#include <stdio.h>
 
 /* Low enough that a long loop does recycle, high enough that this costs nothing. */
 enum { MAX_USES = 1000000 };
@@ -29,10 +32,16 @@ close_stub(void *user, void *resource, qpool_why why)
 	(void)why;
 }
 
-static void *
-make_with(const qpool_options *options)
+static void
+describe_stub(void *user, void *resource, char *out, size_t room)
 {
-	qpool_ops ops = qpool_ops_init();
+	(void)user;
+	(void)snprintf(out, room, "stub %p", resource);
+}
+
+static void *
+make_of(const qpool_options *options, qpool_ops ops)
+{
 	qpool_error error;
 	qpool *pool;
 
@@ -42,6 +51,12 @@ make_with(const qpool_options *options)
 	if (qpool_create(&pool, options, &ops, &stub, &error) != QPOOL_OK)
 		fail("queuepool gave no pool: %s", error.message);
 	return pool;
+}
+
+static void *
+make_with(const qpool_options *options)
+{
+	return make_of(options, qpool_ops_init());
 }
 
 static void *
@@ -76,6 +91,28 @@ make_unfair(unsigned capacity)
 	options.max_uses = MAX_USES;
 	options.max_overtake = QPOOL_FOREVER;
 	return make_with(&options);
+}
+
+static void *
+make_described(unsigned capacity)
+{
+	qpool_options options = qpool_options_init();
+	qpool_ops ops = qpool_ops_init();
+
+	options.max_size = capacity;
+	options.max_uses = MAX_USES;
+	ops.describe = describe_stub;
+	return make_of(&options, ops);
+}
+
+static void
+fill(void *pool, unsigned count)
+{
+	qpool_error error;
+
+	while (count-- > 0)
+		if (qpool_adopt(pool, &stub, &error) != QPOOL_OK)
+			fail("queuepool adopted nothing: %s", error.message);
 }
 
 static void
@@ -143,6 +180,7 @@ const peer peer_queuepool = {
     .put = put,
     .turns = turns,
     .get_within = get_within,
+    .fill = fill,
     .opened = opened,
     .unmake = unmake,
 };
@@ -155,6 +193,19 @@ const peer peer_queuepool_unlimited = {
     .get = get,
     .put = put,
     .turns = turns,
+    .fill = fill,
+    .unmake = unmake,
+};
+
+const peer peer_queuepool_described = {
+    .name = "queuepool_described",
+    .title = "queuepool, described",
+    .works = PEER_W8,
+    .make = make_described,
+    .get = get,
+    .put = put,
+    .turns = turns,
+    .fill = fill,
     .unmake = unmake,
 };
 

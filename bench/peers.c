@@ -23,6 +23,7 @@ const peer *const peers[] = {
     &peer_queuepool,
     &peer_queuepool_unlimited,
     &peer_queuepool_unfair,
+    &peer_queuepool_described,
 #ifdef BENCH_POSTGRES
     &peer_pg_none,
     &peer_pg_mutex,

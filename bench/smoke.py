@@ -62,7 +62,7 @@ class Figures(unittest.TestCase):
             self.assertEqual(pools | {'spin', 'futex', 'futex_one_core'}, set(rows_of(self.run_, work)))
         for work in 'W7', 'W7-2', 'few':
             self.assertEqual(pools, set(rows_of(self.run_, work)))
-        self.assertEqual(pools | {'queuepool_unlimited'}, set(rows_of(self.run_, 'W8')))
+        self.assertEqual(pools | {'queuepool_unlimited', 'queuepool_described'}, set(rows_of(self.run_, 'W8')))
         self.assertEqual({'mutex', 'queuepool'}, set(rows_of(self.run_, 'mixed')))
         self.assertEqual({'queuepool_unlimited'}, set(rows_of(self.run_, 'idle')))
         if 'W6' in WORKS:
