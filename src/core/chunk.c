@@ -34,7 +34,7 @@ qp_chunk_make(struct qpool *pool, uint32_t first, uint32_t count, unsigned has)
 	chunk->pool = pool;
 	chunk->block = block;
 	chunk->count = count;
-	chunk->apart = count / 2 < QP_CHUNK_APART ? count / 2 : QP_CHUNK_APART;
+	chunk->apart = count > QP_CHUNK_APART ? QP_CHUNK_APART : 0;
 	chunk->notes = (qp_note *)(void *)(qp_chunk_slots(chunk) + count);
 	end = (char *)(chunk->notes + count) + count * sizeof(qp_atomic_u64);
 	if (has & QP_HAS_ANSWERS) {

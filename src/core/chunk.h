@@ -12,6 +12,7 @@
 #define QP_CORE_CHUNK_H
 
 #include "core/slot.h"
+#include "platform/compiler.h"
 
 struct qpool;
 
@@ -53,8 +54,8 @@ typedef struct qp_about {
 enum { QP_HAS_ANSWERS = 1u, QP_HAS_KINS = 2u, QP_HAS_ABOUTS = 4u };
 
 #define QP_CHUNK_MAGIC 0x4348554eu
-/* Threads lend neighbouring slots at the same time, and two notes share a line: so a slot and the
- * one this far behind it do, not two neighbours.  A small chunk has less. */
+/* Threads lend neighbouring slots at the same time, and two notes share a line.  So every second one
+ * changes places with the one this far from it; not in a small chunk. */
 #define QP_CHUNK_APART 16u
 
 /* All fixed once a thread can find the chunk. */
@@ -62,10 +63,11 @@ typedef struct qp_chunk {
 	_Alignas(QP_LINE) uint32_t magic;
 	uint32_t first; /* number of its first slot in the pool */
 	struct qpool *pool;
-	void *block;           /* what to free */
-	uint32_t count, apart; /* both are powers of two */
-	qp_note *notes;        /* the numbers lie behind them */
-	qp_answers *answers;   /* NULL, like the following: none */
+	void *block;         /* what to free */
+	uint32_t count;      /* a power of two */
+	uint32_t apart;      /* QP_CHUNK_APART, or 0 */
+	qp_note *notes;      /* the numbers lie behind them */
+	qp_answers *answers; /* NULL, like the following: none */
 	qp_kin *kins;
 	qp_about *abouts;
 } qp_chunk;
@@ -97,12 +99,9 @@ qp_chunk_of(const qp_slot *slot)
 static inline bool
 qp_chunk_knows(const void *slot)
 {
-	const qp_chunk *chunk;
-
-	if (slot == NULL || (uintptr_t)slot % _Alignof(qp_slot) != 0 || !qp_slot_is_set_up(slot))
-		return false;
-	chunk = qp_chunk_of(slot);
-	return chunk->magic == QP_CHUNK_MAGIC && qp_slot_place(slot) < chunk->count;
+	return QP_LIKELY(slot != NULL) && QP_LIKELY((uintptr_t)slot % _Alignof(qp_slot) == 0) &&
+	       QP_LIKELY(qp_slot_is_set_up(slot)) &&
+	       QP_LIKELY(qp_chunk_of(slot)->magic == QP_CHUNK_MAGIC);
 }
 
 static inline struct qpool *
@@ -115,10 +114,9 @@ static inline qp_note *
 qp_slot_note(const qp_slot *slot)
 {
 	const qp_chunk *chunk = qp_chunk_of(slot);
-	uint32_t place = qp_slot_place(slot), apart = chunk->apart;
-	uint32_t group = place & ~(2 * apart - 1);
+	uint32_t place = qp_slot_place(slot);
 
-	return &chunk->notes[group + 2 * (place & (apart - 1)) + ((place & apart) != 0)];
+	return &chunk->notes[place ^ (place & 1) * chunk->apart];
 }
 
 /* What is kept of a slot in links of its pool: its number, from 1; NULL: 0. */
@@ -135,10 +133,11 @@ static inline qp_slot *
 qp_slot_linked(const qp_slot *from, uint32_t link)
 {
 	const qp_chunk *chunk = qp_chunk_of(from);
-	uint32_t place = link - 1 - chunk->first;
+	uint32_t place;
 
 	if (link == 0)
 		return NULL;
+	place = link - 1 - chunk->first;
 	return place < chunk->count ? qp_chunk_slots(chunk) + place : qp_chunk_linked(chunk, link);
 }
 

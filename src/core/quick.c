@@ -30,10 +30,10 @@ is_ours(const qpool *pool)
 
 /* As qp_acquire_lend and qp_slot_begin. */
 static inline void
-lend(qp_slot *slot, int64_t now_ns, const char *site, uint32_t thread, qpool_lease *out)
+lend(qp_slot *slot, qp_note *note, int64_t now_ns, const char *site, uint32_t thread,
+    qpool_lease *out)
 {
 	uint64_t turn = qp_load64_relaxed(&slot->turn) + 1; /* relaxed: only the owner begins it */
-	qp_note *note = qp_slot_note(slot);
 
 	if (QP_UNLIKELY(qp_hist_samples((turn + 1) / 2)))
 		now_ns = qp_clock_now();
@@ -100,7 +100,7 @@ acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot)
 	if (QP_LIKELY(now_ns == 0))
 		now_ns = qp_clock_coarse();
 	if (QP_LIKELY(now_ns <= cell->until_ns)) {
-		lend(*slot, now_ns, site, own->thread, out);
+		lend(*slot, cell->note, now_ns, site, own->thread, out);
 		return true;
 	}
 	qp_slot_move(*slot, QP_IDLE, QP_CHECKING);

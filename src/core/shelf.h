@@ -26,7 +26,7 @@
 #ifndef QP_CORE_SHELF_H
 #define QP_CORE_SHELF_H
 
-#include "core/slot.h"
+#include "core/chunk.h"
 
 struct qpool;
 
@@ -59,10 +59,12 @@ typedef struct qp_cell {
 	 * what the last one wrote. */
 	qp_atomic_u64 held;
 	/* of the slot that lies here: */
+	qp_note *note;       /* fixed */
 	uint64_t laid;       /* ctl when it was laid; fixed */
 	int64_t age_last_ns; /* the last instant at which it is not too old; fixed */
 	int64_t until_ns;    /* IDLE: the last instant at which it may still be lent; its owner's */
-	char apart[QP_CELL_BYTES - sizeof(qp_atomic_u64) - sizeof(uint64_t) - 2 * sizeof(int64_t)];
+	char apart[QP_CELL_BYTES - sizeof(qp_atomic_u64) - sizeof(void *) - sizeof(uint64_t) -
+		   2 * sizeof(int64_t)];
 } qp_cell;
 
 /*

@@ -402,6 +402,7 @@ qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 	if (cell == NULL)
 		return;
 	cell->laid = ctl;
+	cell->note = qp_slot_note(slot);
 	slot->lies = (uint8_t)(cell - pool->shelf.cells + 1);
 	set_age(pool, cell, slot);
 	/* release: as in qp_shelf_let_lie, though nobody may take it yet. */

@@ -108,15 +108,15 @@ _Static_assert(sizeof(qp_slot) == QP_LINE, "a slot is one line");
 
 /* Set up a slot that was never used. */
 void qp_slot_init(qp_slot *slot, uint32_t place);
-static inline bool
-qp_slot_is_set_up(const qp_slot *slot)
-{
-	return slot->plate >> QP_SLOT_PLACE_BITS == QP_SLOT_MAGIC;
-}
 static inline uint32_t
 qp_slot_place(const qp_slot *slot)
 {
-	return slot->plate & ((1u << QP_SLOT_PLACE_BITS) - 1);
+	return slot->plate ^ QP_SLOT_MAGIC << QP_SLOT_PLACE_BITS;
+}
+static inline bool
+qp_slot_is_set_up(const qp_slot *slot)
+{
+	return qp_slot_place(slot) < 1u << QP_SLOT_PLACE_BITS;
 }
 static inline void
 qp_slot_set_why(qp_slot *slot, qpool_why why)
