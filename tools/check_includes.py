@@ -40,7 +40,7 @@ CLIENT = {
 # Libraries that are nobody's client and that only one folder needs.
 OWN = {"cli": {"jansson.h"}, "python": {"Python.h", "structmember.h"}}
 # Rooms that the pool is built of; none of their headers may look up at it, nor at what is above it.
-SMALL_ROOMS = set("abi backoff error expiry hist idle intern options slot tally version waitq".split())
+SMALL_ROOMS = set("abi backoff chunk error expiry hist idle intern options slot tally version waitq".split())
 POOL_WORDS = {"qpool", "queuepool", "slot", "slots", "lease", "leases"}
 
 
