@@ -124,7 +124,7 @@ const work_kind work_w8 = {
 	    [METRIC_FILLED] = {"bytes_filled", "never lent", 1},
 	    [METRIC_BESIDE] = {"bytes_beside", "of leases", 1},
 	    [METRIC_LENT] = {"bytes_lent", "all lent", 1},
-	    [METRIC_MADE] = {"bytes_made", "none opened", 1},
+	    [METRIC_MADE] = {"bytes_made", "not opened", 1},
 	},
     .measure = measure,
 };
