@@ -4,6 +4,8 @@
  */
 #include "platform/membarrier.h"
 
+#include "platform/testing.h"
+
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
@@ -13,7 +15,13 @@ static bool
 ask(int command)
 {
 	int keep = errno;
-	bool done = syscall(SYS_membarrier, command, 0, 0) == 0;
+	bool done;
+
+#if QP_TESTING
+	if (qp_testing_fault(QP_FAULT_MEMBARRIER))
+		return false;
+#endif
+	done = syscall(SYS_membarrier, command, 0, 0) == 0;
 
 	errno = keep;
 	return done;

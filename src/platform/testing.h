@@ -19,7 +19,13 @@
 
 /* ---- for tests ---- */
 
-typedef enum qp_fault { QP_FAULT_ALLOC, QP_FAULT_THREAD, QP_FAULT_WIPE, QP_FAULTS } qp_fault;
+typedef enum qp_fault {
+	QP_FAULT_ALLOC,
+	QP_FAULT_THREAD,
+	QP_FAULT_WIPE,
+	QP_FAULT_MEMBARRIER,
+	QP_FAULTS
+} qp_fault;
 
 /* Time stands still at `now_ns` until moved.  Call before any pool exists. */
 void qp_testing_clock_virtual(int64_t now_ns);

@@ -88,6 +88,53 @@ a_pause_empties_it_and_it_stays_shut(void **state)
 	end_pool(pool, peer);
 }
 
+/* In real time: who shuts it waits for 10 ms instead. */
+static void
+a_membarrier_that_is_refused_later_is_the_last_one(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_of_two(peer);
+
+	(void)state;
+	lend_once(pool);
+	lend_once(pool);
+	if (!pool->shelf_books.only_fenced)
+		assert_int_equal(phase_of(pool), QP_SHELF_OPEN);
+	qp_testing_fail(QP_FAULT_MEMBARRIER, 1, true);
+	for (unsigned i = 0; i < 3; i++) {
+		qpool_pause(pool);
+		assert_int_equal(idle_on_the_list(pool), 1);
+		qpool_resume(pool);
+		lend_once(pool);
+		assert_int_equal(phase_of(pool), QP_SHELF_FENCED_OPEN);
+		assert_int_equal(idle_on_the_list(pool), 0);
+	}
+	assert_true(qp_testing_calls(QP_FAULT_MEMBARRIER) <= 1);
+	qp_testing_fail(QP_FAULT_MEMBARRIER, 0, false);
+	assert_true(pool->shelf_books.only_fenced);
+	end_pool(pool, peer);
+}
+
+static void
+without_membarriers_it_is_always_fenced(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool;
+
+	(void)state;
+	qp_testing_fail(QP_FAULT_MEMBARRIER, 1, true);
+	pool = pool_of_two(peer);
+	for (unsigned i = 0; i < 3; i++) {
+		lend_once(pool);
+		lend_once(pool);
+		assert_int_equal(phase_of(pool), QP_SHELF_FENCED_OPEN);
+		qp_testing_clock_advance(QPOOL_SEC(1));
+	}
+	assert_int_equal(qp_testing_calls(QP_FAULT_MEMBARRIER), 1); /* it asked once */
+	qp_testing_fail(QP_FAULT_MEMBARRIER, 0, false);
+	end_pool(pool, peer);
+}
+
 static void
 what_expires_there_is_not_lent(void **state)
 {
@@ -145,6 +192,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    VIRTUAL(the_second_lease_lies_on_it),
 	    VIRTUAL(a_pause_empties_it_and_it_stays_shut),
+	    cmocka_unit_test(a_membarrier_that_is_refused_later_is_the_last_one),
+	    VIRTUAL(without_membarriers_it_is_always_fenced),
 	    VIRTUAL(what_expires_there_is_not_lent),
 	    VIRTUAL(it_is_spread_for_a_while),
 	};
