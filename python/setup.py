@@ -63,7 +63,8 @@ class SourceDistribution(sdist):
 
 
 def extension():
-    """As meson.build and src/meson.build compile the library."""
+    """As meson.build and src/meson.build compile the library; but with the plain engine, since the GIL makes threads
+    take turns anyway."""
     own = pathlib.Path("src")
     exported = str(own / "core.map")
     return Extension(

@@ -2,8 +2,6 @@
 /*
  * drain: refuse, wake, close, wait, and let go.
  *
- *
- *
  * From closing on nothing becomes idle: the thread that brings a resource back closes it.  quiet
  * (pool.h) means that nothing can come back any more.  Then exactly one thread runs destroy: a
  * closer that sees it or, for a freed pool, the thread that leaves the lock last.  A pool may be

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * exchange, the plain engine: everything under the pool's one lock.  It is easy to believe, and
+ * exchange, the plain engine: everything that is decided, under the pool's one lock.  It is easy to believe, and
  * stays as the reference for any faster one.
  *
  * Why no wake-up is lost.  Every change that could serve a waiter (a slot becomes idle or empty, an
@@ -12,6 +12,10 @@
  *   - the pause after a failed open runs: the head, or the crew's timekeeper, has an alarm set
  *     no later than its end;
  *   - the pool is paused: resume calls settle.
+ * What a slot becomes on the shelf (shelf.h) is no such change: nobody sleeps unwoken while it is open.
+ * settle sees to that, too: it gathers what lies there before it begins, and shuts the shelf when it is
+ * done, if somebody is left who was not woken.
+ *
  * A waiter joins the line and decides to sleep under the lock; if it is served before it is parked,
  * its word has changed, and the park returns at once.
  */

@@ -103,10 +103,10 @@ before(int64_t now_ns, qpool_nsec ago_ns)
 static void
 set_times_locked(qp_slot *slot, const qpool_times *times, int64_t now_ns)
 {
-	qp_shelf_leave_locked(slot); /* its limits are known there by other times */
 	qp_storei64_release(&slot->opened_ns, before(now_ns, times->opened));
 	qp_storei64_release(&slot->used_ns, before(now_ns, times->used));
 	qp_store64_release(&slot->uses, times->uses);
+	qp_shelf_retime_locked(slot);
 }
 
 qpool_err

@@ -266,6 +266,7 @@ join_in_child_locked(qp_asking *asking, qp_waiter *waiter)
 {
 	qpool *pool = asking->pool;
 
+	qp_shelf_shut_locked(pool); /* the hook may have used the pool here */
 	qp_waitq_join(&pool->waitq, waiter);
 	qp_pool_unlock(pool, NULL);
 	reserve_again(asking);
@@ -424,7 +425,7 @@ qp_line_get(qp_asking *asking, qp_slot **slot)
 	qp_pool_lock(pool);
 	qp_shelf_gather_locked(pool);
 	err = look_locked(asking, now_ns, slot, &wakes);
-	if (err == QPOOL_OK && *slot == NULL && !qp_shelf_is_settled(pool)) {
+	if (err == QPOOL_OK && *slot == NULL && !qp_shelf_is_settled_locked(pool)) {
 		qp_shelf_shut_locked(pool); /* it may leave the lock */
 		err = look_locked(asking, qp_clock_now(), slot, &wakes);
 	}

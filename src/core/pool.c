@@ -102,7 +102,8 @@ qp_pool_reserve(qpool *pool, uint32_t slots)
 {
 	qp_chunk *chunks[QP_CHUNKS] = {NULL};
 	uint32_t first, end;
-	bool enough = slots <= chunk_start(pool, QP_CHUNKS);
+	/* Of larger chunks a plate could not say the place (slot.h). */
+	bool enough = slots <= chunk_start(pool, QP_SLOT_PLACE_BITS + 1 - pool->chunk_shift);
 
 	if (!enough)
 		return false;
@@ -309,7 +310,7 @@ static bool
 is_deserted(const qpool *pool)
 {
 	return pool->idle.count == 0 && pool->waitq.count == 0 && pool->visits == 0 &&
-	       pool->crew.alive == 0 && !pool->crew.joining && !qp_shelf_is_pinned(pool);
+	       pool->crew.alive == 0 && !pool->crew.joining && !qp_shelf_is_pinned_locked(pool);
 }
 
 static uint32_t

@@ -93,7 +93,8 @@ typedef struct qp_crew {
 	int64_t watch_ns; /* when to look at leases next; QP_TIME_NEVER: the next lease sets it */
 	int64_t maintain_ns; /* the next pass; QP_TIME_NEVER: nothing can expire, or one runs */
 	int64_t
-	    shelf_ns; /* when to shut the shelf, and see what lies there; QP_TIME_NEVER: it is shut */
+	    shelf_ns; /* when to shut the shelf, and see what lies there; QP_TIME_NEVER: it was not
+	                      * opened since */
 } qp_crew;
 
 /*
@@ -146,7 +147,7 @@ struct qpool {
 	uint32_t fresh;     /* slots ever used */
 	uint32_t empties;   /* of those, how many are EMPTY */
 	qp_slot *empty_top; /* their stack, linked by older */
-	uint32_t owned;     /* slots neither EMPTY nor IDLE */
+	uint32_t owned;     /* slots neither EMPTY nor IDLE, and those on the shelf */
 	uint32_t opening;   /* of those, in OPENING */
 	uint32_t leaving;   /* of those, in CLOSING and counted as on their way out */
 	uint32_t inherited; /* of those, how many hold something from before a fork, see fork.h */

@@ -37,12 +37,13 @@ lend(qp_slot *slot, qp_note *note, int64_t now_ns, const char *site, uint32_t th
 
 	if (QP_UNLIKELY(qp_hist_samples((turn + 1) / 2)))
 		now_ns = qp_clock_now();
+	qp_slot_hop(slot, QP_IDLE, QP_CHECKING); /* before what is shown changes */
 	qp_storei64_release(&note->leased_ns, now_ns);
 	qp_store_release(&note->thread, thread);
 	qp_storeptr_release(&note->site, site);
 	qp_storeptr_release(&note->label, NULL);
 	qp_store64_release(&slot->uses, qp_load64_relaxed(&slot->uses) + 1);
-	qp_slot_hop(slot, QP_IDLE, QP_LEASED);
+	qp_slot_hop(slot, QP_CHECKING, QP_LEASED);
 	slot->spoiled = false;
 	qp_store64_release(&slot->turn, turn);
 	out->resource = slot->resource;

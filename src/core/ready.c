@@ -124,8 +124,10 @@ open_one_locked(wait *w, qp_slot *slot)
 		w->cause = error;
 	}
 	qp_pool_lock(pool);
-	if (QP_UNLIKELY(here != qp_forkmark_now()))
+	if (QP_UNLIKELY(here != qp_forkmark_now())) {
+		qp_shelf_shut_locked(pool);
 		ask_locked(w); /* the child's list of requests is empty */
+	}
 }
 
 /* When to wake without a change: at the deadline, when this thread may open again, and when the

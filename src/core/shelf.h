@@ -76,7 +76,7 @@ typedef struct qp_cell {
  *     and nobody was woken to look  =>  SETTLED
  *     somebody is in line  =>  SETTLED, or FENCED_OPEN with stop_ns the end of the head's patience
  *     it is open, and there are workers  =>  one of them comes to shut it at crew.shelf_ns
- * While there are pins it is not opened.
+ * While there are pins it does not become OPEN.
  */
 typedef struct qp_shelf {
 	/* atomic: SHUT, WHOLE, FENCED, and above them how often it was changed: a slot that was laid under
@@ -146,7 +146,7 @@ bool qp_shelf_mind_line_locked(struct qpool *pool);
 /* Is something idle there?  It may be gone at once. */
 bool qp_shelf_has_idle(const struct qpool *pool);
 /* Is it so already? */
-bool qp_shelf_is_settled(const struct qpool *pool);
+bool qp_shelf_is_settled_locked(const struct qpool *pool);
 /* Do threads have cells of their own? */
 bool qp_shelf_is_spread_locked(const struct qpool *pool);
 /* Put what lies idle on the shelf onto the idle list. */
@@ -156,6 +156,8 @@ void qp_shelf_gather_locked(struct qpool *pool);
 void qp_shelf_lay_locked(struct qpool *pool, qp_slot *slot);
 /* The owner's slot leaves its cell, if it has one. */
 void qp_shelf_leave_locked(qp_slot *slot);
+/* The holder has changed when its resource was opened. */
+void qp_shelf_retime_locked(qp_slot *slot);
 /* Does it lie in a cell? */
 static inline bool
 qp_shelf_has(const qp_slot *slot)
@@ -163,7 +165,7 @@ qp_shelf_has(const qp_slot *slot)
 	return slot->lies != QP_LIES_NOWHERE && slot->lies != QP_LIES_QUEUED;
 }
 /* Is a thread on its way to shut it? */
-bool qp_shelf_is_pinned(const struct qpool *pool);
+bool qp_shelf_is_pinned_locked(const struct qpool *pool);
 /* The equations above. */
 bool qp_shelf_is_valid_locked(const struct qpool *pool);
 
@@ -255,7 +257,7 @@ qp_shelf_has_idle(const struct qpool *pool)
 }
 
 static inline bool
-qp_shelf_is_settled(const struct qpool *pool)
+qp_shelf_is_settled_locked(const struct qpool *pool)
 {
 	(void)pool;
 	return true;
@@ -282,6 +284,12 @@ qp_shelf_lay_locked(struct qpool *pool, qp_slot *slot)
 }
 
 static inline void
+qp_shelf_retime_locked(qp_slot *slot)
+{
+	(void)slot;
+}
+
+static inline void
 qp_shelf_leave_locked(qp_slot *slot)
 {
 	(void)slot;
@@ -295,7 +303,7 @@ qp_shelf_has(const qp_slot *slot)
 }
 
 static inline bool
-qp_shelf_is_pinned(const struct qpool *pool)
+qp_shelf_is_pinned_locked(const struct qpool *pool)
 {
 	(void)pool;
 	return false;

@@ -45,7 +45,7 @@
 
 /* Who sleeps, or was promised that nothing idle lies about, must be told of returns. */
 static bool
-somebody_relies(const qpool *pool)
+somebody_relies_locked(const qpool *pool)
 {
 	return (pool->waitq.head != NULL && pool->waitq.woken == NULL) || pool->readies != NULL ||
 	       pool->paused || pool->closing || qp_pool_surplus_locked(pool) > 0;
@@ -63,7 +63,7 @@ publish_locked(qpool *pool, qp_shelf_phase phase, uint64_t how)
  * the one who put it there takes it back: and with waiters asleep, nobody may make a slot idle
  * without settle.  So then this does nothing. */
 static unsigned
-gather(qpool *pool)
+gather_locked(qpool *pool)
 {
 	unsigned found = 0;
 
@@ -85,7 +85,7 @@ gather(qpool *pool)
 void
 qp_shelf_gather_locked(qpool *pool)
 {
-	(void)gather(pool);
+	(void)gather_locked(pool);
 }
 
 bool
@@ -106,23 +106,28 @@ seal_locked(qpool *pool)
 
 	publish_locked(pool, QP_SHELF_FENCED_OPEN, QP_SHELF_SHUT);
 	qp_fence_seq_cst(); /* the other half is the fence in qp_shelf_let_lie */
-	found = gather(pool);
+	found = gather_locked(pool);
 	pool->shelf_books.phase = QP_SHELF_SETTLED;
 	return found > 0;
 }
 
-static void
-barrier(bool *refused)
+/* false: the system refused, and time had to do. */
+static bool
+make_barrier(void)
 {
 	qp_atomic_u32 word = {0};
+	int64_t until_ns;
 
-	*refused = !qp_membarrier();
-	if (*refused)
-		(void)qp_park(&word, 0, qp_clock_after(qp_clock_now(), DRAINED_NS));
+	if (qp_membarrier())
+		return true;
+	until_ns = qp_clock_after(qp_clock_now(), DRAINED_NS);
+	while (qp_clock_now() < until_ns)
+		(void)qp_park(&word, 0, until_ns); /* a signal ends it early */
+	return false;
 }
 
-/* One round: leave the lock, make sure, take it again.  The pin keeps the shelf from opening, and the pool
- * alive. */
+/* One round: leave the lock, make sure, take it again.  The pin keeps the shelf from being OPEN, and the
+ * pool alive. */
 static QP_COLD void
 make_sure_locked(qpool *pool, bool exactly)
 {
@@ -135,7 +140,7 @@ make_sure_locked(qpool *pool, bool exactly)
 	books->pins++;
 	qp_pool_unlock(pool, NULL);
 	if (owes_barrier)
-		barrier(&refused);
+		refused = !make_barrier();
 	if (exactly)
 		qp_hazard_await(pool);
 	qp_pool_lock(pool);
@@ -143,7 +148,7 @@ make_sure_locked(qpool *pool, bool exactly)
 	books->only_fenced = books->only_fenced || refused;
 	books->exact = books->exact || exactly;
 	if (books->phase == QP_SHELF_SHUTTING) { /* else another thread has settled it meanwhile */
-		(void)gather(pool);
+		(void)gather_locked(pool);
 		books->phase = QP_SHELF_SETTLED;
 	}
 }
@@ -174,20 +179,28 @@ qp_shelf_shut_locked(qpool *pool)
 void
 qp_shelf_make_exact_locked(qpool *pool)
 {
+	const qp_shelf_books *books = &pool->shelf_books;
+
 	note_time_locked(pool);
-	while (!pool->shelf_books.exact)
+	while (!books->exact) {
+		/* Shut, or so many puts may follow each other that somebody is always inside. */
+		if (books->phase == QP_SHELF_FENCED_OPEN)
+			(void)seal_locked(pool);
 		make_sure_locked(pool, true);
+	}
 }
 
 static void
 set_stop_locked(qpool *pool)
 {
 	const qp_waiter *head = qp_waitq_first(&pool->waitq);
+	int64_t stop_ns = head != NULL
+	                      ? qp_clock_after(head->since_ns, pool->config.max_overtake_ns)
+	                      : QP_TIME_NEVER;
 
-	/* relaxed: see qp_shelf_is_stopped. */
-	qp_storei64_relaxed(&pool->shelf.stop_ns,
-	    head != NULL ? qp_clock_after(head->since_ns, pool->config.max_overtake_ns)
-			 : QP_TIME_NEVER);
+	/* relaxed, both: see qp_shelf_is_stopped.  It lies beside ctl, which all read. */
+	if (qp_loadi64_relaxed(&pool->shelf.stop_ns) != stop_ns)
+		qp_storei64_relaxed(&pool->shelf.stop_ns, stop_ns);
 }
 
 bool
@@ -202,13 +215,13 @@ qp_shelf_mind_line_locked(qpool *pool)
 }
 
 bool
-qp_shelf_is_settled(const qpool *pool)
+qp_shelf_is_settled_locked(const qpool *pool)
 {
 	return pool->shelf_books.phase == QP_SHELF_SETTLED;
 }
 
 bool
-qp_shelf_is_pinned(const qpool *pool)
+qp_shelf_is_pinned_locked(const qpool *pool)
 {
 	return pool->shelf_books.pins > 0;
 }
@@ -253,7 +266,8 @@ static void
 open_locked(qpool *pool, int64_t now_ns)
 {
 	qp_shelf_books *books = &pool->shelf_books;
-	bool fenced = !is_quiet_locked(pool, now_ns);
+	/* A pin may vouch for what was OPEN before, not for what is opened now. */
+	bool fenced = books->pins > 0 || !is_quiet_locked(pool, now_ns);
 
 	if (!fenced)
 		books->exact = false;
@@ -292,7 +306,7 @@ narrow_locked(qpool *pool, int64_t now_ns)
 	books->mask /= 2;
 	books->narrowed_ns = now_ns;
 	books->narrow_ns = books->mask > 0 ? now_ns + books->pause_ns : QP_TIME_NEVER;
-	(void)gather(pool); /* nobody's cells are among them now */
+	(void)gather_locked(pool); /* nobody's cells are among them now */
 	open_locked(pool, now_ns);
 }
 
@@ -335,7 +349,7 @@ qp_shelf_is_spread_locked(const qpool *pool)
 }
 
 static void
-set_age(const qpool *pool, qp_cell *cell, const qp_slot *slot)
+set_age_locked(const qpool *pool, qp_cell *cell, const qp_slot *slot)
 {
 	int64_t age_ns = qp_expiry_age(&pool->dials.bounds, slot->age_draw);
 	int64_t opened_ns = qp_loadi64_relaxed(&slot->opened_ns);
@@ -352,7 +366,7 @@ is_open_locked(qpool *pool, int64_t now_ns)
 
 	if (books->phase != QP_SHELF_SETTLED)
 		return books->phase != QP_SHELF_SHUTTING;
-	if (somebody_relies(pool) || books->pins > 0)
+	if (somebody_relies_locked(pool))
 		return false;
 	open_locked(pool, now_ns);
 	return true;
@@ -371,7 +385,7 @@ set_dry_locked(qpool *pool)
 
 /* The cell of this thread; if that is another's, too, one that is nobody's becomes its own; NULL: there is none. */
 static qp_cell *
-empty_cell(const qpool *pool, qp_hazard *own, uint64_t ctl)
+find_cell_locked(const qpool *pool, qp_hazard *own, uint64_t ctl)
 {
 	for (uint32_t i = 0; i <= pool->shelf_books.mask; i++, own->number++) {
 		qp_cell *cell = qp_shelf_home(pool, own, ctl);
@@ -398,15 +412,24 @@ qp_shelf_lay_locked(qpool *pool, qp_slot *slot)
 	count_locked(pool, now_ns);
 	set_dry_locked(pool);
 	ctl = qp_load64_relaxed(&pool->shelf.ctl); /* relaxed: under the lock */
-	cell = empty_cell(pool, own, ctl);
+	cell = find_cell_locked(pool, own, ctl);
 	if (cell == NULL)
 		return;
 	cell->laid = ctl;
 	cell->note = qp_slot_note(slot);
 	slot->lies = (uint8_t)(cell - pool->shelf.cells + 1);
-	set_age(pool, cell, slot);
+	set_age_locked(pool, cell, slot);
 	/* release: as in qp_shelf_let_lie, though nobody may take it yet. */
 	qp_store64_release(&cell->held, qp_shelf_word(slot));
+}
+
+void
+qp_shelf_retime_locked(qp_slot *slot)
+{
+	const qpool *pool = qp_slot_pool(slot);
+
+	if (qp_shelf_has(slot))
+		set_age_locked(pool, qp_shelf_cell(pool, slot), slot);
 }
 
 void
@@ -433,10 +456,10 @@ is_phase_right(const qpool *pool)
 	case QP_SHELF_SHUTTING:
 		return (ctl & QP_SHELF_SHUT) != 0 && pool->waitq.head == NULL;
 	case QP_SHELF_FENCED_OPEN:
-		return (ctl & QP_SHELF_FENCED) != 0 && !somebody_relies(pool);
+		return (ctl & QP_SHELF_FENCED) != 0 && !somebody_relies_locked(pool);
 	case QP_SHELF_OPEN:
 		return (ctl & (QP_SHELF_SHUT | QP_SHELF_FENCED)) == 0 && !books->exact &&
-		       pool->waitq.head == NULL && !somebody_relies(pool);
+		       pool->waitq.head == NULL && !somebody_relies_locked(pool);
 	}
 	return false;
 }

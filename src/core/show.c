@@ -106,7 +106,7 @@ find_locked(const qpool *pool, uint32_t *index, qp_shown *shown)
 		if (qp_slot_state(slot) == QP_EMPTY)
 			continue;
 		while (!qp_show_slot(slot, shown))
-			; /* it comes to rest: IDLE and EMPTY need the lock we hold */
+			; /* it comes to rest: EMPTY and IDLE need the lock we hold, as the shelf is shut */
 		return true;
 	}
 	return false;

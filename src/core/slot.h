@@ -19,7 +19,8 @@
  * Who may touch what: EMPTY and IDLE slots belong to the pool's lock.  In every other
  * state a slot has one owner: the thread, lease or job queue that moved it there.
  * Only the owner moves it on, and it holds no lock while it works.  Moves into and out
- * of EMPTY and IDLE are made under the lock.
+ * of EMPTY and IDLE are made under the lock; but an IDLE slot that lies on the shelf (shelf.h)
+ * belongs to whoever takes it from its cell, and its owner lays it there, without the lock.
  */
 #ifndef QP_CORE_SLOT_H
 #define QP_CORE_SLOT_H
@@ -48,7 +49,7 @@ enum { QP_TOLD_LONG = 1u, QP_TOLD_GONE = 2u };
 typedef enum qp_state {
 	QP_EMPTY = 0, /* on the stack of empty slots, or never used yet */
 	QP_OPENING,   /* its opener is inside ops.open */
-	QP_IDLE,      /* on the idle list */
+	QP_IDLE,      /* on the idle list, or on the shelf */
 	QP_CHECKING,  /* taken for an acquire, or just opened; not lent yet */
 	QP_LEASED,    /* a lease is out */
 	QP_RESETTING, /* its lease ended; ops.reset runs, or waits for a worker */
@@ -127,7 +128,7 @@ qp_slot_set_why(qp_slot *slot, qpool_why why)
 void qp_slot_move(qp_slot *slot, qp_state from, qp_state to);
 qp_state qp_slot_state(const qp_slot *slot);
 #if QP_FAST
-/* The same for a legal move of a slot whose state the owner is sure of. */
+/* The same for a legal move of a slot whose state the owner is sure of; not checked. */
 static inline void
 qp_slot_hop(qp_slot *slot, qp_state from, qp_state to)
 {

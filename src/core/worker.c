@@ -108,6 +108,7 @@ qp_crew_hasten_locked(qpool *pool, qp_wakes *wakes)
 	qp_crew *crew = &pool->crew;
 	int64_t was_ns = crew->maintain_ns;
 
+	crew->shelf_ns = QP_TIME_NEVER; /* the shelf is shut, and sets it when it opens */
 	crew->maintain_ns = QP_TIME_NEVER;
 	set_maintenance_locked(pool);
 	if (was_ns < crew->maintain_ns && crew->maintain_ns != QP_TIME_NEVER)

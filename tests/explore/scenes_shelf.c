@@ -353,7 +353,7 @@ is_pinned(void)
 	bool is;
 
 	qp_pool_lock(kit.pool);
-	is = qp_shelf_is_pinned(kit.pool);
+	is = qp_shelf_is_pinned_locked(kit.pool);
 	qp_pool_unlock(kit.pool, NULL);
 	return is;
 }

@@ -258,7 +258,7 @@ await_pin(qpool *pool)
 
 	while (!is_pinned) {
 		qp_pool_lock(pool);
-		is_pinned = qp_shelf_is_pinned(pool);
+		is_pinned = qp_shelf_is_pinned_locked(pool);
 		qp_pool_unlock(pool, NULL);
 		(void)sched_yield();
 	}
@@ -323,7 +323,7 @@ a_new_limit_sets_the_time_at_which_it_is_shut(void **state)
 	lend_once(pool);
 	qp_pool_lock(pool);
 	shelf_ns = pool->crew.shelf_ns;
-	assert_false(qp_shelf_is_settled(pool));
+	assert_false(qp_shelf_is_settled_locked(pool));
 	qp_pool_unlock(pool, NULL);
 	assert_true(shelf_ns <= qp_clock_now() + QPOOL_SEC(60));
 	end_pool(pool, peer);
@@ -357,7 +357,7 @@ forks_and_takes(void *user)
 	}
 	qp_pool_lock(hooked.pool);
 	relies = hooked.pool->waitq.head != NULL && hooked.pool->waitq.woken == NULL &&
-	         !qp_shelf_is_settled(hooked.pool);
+	         !qp_shelf_is_settled_locked(hooked.pool);
 	qp_pool_unlock(hooked.pool, NULL);
 	_exit(relies ? 1 : 0);
 }
