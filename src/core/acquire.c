@@ -431,6 +431,8 @@ acquire_slowly(qp_asking *asking, qpool_lease *out, qpool_error *error)
 
 	if (err == QPOOL_OK) {
 		qp_acquire_lend(pool, slot, asking, qp_clock_coarse(), out);
+		asking->lent = asking->has_waited ? slot : NULL;
+		qp_shelf_greet(pool);
 	} else {
 		(void)qp_acquire_fail(asking, err, error);
 	}

@@ -80,13 +80,28 @@ qp_line_enter(qp_asking *asking)
 	reserve(asking);
 }
 
+/* Two threads that hand one slot to each other would never take it from the idle list.  So whoever was given it,
+ * and was the last in line, lays it. */
+static void
+lay_locked(const qp_asking *asking, qp_wakes *wakes)
+{
+	qpool *pool = asking->pool;
+
+	if (asking->lent == NULL || pool->waitq.head != NULL || qp_shelf_has(asking->lent))
+		return;
+	qp_shelf_lay_locked(pool, asking->lent);
+	qp_crew_call_locked(pool, wakes); /* to mind the shelf */
+}
+
 void
 qp_line_leave(qp_asking *asking, qpool_err err)
 {
 	qpool *pool = asking->pool;
 	qp_tally *tally = &pool->tally;
+	qp_wakes wakes = QP_WAKES_INIT;
 
 	qp_pool_lock(pool);
+	lay_locked(asking, &wakes);
 	qp_pool_leave_locked(pool, &asking->visit);
 	if (asking->has_waited) {
 		qp_tally_wait(tally, asking->waited_ns);
@@ -95,7 +110,7 @@ qp_line_leave(qp_asking *asking, qpool_err err)
 	tally->timeouts += err == QPOOL_ETIMEOUT;
 	tally->refusals += err == QPOOL_EBUSY || asking->refused;
 	tally->cancels += err == QPOOL_ECANCEL;
-	qp_pool_unlock(pool, NULL);
+	qp_pool_unlock(pool, &wakes);
 }
 
 int64_t

@@ -36,6 +36,7 @@ typedef struct qp_asking {
 	/* Called if the thread is cancelled while it waits: gives back what else it
 	 * holds; or NULL. */
 	void (*undo)(struct qp_asking *self);
+	qp_slot *lent;     /* what a lease was made of, if it may lie on the shelf; or NULL */
 	qpool_error cause; /* why the last open or check failed; code OK: none did */
 	qp_mark visit;     /* valid while `visits` */
 } qp_asking;

@@ -106,9 +106,10 @@ void
 qp_crew_hasten_locked(qpool *pool, qp_wakes *wakes)
 {
 	qp_crew *crew = &pool->crew;
-	int64_t was_ns = crew->maintain_ns;
+	/* The shelf is shut, and sets its time when it opens; then it was time for a pass, too. */
+	int64_t was_ns = crew->maintain_ns < crew->shelf_ns ? crew->maintain_ns : crew->shelf_ns;
 
-	crew->shelf_ns = QP_TIME_NEVER; /* the shelf is shut, and sets it when it opens */
+	crew->shelf_ns = QP_TIME_NEVER;
 	crew->maintain_ns = QP_TIME_NEVER;
 	set_maintenance_locked(pool);
 	if (was_ns < crew->maintain_ns && crew->maintain_ns != QP_TIME_NEVER)

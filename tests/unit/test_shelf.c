@@ -176,6 +176,27 @@ without_membarriers_it_is_always_fenced(void **state)
 	end_pool(pool, peer);
 }
 
+/* Two who hand one resource to each other find it on the shelf, and need not sleep. */
+static void
+who_was_last_in_line_lays_it(void **state)
+{
+	fake *peer = fake_new();
+	qpool *pool = pool_of_two(peer);
+	qpool_lease first = must_acquire(pool), second = must_acquire(pool);
+	actor a;
+
+	(void)state;
+	actor_acquires(&a, pool, QPOOL_FOREVER);
+	qp_testing_await_parked(1);
+	assert_int_equal(phase_of(pool), QP_SHELF_SETTLED);
+	assert_int_equal(qpool_release(&first), QPOOL_OK);
+	assert_int_equal(actor_join(&a), QPOOL_OK);
+	assert_int_not_equal(phase_of(pool), QP_SHELF_SETTLED);
+	assert_int_equal(qpool_release(&a.lease), QPOOL_OK); /* elsewhere, and by the lock or not */
+	assert_int_equal(qpool_release(&second), QPOOL_OK);
+	end_pool(pool, peer);
+}
+
 static void
 what_expires_there_is_not_lent(void **state)
 {
@@ -395,6 +416,7 @@ main(void)
 	    cmocka_unit_test(a_membarrier_that_is_refused_later_is_the_last_one),
 	    cmocka_unit_test(no_signal_cuts_the_wait_instead_of_a_membarrier),
 	    VIRTUAL(without_membarriers_it_is_always_fenced),
+	    VIRTUAL(who_was_last_in_line_lays_it),
 	    VIRTUAL(what_expires_there_is_not_lent),
 	    VIRTUAL(it_is_spread_for_a_while),
 	    cmocka_unit_test(a_new_limit_sets_the_time_at_which_it_is_shut),
