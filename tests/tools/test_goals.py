@@ -295,6 +295,7 @@ class Ci(Case):
         run = subprocess.run(
             command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
         )
+        self.report = run.stdout.split("\nall stages: ")[1]
         return run.returncode, run.stdout.splitlines()[-1]
 
     def test_adds_up(self):
@@ -307,6 +308,11 @@ class Ci(Case):
         liar = "echo 'asan: 5 passed, 0 failed, 0 skipped'; exit 1"
         self.assertEqual(self.ci(asan=liar), (1, "17 passed, 1 failed, 6 skipped"))
         self.assertEqual(self.ci(asan="true"), (1, "12 passed, 1 failed, 6 skipped"))
+
+    def test_says_again(self):
+        self.ci(lint="echo 'lint: this one: FAILED'; echo 'lint: 5 passed, 3 failed, 0 skipped'; exit 1")
+        self.assertRegex(self.report, r"==== make tsan: ok in \d+ s \(2 passed, 0 failed, 1 skipped\)\n")
+        self.assertRegex(self.report, r"==== make lint: FAILED in .*\nlint: this one: FAILED\n")
 
 
 class House(unittest.TestCase):
