@@ -21,7 +21,9 @@
 
 #define IDLE QP_CELL_IDLE
 /* Looks at a cell in which somebody may put something at any moment: about a microsecond. */
-#define LOOKS 40u
+#ifndef QP_SHELF_LOOKS
+#define QP_SHELF_LOOKS 40u
+#endif
 /* Luck is 1 to LUCK_MOST; below that one wait in TRY_ONE_IN is tried, and counted down to OUT_OF_LUCK. */
 #define LUCK_MOST   16u
 #define OUT_OF_LUCK 100u
@@ -122,7 +124,7 @@ qp_shelf_await(qpool *pool, qp_cell *cell, uint64_t ctl)
 
 	if (luck == 0)
 		return 0;
-	for (unsigned i = 0; i < LOOKS; i++) {
+	for (unsigned i = 0; i < QP_SHELF_LOOKS; i++) {
 		uint64_t held = qp_load64_relaxed(&cell->held); /* relaxed: the swap orders */
 		if ((held & IDLE) && qp_shelf_swap(cell, held, held - IDLE)) {
 			if (luck < LUCK_MOST)

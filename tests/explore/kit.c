@@ -20,6 +20,12 @@ kit_books kit;
 
 /* ---- what the pool opens ---- */
 
+void
+kit_away(void)
+{
+	world_self()->slept_at = 0;
+}
+
 static bool
 open_fails(void)
 {
@@ -43,6 +49,7 @@ open_one(void *user, const qpool_step *step, void **out, qpool_error *error)
 	(void)step;
 	if (++kit.exist > kit.most)
 		world_fail("%u resources at once; at most %u may exist", kit.exist, kit.most);
+	kit_away();
 	kit.opening++;
 	trace_say("open begins");
 	if (kit.open_takes_ns > 0)
@@ -78,6 +85,7 @@ close_one(void *user, void *resource, qpool_why why)
 	if (r->holder != NULL)
 		world_fail("a resource is closed while %s holds it", r->holder->name);
 	r->state = KIT_CLOSED;
+	kit_away();
 	if (kit.close_takes_ns > 0)
 		world_pass(kit.close_takes_ns);
 	else
@@ -339,11 +347,50 @@ kit_give(const qpool_lease *lease)
 	kit.given_back++;
 }
 
+/* In line, asleep, and neither served nor woken. */
+static bool
+sleeps_in_line(const actor *a)
+{
+	return a->waits && a->state == PARKED && a->word != NULL && a->slept_at != 0 &&
+	       qp_load_relaxed(a->word) == QP_ASLEEP &&
+	       (a->patience_ns == QPOOL_FOREVER || world_now() < a->began_ns + a->patience_ns);
+}
+
+/* May self be served while this one still sleeps?  Not if it began when this one already slept, and then
+ * waited itself, or this one was old by then. */
+static bool
+may_pass(const actor *self, const actor *sleeper)
+{
+	int64_t most_ns = kit.pool->config.max_overtake_ns;
+
+	if (self->began_at <= sleeper->slept_at)
+		return true;
+	return self->slept_at == 0 &&
+	       (most_ns == QPOOL_FOREVER || self->began_ns < sleeper->slept_ns + most_ns);
+}
+
+static void
+look_at_order(void)
+{
+	const actor *self = world_self();
+
+	if (kit.pool == NULL || kit.unchecked || kit.unordered)
+		return;
+	world_mute();
+	for (unsigned i = 0; i < WORLD_ACTORS; i++) {
+		const actor *a = &world_actors()[i];
+		if (a != self && sleeps_in_line(a) && !may_pass(self, a))
+			world_fail("%s is served, but %s was before it", self->name, a->name);
+	}
+	world_unmute();
+}
+
 static void
 judge(qpool_err err, int64_t deadline_ns, const qpool_lease *lease)
 {
 	trace_say("acquire: %s", qpool_err_name(err));
 	if (err == QPOOL_OK) {
+		look_at_order();
 		kit_take(lease);
 		return;
 	}
@@ -355,21 +402,28 @@ judge(qpool_err err, int64_t deadline_ns, const qpool_lease *lease)
 		world_fail("acquire: %s was not to be expected", qpool_err_name(err));
 }
 
-static qpool_err
-acquire(const char *key, const qpool_request *request, qpool_lease *lease)
+static void
+begin_acquire(const char *key, qpool_nsec timeout)
 {
 	actor *self = world_self();
 	int64_t left = QP_TIME_NEVER - world_now();
-	qpool_err err;
 
-	self->instant_ns = request->timeout < left ? world_now() + request->timeout : QP_TIME_NEVER;
-	self->waits = request->timeout > 0;
-	self->patience_ns = request->timeout;
+	self->instant_ns = timeout < left ? world_now() + timeout : QP_TIME_NEVER;
+	self->waits = timeout > 0;
+	self->patience_ns = timeout;
+	self->began_ns = world_now();
+	self->began_at = world_points();
 	self->slept_ns = 0;
+	self->slept_at = 0;
 	self->verb = "acquire";
 	trace_say("acquire%s%s", key != NULL ? " of " : "", key != NULL ? key : "");
-	err = key != NULL ? qpool_keyed_acquire_with(kit.keyed, key, request, lease, NULL)
-	                  : qpool_acquire_with(kit.pool, request, lease, NULL);
+}
+
+static qpool_err
+end_acquire(qpool_err err, const qpool_lease *lease)
+{
+	actor *self = world_self();
+
 	self->waits = false;
 	judge(err, self->instant_ns, lease);
 	self->verb = NULL;
@@ -380,16 +434,15 @@ acquire(const char *key, const qpool_request *request, qpool_lease *lease)
 qpool_err
 kit_acquire_with(const qpool_request *request, qpool_lease *lease)
 {
-	return acquire(NULL, request, lease);
+	begin_acquire(NULL, request->timeout);
+	return end_acquire(qpool_acquire_with(kit.pool, request, lease, NULL), lease);
 }
 
 qpool_err
 kit_acquire_key(const char *key, qpool_nsec timeout, qpool_lease *lease)
 {
-	qpool_request request = qpool_request_init();
-
-	request.timeout = timeout;
-	return acquire(key, &request, lease);
+	begin_acquire(key, timeout);
+	return end_acquire(qpool_keyed_acquire(kit.keyed, key, timeout, lease, NULL), lease);
 }
 
 qpool_err
@@ -397,8 +450,12 @@ kit_acquire(qpool_nsec timeout, qpool_lease *lease)
 {
 	qpool_request request = qpool_request_init();
 
-	request.timeout = timeout;
-	return kit_acquire_with(&request, lease);
+	if (kit.by_request) {
+		request.timeout = timeout;
+		return kit_acquire_with(&request, lease);
+	}
+	begin_acquire(NULL, timeout);
+	return end_acquire(qpool_acquire(kit.pool, timeout, lease, NULL), lease);
 }
 
 static void

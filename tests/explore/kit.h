@@ -29,6 +29,10 @@ typedef struct kit_books {
 	qpool_err open_error; /* how */
 	unsigned may;         /* what kit_acquire may return besides OK: KIT_MAY(...) */
 	bool unchecked;       /* that somebody waits beside an idle or empty slot is no mistake */
+	bool
+	    unordered; /* nor that one is served before another who came first: workers take what expired
+	                       * from who was served, and it comes back to the line */
+	bool by_request; /* kit_acquire acquires by a request, which takes another way in */
 	qpool *pool;
 	qpool_keyed *keyed; /* instead */
 	/* kept by the kit */
@@ -69,6 +73,9 @@ void kit_close(qpool_nsec timeout, qpool_err expected);
 void kit_resize(uint32_t max_size);
 void kit_start(unsigned workers);
 void kit_stop(void);
+/* The calling actor is served, if it acquires.  Should what it got be of no use, it comes back to the line, and is judged as if it
+ * had come only then. */
+void kit_away(void);
 /* The calling actor holds the lease now, or no longer. */
 void kit_take(const qpool_lease *lease);
 void kit_give(const qpool_lease *lease);

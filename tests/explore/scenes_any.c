@@ -69,6 +69,7 @@ static int
 stops_by_choice(void *unused)
 {
 	(void)unused;
+	kit_away();
 	world_point(NULL, true);
 	return (int)world_choose(2);
 }
@@ -208,7 +209,8 @@ set_options(void)
 	kit.options.max_overtake = overtakes[world_choose(3)];
 	kit.options.max_uses = world_choose(2) == 0 ? QPOOL_NOLIMIT : 1;
 	kit.options.open_failure = world_choose(2) == 0 ? QPOOL_OPEN_RETRY : QPOOL_OPEN_TELL;
-	if (world_choose(2) == 1)
+	kit.unordered = world_choose(2) == 1;
+	if (kit.unordered)
 		kit.options.max_idle = QPOOL_ZERO;
 	if (world_choose(2) == 1)
 		kit.ops.check = still_lives;

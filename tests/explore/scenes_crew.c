@@ -95,6 +95,7 @@ pass(void *unused)
 	kit_begin(2);
 	kit.options.max_idle = QPOOL_MSEC(1);
 	kit.options.maintain_every = QPOOL_MSEC(1);
+	kit.unordered = true;
 	kit_pool();
 	world_unmute();
 	kit_start(1);

@@ -175,6 +175,7 @@ static unsigned doubts;
 static qpool_err
 fails_by_choice(qpool_err how)
 {
+	kit_away();
 	world_point(NULL, true);
 	if (doubts == 0 || world_choose(2) == 0)
 		return QPOOL_OK;

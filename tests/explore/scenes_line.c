@@ -96,6 +96,7 @@ stop_now(void *count)
 {
 	unsigned *asked = count;
 
+	kit_away();
 	world_point(NULL, true);
 	return ++*asked == 2;
 }

@@ -84,6 +84,50 @@ shelf_trio(void *unused)
 	return NULL;
 }
 
+/* By another verb, which takes from the shelf in another way. */
+static void *
+shelf_request(void *unused)
+{
+	(void)unused;
+	kit_begin(1);
+	kit.by_request = true;
+	warm_pool();
+	kit_go("a", kit_rounds, KIT_NUMBER(2));
+	kit_go("b", kit_rounds, KIT_NUMBER(1));
+	kit_go("c", kit_rounds, KIT_NUMBER(1));
+	kit_end();
+	return NULL;
+}
+
+static void *
+let_time_pass(void *unused)
+{
+	(void)unused;
+	world_pass(QPOOL_MSEC(1));
+	return NULL;
+}
+
+/* Who waits grows old, asleep or on the way to look; from then on nobody passes. */
+static void
+play_in_order(void)
+{
+	kit.options.max_overtake = QPOOL_MSEC(1);
+	warm_pool();
+	kit_go("a", kit_rounds, KIT_NUMBER(3));
+	kit_go("b", kit_rounds, KIT_NUMBER(1));
+	kit_go("time", let_time_pass, NULL);
+	kit_end();
+}
+
+static void *
+shelf_order(void *unused)
+{
+	(void)unused;
+	kit_begin(1);
+	play_in_order();
+	return NULL;
+}
+
 /* Two waits, with a quiet time in between in which the shelf opens again. */
 static void *
 shelf_again(void *unused)
@@ -420,6 +464,16 @@ fenced_crowd(void *unused)
 }
 
 static void *
+fenced_order(void *unused)
+{
+	(void)unused;
+	world_grant_membarriers(0);
+	kit_begin(1);
+	play_in_order();
+	return NULL;
+}
+
+static void *
 fenced_twice(void *unused)
 {
 	(void)unused;
@@ -492,6 +546,8 @@ shelf_expires(void *unused)
 const scene scenes_shelf[] = {
     {"shelf_pair", shelf_pair, 0, 1, false},
     {"shelf_trio", shelf_trio, 0, 1, false},
+    {"shelf_request", shelf_request, 0, 1, false},
+    {"shelf_order", shelf_order, 1, 0, false},
     {"shelf_again", shelf_again, 1, 0, false},
     {"shelf_time", shelf_time, 1, 0, false},
     {"shelf_crowd", shelf_crowd, 0, 0, false},
@@ -506,6 +562,7 @@ const scene scenes_shelf[] = {
     {"shelf_pinned", shelf_pinned, 0, 0, false},
     {"fenced_pair", fenced_pair, 0, 1, false},
     {"fenced_crowd", fenced_crowd, 1, 0, false},
+    {"fenced_order", fenced_order, 1, 0, false},
     {"fenced_twice", fenced_twice, 0, 0, false},
     {"fenced_close", fenced_close, 0, 0, false},
     {"shelf_worker", shelf_worker, 2, 0, false},

@@ -373,6 +373,8 @@ world_block(actor_state state)
 	count_point();
 	if (state == PARKED && w.self->slept_ns == 0)
 		w.self->slept_ns = w.now_ns;
+	if (state == PARKED && w.self->word != NULL && w.self->slept_at == 0)
+		w.self->slept_at = w.all_points;
 	w.self->state = state;
 	decide(false, true);
 }

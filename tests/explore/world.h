@@ -63,8 +63,11 @@ typedef struct actor {
 	bool in_scene;       /* not a worker, nor the first actor */
 	int64_t instant_ns;  /* a moment that its scene wants the clock to be able to hit */
 	int64_t slept_ns;    /* when it first slept since its scene set this to 0 */
+	uint64_t slept_at;   /* likewise on a word, as world_points() */
 	bool waits;          /* inside an acquire, says its scene, */
-	int64_t patience_ns; /* for so long at most */
+	int64_t patience_ns; /* for so long at most, */
+	int64_t began_ns;    /* since then; */
+	uint64_t began_at;   /* likewise, as world_points() */
 	unsigned held;       /* locks */
 	void *pocket;
 	qp_hazard hazard;
