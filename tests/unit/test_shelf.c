@@ -248,6 +248,71 @@ it_is_spread_for_a_while(void **state)
 	end_pool(pool, peer);
 }
 
+static bool
+is_spread(qpool *pool)
+{
+	bool spread;
+
+	qp_pool_lock(pool);
+	spread = qp_shelf_is_spread_locked(pool);
+	qp_pool_unlock(pool, NULL);
+	return spread;
+}
+
+static void *
+lends_until_it_is_spread(void *pool)
+{
+	while (!is_spread(pool))
+		for (int i = 0; i < 100; i++)
+			lend_once(pool);
+	return NULL;
+}
+
+static void *
+lends_the_newest(void *argument)
+{
+	qpool_lease lease = must_acquire(argument);
+	uintptr_t id = (uintptr_t)qpool_resource_id(&lease);
+
+	assert_int_equal(qpool_release(&lease), QPOOL_OK);
+	return (void *)id;
+}
+
+/* Threads that met took several; those that come in turn, later, need one, whichever their cells were. */
+static void
+who_comes_in_turn_uses_one_though_many_met(void **state)
+{
+	enum { THREADS = 4, IN_TURN = 16 };
+	qpool_options o = qpool_options_init();
+	fake *peer = fake_new();
+	pthread_t threads[THREADS];
+	void *first = NULL, *id;
+	qpool *pool;
+
+	(void)state;
+	o.max_size = THREADS;
+	pool = pool_of(peer, fake_ops_plain(), &o);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, lends_until_it_is_spread, pool), 0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_true(fake_live(peer) > 1);
+	for (int round = 0; round < 8; round++) { /* halved each time: 15 is the most */
+		qp_testing_clock_advance(QPOOL_SEC(2));
+		for (int i = 0; i < 70; i++)
+			lend_once(pool);
+	}
+	assert_false(is_spread(pool));
+	for (int i = 0; i < IN_TURN; i++) {
+		assert_int_equal(pthread_create(&threads[0], NULL, lends_the_newest, pool), 0);
+		assert_int_equal(pthread_join(threads[0], &id), 0);
+		first = i == 0 ? id : first;
+		assert_ptr_equal(id, first);
+	}
+	end_pool(pool, peer);
+}
+
 /* ---- while a thread is away to make it exact ---- */
 
 typedef struct away {
@@ -419,6 +484,7 @@ main(void)
 	    VIRTUAL(who_was_last_in_line_lays_it),
 	    VIRTUAL(what_expires_there_is_not_lent),
 	    VIRTUAL(it_is_spread_for_a_while),
+	    VIRTUAL(who_comes_in_turn_uses_one_though_many_met),
 	    cmocka_unit_test(a_new_limit_sets_the_time_at_which_it_is_shut),
 	    cmocka_unit_test(whoever_joins_in_a_child_has_shut_it),
 	    VIRTUAL(it_is_not_opened_while_pinned),
