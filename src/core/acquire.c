@@ -455,12 +455,12 @@ take_newest_locked(qpool *pool, qp_wakes *wakes)
 	return slot;
 }
 
-/* An idle slot, if the line lets a newcomer pass: the common case. */
+/* An idle slot, if the line lets a newcomer pass: the common case.  `looked`: not from the shelf. */
 static qp_slot *
-take_at_once(qpool *pool)
+take_at_once(qpool *pool, bool looked)
 {
 	qp_wakes wakes = QP_WAKES_INIT;
-	qp_slot *slot = qp_shelf_take(pool);
+	qp_slot *slot = looked ? NULL : qp_shelf_take(pool);
 
 	if (slot != NULL)
 		return slot;
@@ -493,9 +493,9 @@ qp_acquire_go_on(qp_asking *asking, qp_slot *slot, qpool_lease *out, qpool_error
 }
 
 static qpool_err
-acquire(qp_asking *asking, qpool_lease *out, qpool_error *error)
+acquire(qp_asking *asking, bool looked, qpool_lease *out, qpool_error *error)
 {
-	return qp_acquire_go_on(asking, take_at_once(asking->pool), out, error);
+	return qp_acquire_go_on(asking, take_at_once(asking->pool, looked), out, error);
 }
 
 static qpool_err
@@ -527,7 +527,7 @@ begin(qp_asking *asking, qpool *pool, qpool_nsec timeout, qpool_lease *out, qpoo
 
 qpool_err
 qp_acquire_whole(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error,
-    const char *site, qp_slot *slot)
+    const char *site, bool looked, qp_slot *slot)
 {
 	qp_asking asking;
 	qpool_err err = begin(&asking, pool, timeout, out, error);
@@ -537,7 +537,7 @@ qp_acquire_whole(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error 
 	asking.site = site;
 	if (QP_FAST && slot != NULL)
 		return qp_acquire_go_on(&asking, slot, out, error);
-	return acquire(&asking, out, error);
+	return acquire(&asking, looked, out, error);
 }
 
 qpool_err(qpool_acquire)(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error)
@@ -585,5 +585,5 @@ qpool_acquire_with(qpool *pool, const qpool_request *request, qpool_lease *out, 
 		    error, QPOOL_EINVAL, "out is NULL: there is no place for the lease");
 	*out = (qpool_lease)QPOOL_LEASE_INIT;
 	err = qp_acquire_read(&asking, pool, request, error);
-	return err != QPOOL_OK ? err : acquire(&asking, out, error);
+	return err != QPOOL_OK ? err : acquire(&asking, false, out, error);
 }

@@ -10,6 +10,7 @@
 #include "core/open.h"
 #include "core/release.h"
 #include "core/shelf_words.h"
+#include "platform/clock_inline.h"
 
 #if QP_FAST
 
@@ -38,16 +39,17 @@ lend(qp_slot *slot, qp_note *note, int64_t now_ns, const char *site, uint32_t th
 	if (QP_UNLIKELY(qp_hist_samples((turn + 1) / 2)))
 		now_ns = qp_clock_now();
 	qp_slot_hop(slot, QP_IDLE, QP_CHECKING); /* before what is shown changes */
+	qp_store64_release(&slot->uses, qp_load64_relaxed(&slot->uses) + 1);
 	qp_storei64_release(&note->leased_ns, now_ns);
 	qp_store_release(&note->thread, thread);
 	qp_storeptr_release(&note->site, site);
 	qp_storeptr_release(&note->label, NULL);
-	qp_store64_release(&slot->uses, qp_load64_relaxed(&slot->uses) + 1);
 	qp_slot_hop(slot, QP_CHECKING, QP_LEASED);
-	slot->spoiled = false;
-	qp_store64_release(&slot->turn, turn);
-	out->resource = slot->resource;
+	qp_store64_release(&slot->turn, turn); /* it is not spoiled: that does not lie down */
 	out->slot_ = slot;
+	/* Else both words are stored by one instruction, from which a processor reads back one of them late. */
+	qp_fence_compiler();
+	out->resource = slot->resource;
 	out->turn_ = turn;
 }
 
@@ -80,9 +82,10 @@ time_of(const qpool *pool, uint64_t ctl)
 	return now_ns < stop_ns ? now_ns : QP_TIME_NEVER;
 }
 
-/* True: *out is the lease.  False: nothing was done, or *slot is the caller's, CHECKING, and to be judged. */
+/* True: *out is the lease.  False: nothing was done, or *slot is the caller's, CHECKING, and to be judged.  *looked:
+ * what could be taken from the shelf has been. */
 static inline bool
-acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot)
+acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot, bool *looked)
 {
 	qp_hazard *own = qp_hazard_own();
 	int64_t now_ns;
@@ -92,14 +95,18 @@ acquire(qpool *pool, qpool_lease *out, const char *site, qp_slot **slot)
 	if (own == NULL || !is_ours(pool))
 		return false;
 	ctl = qp_load64_acquire(&pool->shelf.ctl);
-	if (!is_quick(ctl) || QP_UNLIKELY((now_ns = time_of(pool, ctl)) == QP_TIME_NEVER))
+	if (!is_quick(ctl))
+		return false;
+	*looked = true;
+	now_ns = time_of(pool, ctl);
+	if (QP_UNLIKELY(now_ns == QP_TIME_NEVER))
 		return false;
 	cell = qp_shelf_home(pool, own, ctl);
 	*slot = take(pool, cell, ctl);
 	if (QP_UNLIKELY(*slot == NULL))
 		return false;
 	if (QP_LIKELY(now_ns == 0))
-		now_ns = qp_clock_coarse();
+		now_ns = qp_clock_coarse_inline();
 	if (QP_LIKELY(now_ns <= cell->until_ns)) {
 		lend(*slot, cell->note, now_ns, site, own->thread, out);
 		return true;
@@ -113,11 +120,12 @@ qpool_acquire_at(
     qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site)
 {
 	qp_slot *slot = NULL;
+	bool looked = false;
 
 	if (QP_LIKELY(out != NULL) && QP_LIKELY(timeout >= QPOOL_DEFAULT) &&
-	    QP_LIKELY(acquire(pool, out, site, &slot)))
+	    QP_LIKELY(acquire(pool, out, site, &slot, &looked)))
 		return QPOOL_OK;
-	return qp_acquire_whole(pool, timeout, out, error, site, slot);
+	return qp_acquire_whole(pool, timeout, out, error, site, looked, slot);
 }
 
 /* The slot of a lease that was taken by this thread in this process, as far as can be told. */
@@ -206,7 +214,7 @@ qpool_release(qpool_lease *lease)
 		return qp_release_whole(lease);
 	pool = qp_slot_pool(slot);
 	turn = lease->turn_;
-	now_ns = qp_clock_coarse();
+	now_ns = qp_clock_coarse_inline();
 	qp_hazard_enter(own, pool);
 	ctl = qp_load64_acquire(&pool->shelf.ctl);
 	if (!is_quick(ctl) || QP_UNLIKELY(!end(slot, turn, ctl))) {
@@ -228,7 +236,7 @@ qpool_err
 qpool_acquire_at(
     qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error, const char *site)
 {
-	return qp_acquire_whole(pool, timeout, out, error, site, NULL);
+	return qp_acquire_whole(pool, timeout, out, error, site, false, NULL);
 }
 
 qpool_err

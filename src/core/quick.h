@@ -10,9 +10,10 @@
 
 #include "core/slot.h"
 
-/* The whole way of qpool_acquire_at, in acquire.c.  `slot` is CHECKING and the caller's, or NULL. */
+/* The whole way of qpool_acquire_at, in acquire.c.  `looked`: there is nothing to be had from the shelf, but for
+ * `slot`, which is CHECKING and the caller's, or NULL. */
 qpool_err qp_acquire_whole(qpool *pool, qpool_nsec timeout, qpool_lease *out, qpool_error *error,
-    const char *site, qp_slot *slot);
+    const char *site, bool looked, qp_slot *slot);
 /* The whole way of qpool_release, in release.c. */
 qpool_err qp_release_whole(qpool_lease *lease);
 
