@@ -29,6 +29,7 @@ static struct {
 	qp_lock lock;
 	qp_hazard *first;
 	uint32_t numbers; /* given so far */
+	uint64_t joined;  /* so many have */
 } roll;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -44,6 +45,7 @@ make_anew(uint32_t now)
 		qp_lock_init(&roll.lock);
 		roll.first = NULL;
 		roll.numbers = 0;
+		roll.joined = 0;
 		/* release, pairs with the acquire in lock_roll. */
 		qp_store_release(&roll.generation, now);
 		return;
@@ -120,20 +122,28 @@ qp_hazard_join(void)
 	own->generation = qp_forkmark_now();
 	own->thread = qp_thread_id();
 	own->number = roll.numbers++;
+	own->joined = roll.joined++;
 	qp_lock_release(&roll.lock);
 	return true;
 }
 
+/* Does nobody of those who joined before the *end-th name it?  Then *end is 0; else the one behind whoever does.  So each
+ * is waited for by itself, and need not be outside at the same moment as all others. */
 static bool
-is_named(const void *thing)
+all_are_outside(const void *thing, uint64_t *end)
 {
-	bool found = false;
+	const qp_hazard *each;
 
 	lock_roll();
-	for (const qp_hazard *each = roll.first; each != NULL && !found; each = each->next)
-		found = qp_loadptr_acquire(&each->inside) == thing;
+	for (each = roll.first; each != NULL; each = each->next) {
+		if (each->joined >= *end)
+			continue;
+		if (qp_loadptr_acquire(&each->inside) == thing)
+			break;
+	}
+	*end = each != NULL ? each->joined + 1 : 0;
 	qp_lock_release(&roll.lock);
-	return found;
+	return each == NULL;
 }
 
 static void
@@ -150,7 +160,9 @@ sleep_a_little(void)
 void
 qp_hazard_await(const void *thing)
 {
-	for (int tries = 0; is_named(thing); tries++) {
+	uint64_t end = UINT64_MAX;
+
+	for (int tries = 0; !all_are_outside(thing, &end); tries++) {
 		if (tries < YIELDS)
 			qp_yield();
 		else

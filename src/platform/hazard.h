@@ -23,11 +23,13 @@ typedef struct qp_hazard {
 	qp_atomic_ptr inside;
 	/* the thread's own: of the process in which it joined; QP_HAZARD_NOBODY: it is on no roll */
 	uint32_t generation;
-	uint32_t number; /* small: threads that joined one after the other have different ones */
+	uint32_t
+	    number; /* which place is its own; threads that joined one after the other begin with different ones */
 	uint32_t thread; /* as qp_thread_id */
 	bool has_exited; /* its thread runs its last destructors and joins no more */
 	/* guarded by the roll's lock */
-	struct qp_hazard *next, *previous;
+	struct qp_hazard *next, *previous; /* newest first */
+	uint64_t joined;                   /* as which one */
 } qp_hazard;
 
 #define QP_HAZARD_NOBODY \

@@ -90,6 +90,58 @@ who_names_it_is_waited_for(void **state)
 	qp_thread_join(&h.thread);
 }
 
+/* Two threads, one of which is always inside: each enters before the other leaves. */
+typedef struct relay {
+	qp_atomic_u32 turn, ends;
+} relay;
+
+typedef struct runner {
+	qp_thread thread;
+	relay *relay;
+	uint32_t place;
+} runner;
+
+static void *
+run(void *argument)
+{
+	runner *r = argument;
+	qp_atomic_u32 *turn = &r->relay->turn;
+
+	if (!qp_hazard_join())
+		return NULL;
+	for (uint32_t next = r->place; qp_load_acquire(&r->relay->ends) == 0; next += 2) {
+		while (qp_load_acquire(turn) < next && qp_load_acquire(&r->relay->ends) == 0)
+			qp_yield();
+		qp_hazard_enter(qp_hazard_own(), &thing);
+		qp_store_release(
+		    turn, next + 1); /* the other may enter, and then this one leaves */
+		while (qp_load_acquire(turn) < next + 2 && qp_load_acquire(&r->relay->ends) == 0)
+			qp_yield();
+		qp_hazard_leave(qp_hazard_own());
+	}
+	return NULL;
+}
+
+static void
+it_is_no_matter_that_somebody_is_always_inside(void **state)
+{
+	relay course = {0};
+	runner runners[2];
+
+	(void)state;
+	for (uint32_t i = 0; i < 2; i++) {
+		runners[i] = (runner){.relay = &course, .place = i};
+		assert_int_equal(
+		    qp_thread_start(&runners[i].thread, "runner", run, &runners[i]), 0);
+	}
+	while (qp_load_acquire(&course.turn) < 4)
+		qp_yield();
+	qp_hazard_await(&thing); /* each of them was outside at some moment */
+	qp_store_release(&course.ends, 1);
+	for (uint32_t i = 0; i < 2; i++)
+		qp_thread_join(&runners[i].thread);
+}
+
 static void
 threads_leave_in_any_order(void **state)
 {
@@ -136,6 +188,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_thread_has_one_once_it_has_joined),
 	    cmocka_unit_test(who_names_it_is_waited_for),
+	    cmocka_unit_test(it_is_no_matter_that_somebody_is_always_inside),
 	    cmocka_unit_test(threads_leave_in_any_order),
 	    cmocka_unit_test(a_child_waits_for_nobody_of_its_parent),
 	};
