@@ -7,6 +7,7 @@
 #ifndef QP_PLATFORM_CLOCK_H
 #define QP_PLATFORM_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define QP_TIME_NEVER INT64_MAX
@@ -19,11 +20,14 @@ int64_t qp_clock_coarse(void);
 /* How long the machine has been suspended since it started; grows only while it is, when the clocks
  * above stand still.  About 50 ns.  0 on a system that cannot tell. */
 int64_t qp_clock_frozen(void);
-/* now + span; QP_TIME_NEVER if that is beyond the end of time. */
+/* now + span; QP_TIME_NEVER if that is beyond the end of time.  now may lie before the clock began; span is not
+ * negative. */
 static inline int64_t
 qp_clock_after(int64_t now, int64_t span)
 {
-	return span >= QP_TIME_NEVER - now ? QP_TIME_NEVER : now + span;
+	bool is_beyond = span == QP_TIME_NEVER || (now > 0 && span >= QP_TIME_NEVER - now);
+
+	return is_beyond ? QP_TIME_NEVER : now + span;
 }
 
 #endif

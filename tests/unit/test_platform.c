@@ -33,6 +33,9 @@ deadlines_saturate(void **state)
 	assert_int_equal(qp_clock_after(5, INT64_MAX), QP_TIME_NEVER);
 	assert_int_equal(qp_clock_after(INT64_MAX - 3, 3), QP_TIME_NEVER);
 	assert_int_equal(qp_clock_after(INT64_MAX - 3, 2), INT64_MAX - 1);
+	assert_int_equal(qp_clock_after(-5, 7), 2);
+	assert_int_equal(qp_clock_after(-5, INT64_MAX), QP_TIME_NEVER);
+	assert_int_equal(qp_clock_after(0, INT64_MAX), QP_TIME_NEVER);
 }
 
 static void
