@@ -87,7 +87,8 @@ lay_locked(const qp_asking *asking, qp_wakes *wakes)
 {
 	qpool *pool = asking->pool;
 
-	if (asking->lent == NULL || pool->waitq.head != NULL || qp_shelf_has(asking->lent))
+	if (asking->lent == NULL || pool->waitq.head != NULL || qp_shelf_has(asking->lent) ||
+	    qp_fork_is_inherited(asking->lent)) /* telling of the lease may have forked */
 		return;
 	qp_shelf_lay_locked(pool, asking->lent);
 	qp_crew_call_locked(pool, wakes); /* to mind the shelf */

@@ -354,6 +354,23 @@ inside_waited(scene *s)
 		CELL_SAME(qpool_release(&lent_out[i]), s->child == 0 ? QPOOL_EFORKED : QPOOL_OK);
 }
 
+/* Who waited, and was the last in line, forks while its lease is told of. */
+static void
+inside_acquired_after_a_wait(scene *s)
+{
+	qpool_error error;
+
+	for (unsigned i = 0; i < SCENE_SIZE; i++)
+		lent_out[i] = scene_take(s);
+	scene_arm(s, 0, QPOOL_EV_ACQUIRED);
+	scene_actor(s, gives_back);
+	scene_must(qpool_acquire(s->pool, QPOOL_SEC(20), &s->lease, &error), &error);
+	CELL_MUST(s->has_forked);
+	CELL_MUST(s->lease.resource != NULL);
+	for (unsigned i = 1; i < SCENE_SIZE; i++)
+		CELL_SAME(qpool_release(&lent_out[i]), s->child == 0 ? QPOOL_EFORKED : QPOOL_OK);
+}
+
 const scene_state scene_inside[] = {
     {"inside open", inside_open, NULL},
     {"inside a failing open", inside_failing_open, NULL},
@@ -372,6 +389,7 @@ const scene_state scene_inside[] = {
     {"inside OPENED", inside_opened, NULL},
     {"inside OPEN_FAILED", inside_open_failed, NULL},
     {"inside ACQUIRED", inside_acquired, NULL},
+    {"inside ACQUIRED, after a wait", inside_acquired_after_a_wait, after_told},
     {"inside RELEASED", inside_released, NULL},
     {"inside CLOSED", inside_closed, NULL},
     {"inside CLOSED, of check", inside_closed_of_check, NULL},
