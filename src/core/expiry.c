@@ -12,7 +12,8 @@ qp_expiry_set(qp_bounds *bounds, const qp_limits *limits)
 	qp_storei64_relaxed(&bounds->max_idle_ns, limits->max_idle_ns);
 	qp_storei64_relaxed(&bounds->max_age_ns, limits->max_age_ns);
 	qp_storei64_relaxed(&bounds->check_after_ns, limits->check_after_ns);
-	qp_store_relaxed(&bounds->max_uses, limits->max_uses);
+	qp_store64_relaxed(
+	    &bounds->max_uses, limits->max_uses == QPOOL_NOLIMIT ? UINT64_MAX : limits->max_uses);
 	qp_store_relaxed(&bounds->age_jitter_percent, limits->age_jitter_percent);
 }
 
@@ -32,11 +33,11 @@ static qpool_why
 of_age_or_uses(const qp_bounds *bounds, const qp_slot *slot, int64_t now_ns)
 {
 	int64_t age_ns = qp_expiry_age(bounds, slot->age_draw);
-	uint32_t max_uses = qp_load_relaxed(&bounds->max_uses);
+	uint64_t max_uses = qp_load64_relaxed(&bounds->max_uses);
 
 	if (now_ns - qp_loadi64_relaxed(&slot->opened_ns) >= age_ns && age_ns != QPOOL_FOREVER)
 		return QPOOL_WHY_AGE;
-	if (max_uses != QPOOL_NOLIMIT && qp_load64_relaxed(&slot->uses) >= max_uses)
+	if (max_uses != UINT64_MAX && qp_load64_relaxed(&slot->uses) >= max_uses)
 		return QPOOL_WHY_USES;
 	return QP_WHY_NONE;
 }

@@ -23,7 +23,8 @@ typedef struct qp_limits {
 typedef struct qp_bounds {
 	/* atomic: written under the pool's lock, read by anyone without it */
 	qp_atomic_i64 max_idle_ns, max_age_ns, check_after_ns;
-	qp_atomic_u32 max_uses, age_jitter_percent;
+	qp_atomic_u64 max_uses; /* no limit: UINT64_MAX, so that it is above every count */
+	qp_atomic_u32 age_jitter_percent;
 } qp_bounds;
 
 #define QP_EXPIRY_DRAWS 50000 /* in 16 bits */

@@ -166,7 +166,7 @@ may_lie(const qpool *pool, const qp_cell *cell, const qp_slot *slot, uint64_t tu
 	return QP_LIKELY(ctl == cell->laid) && QP_LIKELY(now_ns <= cell->age_last_ns) &&
 	       QP_LIKELY(!slot->spoiled) &&
 	       QP_LIKELY(qp_load64_relaxed(&slot->uses) <
-			 qp_load_relaxed(&pool->dials.bounds.max_uses)) &&
+			 qp_load64_relaxed(&pool->dials.bounds.max_uses)) &&
 	       QP_LIKELY(!qp_hist_samples((turn + 1) / 2));
 }
 

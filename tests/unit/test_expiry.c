@@ -15,7 +15,7 @@ static const qp_bounds limits = {.max_idle_ns = {100},
 static const qp_bounds none = {.max_idle_ns = {QPOOL_FOREVER},
     .max_age_ns = {QPOOL_FOREVER},
     .check_after_ns = {QPOOL_FOREVER},
-    .max_uses = {QPOOL_NOLIMIT}};
+    .max_uses = {UINT64_MAX}};
 
 static qp_slot
 opened_at(int64_t opened_ns)
@@ -141,6 +141,8 @@ a_draw_stays_when_the_limit_changes(void **state)
 	(void)state;
 	slot.age_draw = QP_EXPIRY_DRAWS / 2;
 	qp_expiry_set(&bounds, &plain);
+	assert_true(qp_load64_relaxed(&bounds.max_uses) ==
+		    UINT64_MAX); /* above every count: quick compares only */
 	assert_int_equal(qp_expiry_of_idle(&bounds, &slot, 7 + 949999999999), QP_WHY_NONE);
 	assert_int_equal(qp_expiry_of_idle(&bounds, &slot, 7 + 950000000000), QPOOL_WHY_AGE);
 	plain.max_age_ns = 2000000000000;
