@@ -79,6 +79,7 @@ publish(qpool *pool, qp_slot *slot, int64_t took_ns, bool for_all)
 	if (for_all) {
 		goes = !qp_exchange_put_opened_locked(pool, slot, &wakes);
 	} else {
+		qp_shelf_gather_locked(pool); /* else what lies there would count as lent */
 		qp_tally_peak(&pool->tally.lent_peak, qp_pool_lent_locked(pool));
 		qp_watch_lent_locked(pool, &wakes);
 	}

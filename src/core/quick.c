@@ -161,8 +161,9 @@ may_lie(const qpool *pool, const qp_cell *cell, const qp_slot *slot, uint64_t tu
     int64_t now_ns)
 {
 	if (QP_UNLIKELY(ctl & QP_SHELF_FENCED) &&
-	    now_ns >= qp_loadi64_relaxed(&pool->shelf.review_ns))
-		return false;
+	    (now_ns >= qp_loadi64_relaxed(&pool->shelf.review_ns) ||
+		now_ns >= qp_loadi64_relaxed(&pool->shelf.stop_ns)))
+		return false; /* in the last case it is the old head's */
 	return QP_LIKELY(ctl == cell->laid) && QP_LIKELY(now_ns <= cell->age_last_ns) &&
 	       QP_LIKELY(!slot->spoiled) &&
 	       QP_LIKELY(qp_load64_relaxed(&slot->uses) <

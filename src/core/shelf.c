@@ -165,12 +165,18 @@ qp_shelf_take(qpool *pool)
 static qp_hazard *
 may_put(const qpool *pool, const qp_slot *slot)
 {
+	int64_t now_ns;
+
 	/* acquire, pairs with the release in publish_locked. */
 	if (!qp_shelf_has(slot) ||
 	    qp_load64_acquire(&pool->shelf.ctl) != qp_shelf_cell(pool, slot)->laid || slot->owes ||
-	    qp_pool_is_renewed(pool, slot) || qp_fork_is_inherited(slot) ||
-	    qp_loadi64_relaxed(&slot->used_ns) >= qp_loadi64_relaxed(&pool->shelf.review_ns))
-		return NULL; /* in the last case the next acquire looks after the shelf */
+	    qp_pool_is_renewed(pool, slot) || qp_fork_is_inherited(slot))
+		return NULL;
+	now_ns = qp_loadi64_relaxed(&slot->used_ns);
+	if (now_ns >= qp_loadi64_relaxed(
+			  &pool->shelf.review_ns) || /* the next acquire looks after the shelf */
+	    now_ns >= qp_loadi64_relaxed(&pool->shelf.stop_ns)) /* it is the old head's */
+		return NULL;
 	return qp_hazard_own();
 }
 

@@ -92,7 +92,7 @@ typedef struct qp_shelf {
 	/* atomic: written under the lock, read by anyone, relaxed: all may be seen late.  When the next put
 	 * goes by the lock, so that the shelf is looked after; coarse. */
 	qp_atomic_i64 review_ns;
-	/* FENCED: from when on nobody may take from it, because the head of the line is old. */
+	/* FENCED: from when on nobody may take from it, nor put what the head of the line could have, because that is old. */
 	qp_atomic_i64 stop_ns;
 	/* 1: what does not lie here is lent, so waiting for it here may pay */
 	qp_atomic_u32 dry;
@@ -113,7 +113,7 @@ typedef struct qp_shelf_books {
 	int64_t narrowed_ns; /* when it was last spread less */
 	int64_t narrow_ns;   /* when to spread less; QP_TIME_NEVER: it is not spread */
 	int64_t pause_ns;    /* from spreading to spreading less */
-	int64_t since_ns;    /* when somebody last relied on it; coarse; 0: never */
+	int64_t since_ns;    /* when somebody last began to rely on it; coarse; 0: never */
 } qp_shelf_books;
 
 /* A pool without a shelf. */
@@ -147,6 +147,8 @@ bool qp_shelf_mind_line_locked(struct qpool *pool);
 bool qp_shelf_has_idle(const struct qpool *pool);
 /* Is it so already? */
 bool qp_shelf_is_settled_locked(const struct qpool *pool);
+/* Has somebody taken a slot from its cell, and not moved it on yet? */
+bool qp_shelf_is_being_taken_locked(const struct qpool *pool);
 /* Do threads have cells of their own? */
 bool qp_shelf_is_spread_locked(const struct qpool *pool);
 /* Put what lies idle on the shelf onto the idle list. */
@@ -261,6 +263,13 @@ qp_shelf_is_settled_locked(const struct qpool *pool)
 {
 	(void)pool;
 	return true;
+}
+
+static inline bool
+qp_shelf_is_being_taken_locked(const struct qpool *pool)
+{
+	(void)pool;
+	return false;
 }
 
 static inline bool

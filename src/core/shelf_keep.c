@@ -98,6 +98,19 @@ qp_shelf_has_idle(const qpool *pool)
 	return false;
 }
 
+bool
+qp_shelf_is_being_taken_locked(const qpool *pool)
+{
+	for (uint32_t i = 0; i < pool->shelf.count; i++) {
+		/* acquire: the swap that took it, so what is seen of the slot is not older. */
+		uint64_t held = qp_load64_acquire(&pool->shelf.cells[i].held);
+		if (held != 0 && !(held & QP_CELL_IDLE) &&
+		    qp_slot_state(qp_shelf_slot(held)) == QP_IDLE)
+			return true;
+	}
+	return false;
+}
+
 /* From FENCED_OPEN to SETTLED; true: something lay there. */
 static bool
 seal_locked(qpool *pool)

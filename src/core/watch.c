@@ -127,6 +127,9 @@ qp_watch_all(qpool *pool, bool ask_gone)
 		return QP_TIME_NEVER;
 	qp_pool_lock(pool);
 	fresh = pool->fresh;
+	/* A lease that begins without the lock sets no time to look, and does not look like one yet. */
+	if (qp_shelf_is_being_taken_locked(pool))
+		due_ns = due(&w, 0, w.now_ns);
 	qp_pool_unlock(pool, NULL);
 	for (uint32_t i = 0; i < fresh; i++) {
 		int64_t next_ns = look(&w, qp_pool_slot(pool, i));
