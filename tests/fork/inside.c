@@ -338,37 +338,35 @@ gives_back(void *argument)
 	return NULL;
 }
 
+/* All are lent; one comes back, and the process forks when the waiter's luck is told of. */
 static void
-inside_waited(scene *s)
+wait_inside(scene *s, qpool_event_type event)
 {
 	qpool_error error;
 
 	for (unsigned i = 0; i < SCENE_SIZE; i++)
 		lent_out[i] = scene_take(s);
-	scene_arm(s, 0, QPOOL_EV_WAITED);
+	scene_arm(s, 0, event);
 	scene_actor(s, gives_back);
 	scene_must(qpool_acquire(s->pool, QPOOL_SEC(20), &s->lease, &error), &error);
 	CELL_MUST(s->has_forked);
-	CELL_MUST(scene_holds_own(s));
 	for (unsigned i = 1; i < SCENE_SIZE; i++)
 		CELL_SAME(qpool_release(&lent_out[i]), s->child == 0 ? QPOOL_EFORKED : QPOOL_OK);
 }
 
-/* Who waited, and was the last in line, forks while its lease is told of. */
+static void
+inside_waited(scene *s)
+{
+	wait_inside(s, QPOOL_EV_WAITED);
+	CELL_MUST(scene_holds_own(s));
+}
+
+/* It was the last in line, and has its lease already. */
 static void
 inside_acquired_after_a_wait(scene *s)
 {
-	qpool_error error;
-
-	for (unsigned i = 0; i < SCENE_SIZE; i++)
-		lent_out[i] = scene_take(s);
-	scene_arm(s, 0, QPOOL_EV_ACQUIRED);
-	scene_actor(s, gives_back);
-	scene_must(qpool_acquire(s->pool, QPOOL_SEC(20), &s->lease, &error), &error);
-	CELL_MUST(s->has_forked);
+	wait_inside(s, QPOOL_EV_ACQUIRED);
 	CELL_MUST(s->lease.resource != NULL);
-	for (unsigned i = 1; i < SCENE_SIZE; i++)
-		CELL_SAME(qpool_release(&lent_out[i]), s->child == 0 ? QPOOL_EFORKED : QPOOL_OK);
 }
 
 const scene_state scene_inside[] = {
