@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * clock_inline: qp_clock_coarse in the place where it is read.  A lease reads it twice, and a call each would be a
- * tenth of what the lease costs.  Only quick comes in here; everybody else reads clock.h.
+ * clock_inline: qp_clock_coarse in the place where it is read.  A lease reads it twice, and is so short that it would feel
+ * the calls.  Only quick comes in here; everybody else reads clock.h.
  */
 #ifndef QP_PLATFORM_CLOCK_INLINE_H
 #define QP_PLATFORM_CLOCK_INLINE_H

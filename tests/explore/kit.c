@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * kit: the resources, the verbs and the books.
+ * kit: the resources, the verbs, the books, and the order in which actors are served.
  */
 #include "kit.h"
 
