@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "progress.h"
+#include "stop.h"
 
 void
 say_clean(char *text)
@@ -29,6 +30,7 @@ line(const char *lead, const char *format, va_list args)
 	if (length >= (int)sizeof text)
 		memcpy(text + sizeof text - 4, "...", 4);
 	say_clean(text);
+	stop_settle();
 	progress_clear();
 	fprintf(stderr, "%s%s\n", lead, text);
 }
@@ -65,6 +67,7 @@ say_try(const char *format, ...)
 int
 say_goodbye(int exit_code)
 {
+	stop_settle();
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return exit_code;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * say: what the command tells a person on stderr, and the exit codes.  Everyone comes in.  It never
- * lets a control character of an argument or a database's message through to the terminal.
+ * lets a control character of an argument or a database's message through to the terminal, nor says anything
+ * while a second signal kills the program.
  */
 #ifndef CLI_SAY_H
 #define CLI_SAY_H

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "duration.h"
 
@@ -19,6 +20,7 @@ static const int stopping[] = {SIGINT, SIGTERM, SIGHUP};
 static sigset_t caught;
 static bool catching;
 static atomic_int first_signal;
+static atomic_bool dying; /* set before the hook takes anything away beneath the others */
 static void (*_Atomic emergency)(void);
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -47,18 +49,34 @@ die_of(int signal)
 	pthread_sigmask(SIG_UNBLOCK, &only, NULL);
 }
 
+/* Two at once mean "now", however late this thread gets to the second. */
+static bool
+another_is_pending(void)
+{
+	sigset_t pending;
+	sigemptyset(&pending);
+	sigpending(&pending);
+	for (size_t i = 0; i < STOPPING; i++) {
+		if (sigismember(&caught, stopping[i]) == 1 &&
+		    sigismember(&pending, stopping[i]) == 1)
+			return true;
+	}
+	return false;
+}
+
 static void *
 wait_for_signals(void *unused)
 {
 	for (;;) {
 		int signal;
-		int none = 0;
 		if (sigwait(&caught, &signal) != 0)
 			continue;
-		if (atomic_compare_exchange_strong(&first_signal, &none, signal)) {
+		if (stop_signal() == 0 && !another_is_pending()) {
+			atomic_store(&first_signal, signal);
 			stop_nudge();
 			continue;
 		}
+		atomic_store(&dying, true);
 		void (*hook)(void) = atomic_load(&emergency);
 		if (hook != NULL)
 			hook();
@@ -118,6 +136,13 @@ int
 stop_signal(void)
 {
 	return atomic_load(&first_signal);
+}
+
+void
+stop_settle(void)
+{
+	while (atomic_load(&dying))
+		pause();
 }
 
 void

@@ -56,7 +56,7 @@ class Whole(Demo):
 
 class Stopped(Demo):
     def stop(self, phase, *signals):
-        process = self.start("demo", "--seconds", "1h" if phase == PHASES[0] else "200ms", "--threads", 8)
+        process = self.start("demo", "--seconds", "1h" if phase == PHASES[0] else "600ms", "--threads", 8)
         self.wait_for(process, f"{phase}: ")
         self.assertEqual(len(list(self.temporary.iterdir())), 1)
         self.signal_all_at_once(process, *signals)
@@ -82,6 +82,7 @@ class Stopped(Demo):
         self.assertIn(result.code, (-signal.SIGINT, -signal.SIGTERM), str(result))
         self.assert_clean()
         self.assertNotIn("proof", result.out)
+        self.assertNotIn("queuepool: ", result.err)
 
     def test_by_a_reader_that_went_away(self):
         process = self.start("demo", "--seconds", "50ms", "--threads", 4)
