@@ -3,6 +3,7 @@
 
 tools/selftest comes in; nothing is installed, built or measured here.
 """
+import json
 import os
 import pathlib
 import pty
@@ -220,11 +221,24 @@ class Counts(Case):
             {"bin/ninja": f"#!/bin/sh\nexit {ninja}\n", "bin/meson": f"#!/bin/sh\n{write}exit {meson}\n"}, 0o755
         )
         run = self.run_tool("runtests", str(self.root), "test", env={**os.environ, "PATH": path})
-        return run.returncode, run.stdout.splitlines()[-1]
+        self.said = run.stdout.splitlines()
+        return run.returncode, self.said[-1]
 
     @staticmethod
-    def log(*results):
-        return "".join('{"name": "t", "result": "%s"}\n' % r for r in results)
+    def log(*results, said=None):
+        more = "" if said is None else f', "stdout": {json.dumps(said)}'
+        return "".join('{"name": "t", "result": "%s"%s}\n' % (r, more) for r in results)
+
+    def says_last(self, said):
+        self.count(meson=1, log=self.log("FAIL", said=said))
+        return self.said[self.said.index("test: failed: t (FAIL)") + 1:-1]
+
+    def test_says_why(self):
+        shown = self.says_last("begun\nnoise\nFAIL: test_a\n  File x\nAssertionError: 1 != 2\nRan 3\n")
+        self.assertEqual(shown, ["    FAIL: test_a", "    AssertionError: 1 != 2"])
+        shown = self.says_last("[ RUN ] a\n[  ERROR   ] --- 0x7\n[   LINE   ] --- x.c:8: error: Failure!\n")
+        self.assertEqual(shown, ["    [  ERROR   ] --- 0x7", "    [   LINE   ] --- x.c:8: error: Failure!"])
+        self.assertEqual(self.says_last("\n".join(map(str, range(9)))), [f"    {n}" for n in range(4, 9)])
 
     def test_counts(self):
         self.assertEqual(self.count(log=self.log("OK", "SKIP", "OK")), (0, "test: 2 passed, 0 failed, 1 skipped"))
@@ -312,7 +326,16 @@ class Ci(Case):
     def test_says_again(self):
         self.ci(lint="echo 'lint: this one: FAILED'; echo 'lint: 5 passed, 3 failed, 0 skipped'; exit 1")
         self.assertRegex(self.report, r"==== make tsan: ok in \d+ s \(2 passed, 0 failed, 1 skipped\)\n")
-        self.assertRegex(self.report, r"==== make lint: FAILED in .*\nlint: this one: FAILED\n")
+        self.assertRegex(self.report, r"---- the end of make lint\nlint: this one: FAILED\n")
+        self.assertRegex(self.report, r"==== make deb: ok in .*\nlint: this one: FAILED\n17 passed, 3 failed, ")
+
+    def test_says_last_what_was_wrong(self):
+        lines = "".join(f"echo line {i};" for i in range(9))
+        self.ci(test=f"echo before; echo 'test: failed: one (FAIL)'; {lines} echo 'test: 1 passed, 1 failed, 0 skipped'")
+        last = self.report.splitlines()[-7:]
+        self.assertEqual(last[:-1], ["test: failed: one (FAIL)"] + [f"line {i}" for i in range(5)])
+        self.ci(plain=f"{lines} exit 1")
+        self.assertEqual(self.report.splitlines()[-7:-1], [f"line {i}" for i in range(3, 9)])
 
 
 class House(unittest.TestCase):
