@@ -7,7 +7,7 @@
 Both folders have been built, with the same options but for what is compared.  Their benchmarks run in turn (--quick,
 ours only by what is told), first the one first, then the other, and each pair gives a ratio; told are the medians of
 BUILD, of OTHER, and of the ratios OTHER / BUILD with the least and the most.  What moves the whole machine moves both
-halves of a pair.  It compares nothing but the row `queuepool`, and judges nothing.
+halves of a pair.  It compares nothing but the row `queuepool` (of W6, `queuepool_pg`), and judges nothing.
 """
 import json
 import os
@@ -16,11 +16,9 @@ import subprocess
 import sys
 import tempfile
 
-TOLD = ("ns", "share_of_bound", "wait_p99_ms", "wait_p99_over_mean", "least_over_most", "cpu_s_per_100k")
-
 
 def figures(build, works, path):
-    """{(work, key): median} of our row."""
+    """{(work, key): median} of our row; what it does not have, or is nothing, gives no ratio."""
     command = [os.path.join(build, "bench", "bench"), "--quick", "--any-load", "--only", works, "--json", path]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
@@ -32,31 +30,34 @@ def figures(build, works, path):
     for work in run["works"]:
         for row in work["rows"]:
             if row["name"] in ("queuepool", "queuepool_pg"):
-                metrics = {key: value["median"] for key, value in row["metrics"].items() if key in TOLD}
-                found.update({(work["id"], key): value for key, value in metrics.items() if value is not None})
+                medians = {(work["id"], key): value["median"] for key, value in row["metrics"].items()}
+                found.update({name: median for name, median in medians.items() if median})
     return found
 
 
 def pair_up(builds, works, pairs):
     """[({...} of BUILD, {...} of OTHER)]; who goes first takes turns, too."""
     found = []
+    order = [0, 1]
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "run.json")
-        for i in range(pairs):
-            order = builds if i % 2 == 0 else builds[::-1]
-            of = {build: figures(build, works, path) for build in order}
-            found.append((of[builds[0]], of[builds[1]]))
+        for _ in range(pairs):
+            of = {which: figures(builds[which], works, path) for which in order}
+            found.append((of[0], of[1]))
+            order.reverse()
     return found
 
 
 def tell(found):
     print(f"{'':30} {'build':>9} {'other':>9}  other / build [least - most]")
-    for work, key in found[0][0]:
-        both = [(one[work, key], other[work, key]) for one, other in found if one.get((work, key))]
+    for name in found[0][0]:
+        both = [(one[name], other[name]) for one, other in found if name in one and name in other]
+        if not both:
+            continue
         ratios = sorted(other / one for one, other in both)
         ours, others = (statistics.median(side) for side in zip(*both))
         median = statistics.median(ratios)
-        print(f"{work + ' ' + key:30} {ours:9.3f} {others:9.3f}  {median:.3f} [{ratios[0]:.3f} - {ratios[-1]:.3f}]")
+        print(f"{' '.join(name):30} {ours:9.3f} {others:9.3f}  {median:.3f} [{ratios[0]:.3f} - {ratios[-1]:.3f}]")
 
 
 def main(arguments):

@@ -15,7 +15,7 @@ class Versus(Case):
         runs = {}
         for i, each in enumerate(ns):
             rows = [{"name": "mutex", "metrics": {"ns": {"median": 1}}}, {"name": "queuepool", "metrics": {
-                "ns": {"median": each}, "unheard_of": {"median": 5}}}]
+                "ns": {"median": each}, "never": {"median": None}, "early": {"median": 0}}}]
             runs[f"{name}/run.{i}"] = json.dumps({"works": [{"id": "W1", "rows": rows}]})
         self.write(runs)
         script = (
@@ -36,6 +36,11 @@ class Versus(Case):
         self.assertIn("other / build", head)
         self.assertRegex(line, r"^W1 ns +20\.000 +20\.000 +1\.000 \[0\.900 - 1\.100\]$")
         self.assertIn("--quick --any-load --only W1 --json", (self.root / "one" / "said").read_text())
+
+    def test_a_folder_beside_itself_is_measured_twice(self):
+        same = self.build("same", [10, 12])
+        run = self.versus(same, same, "W1", "1")
+        self.assertRegex(run.stdout, r"W1 ns +10\.000 +12\.000 +1\.200 ")
 
     def test_benchmark_fails(self):
         run = self.versus(self.build("one", [10]), self.build("two", [10], status=3), "W1", "1")
