@@ -17,6 +17,7 @@ import traceback
 import pytest
 
 import queuepool
+from helpers import fork
 from postgres import cluster  # noqa: F401
 
 SOON = 10  # seconds, on a busy machine; what must not block would block far longer
@@ -77,7 +78,7 @@ def slots(pool):
 
 def in_child(work):
     """Fork; the child works and ends by its hand: the status is 0 if it did not raise."""
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         status = 1
         try:

@@ -10,12 +10,24 @@ import sys
 import threading
 
 import pytest
-from helpers import PATIENCE, Counted, Manager, Run, Trouble, filled, hooks, lent_again, until, waiting
+from helpers import (
+    FORKS_HANG,
+    PATIENCE,
+    WHY_NO_FORK,
+    Counted,
+    Manager,
+    Run,
+    Trouble,
+    filled,
+    hooks,
+    lent_again,
+    until,
+    waiting,
+)
 
 from queuepool import PoolError, PoolTimeout
 
-# Its allocator does not survive a fork that meets another thread inside it: the child then hangs there.
-pytestmark = pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer hangs in children")
+pytestmark = pytest.mark.skipif(FORKS_HANG, reason=WHY_NO_FORK)
 
 
 def in_child(body):

@@ -9,7 +9,7 @@ import threading
 import weakref
 
 import pytest
-from helpers import PATIENCE, Manager, Run, Trouble, filled, hooks, lent_again, until, waiting
+from helpers import PATIENCE, Manager, Run, Trouble, filled, fork, hooks, lent_again, until, waiting
 from verdict import verdict
 
 from queuepool import PoolError
@@ -181,7 +181,7 @@ def test_row_30_one_recycler():
 
 def in_child(work):
     """The exit status of a forked child: 0 if work() returned True."""
-    child = os.fork()
+    child = fork()
     if child == 0:
         status = 1
         try:

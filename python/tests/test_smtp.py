@@ -18,6 +18,7 @@ from contextlib import contextmanager
 import pytest
 
 import queuepool
+from helpers import fork
 from queuepool import smtpcm
 from smtp_server import LONG, PASSWORD, USER, Certificates, Server, Silent, Slow
 from verdict import verdict
@@ -400,7 +401,7 @@ def test_nothing_is_said_to_the_parents_server_after_fork(certificates):
     with Server(certificates, "implicit") as server:
         with manager_of(server, tls="implicit", cafile=certificates.ca) as manager:
             manager.open()
-            child = os.fork()
+            child = fork()
             if child == 0:
                 os._exit(child_of(manager))
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -432,7 +433,7 @@ def test_pool_after_fork(certificates):
         with pool.take(timeout=LONG), pool.take(timeout=LONG):
             pass  # both are open and idle
         with pool.take(timeout=LONG) as held:
-            child = os.fork()
+            child = fork()
             if child == 0:
                 os._exit(child_with(pool, held))
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
